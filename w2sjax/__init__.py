@@ -1,0 +1,6 @@
+"""Weak-to-strong generalization, simulated: thousands of weak-strong pairs at once, in closed form."""
+
+from w2sjax import worlds as worlds
+from w2sjax.engine.outcome import Outcome as Outcome
+from w2sjax.engine.pair import run_pair as run_pair
+from w2sjax.engine.protocol import Protocol as Protocol

@@ -1,0 +1,87 @@
+"""A coordinate system in which second moments are safe to accumulate.
+
+A Gram matrix squares the condition of its features, and a quadratic form of two nearly equal predictors cancels. Both
+troubles vanish when the moments are taken in coordinates that are already close to uncorrelated. A small pilot sample
+provides such coordinates. They change no result, only the rounding error: whatever the pilot, the map is invertible.
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+PILOT_ROWS_PER_UNIT = 5
+"""Pilot sample size per feature; the whitened covariance then has a condition number near 6."""
+
+_ROUNDS = 2
+
+
+@chex.dataclass(frozen=True)
+class Basis:
+    """An invertible affine map u = center + unwhiten v with uncorrelated coordinates v on the pilot sample.
+
+    Attributes:
+        center: `[d]`, the pilot mean.
+        whiten: `[d, d]`, lower triangular; v = whiten (u - center).
+        unwhiten: `[d, d]`, lower triangular, the inverse of `whiten`.
+    """
+
+    center: jax.Array
+    whiten: jax.Array
+    unwhiten: jax.Array
+
+    def leading(self, size: int) -> "Basis":
+        """Return the basis of the first `size` features alone: triangular maps make it a sub-block."""
+        return Basis(
+            center=self.center[:size],
+            whiten=self.whiten[:size, :size],
+            unwhiten=self.unwhiten[:size, :size],
+        )
+
+    def coordinates(self, features: jax.Array) -> jax.Array:
+        """Map features `[d, n]` to coordinates `[d, n]`."""
+        return jnp.matmul(
+            self.whiten, features - self.center[:, None], precision=jax.lax.Precision.HIGHEST
+        )
+
+
+def safe_scale(scale: jax.Array) -> jax.Array:
+    """Replace zeros and non-finite values by one, so that a dead unit divides to zero."""
+    return jnp.where((scale > 0) & jnp.isfinite(scale), scale, 1)
+
+
+def rounding_shift(size: int, dtype: jnp.dtype) -> float:
+    """Return the diagonal shift that keeps a Cholesky factorization of a unit-diagonal matrix positive."""
+    return 4.0 * size * float(jnp.finfo(dtype).eps)
+
+
+def pilot_basis(features: jax.Array) -> Basis:
+    """Whiten a pilot sample by shifted Cholesky factorizations, applied twice.
+
+    The shift (a few hundred units of rounding) keeps the first factorization positive when features are collinear; the
+    second round whitens what the first one could not resolve, so condition numbers up to about 1 / eps are reached
+    without a QR of the sample. A feature that is constant on the pilot keeps a huge but finite coordinate.
+
+    Args:
+        features: `[d, n]` floating, n several times d.
+
+    Returns:
+        The `Basis`. Cost: four matmuls of `d * d * n` and two `d^3 / 3` factorizations.
+    """
+    size = features.shape[0]
+    shift = rounding_shift(size, features.dtype) * jnp.eye(size, dtype=features.dtype)
+    identity = jnp.eye(size, dtype=features.dtype)
+    center = jnp.mean(features, axis=1)
+    coordinates = features - center[:, None]
+    whiten, unwhiten = identity, identity
+    for _ in range(_ROUNDS):
+        scale = safe_scale(jnp.sqrt(jnp.mean(coordinates * coordinates, axis=1)))
+        scaled = coordinates / scale[:, None]
+        covariance = jnp.matmul(scaled, scaled.T, precision=jax.lax.Precision.HIGHEST)
+        factor = jnp.linalg.cholesky(covariance / features.shape[1] + shift)
+        inverse = jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
+        coordinates = jnp.matmul(inverse, scaled, precision=jax.lax.Precision.HIGHEST)
+        whiten = jnp.matmul(inverse, whiten / scale[:, None], precision=jax.lax.Precision.HIGHEST)
+        unwhiten = jnp.matmul(
+            unwhiten * scale[None, :], factor, precision=jax.lax.Precision.HIGHEST
+        )
+    return Basis(center=center, whiten=whiten, unwhiten=unwhiten)

@@ -1,0 +1,126 @@
+"""What one pair yields: errors, misfit, gain, and the numerical status they were obtained with."""
+
+import enum
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+class Flag(enum.IntFlag):
+    """Numerical trouble of a pair, as bits of `Status.code`; zero means none."""
+
+    OK = 0
+    WEAK_RANK_DEFICIENT = 1
+    STRONG_RANK_DEFICIENT = 2
+    ILL_CONDITIONED = 4
+    NOT_FINITE = 8
+
+
+@chex.dataclass(frozen=True)
+class Status:
+    """How well posed the two regressions of a pair were. All fields are scalars per pair (and grid cell).
+
+    Attributes:
+        code: int32, a combination of `Flag` bits. A rank below the width is a flag, not a failure: the head is then the
+            minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32).
+        weak_rank, strong_rank: int32, numerical rank of the centred features on the training split.
+        weak_condition, strong_condition: ratio of the extreme singular values kept, columns scaled to unit norm.
+        weak_dropped, strong_dropped: int32, directions dropped: width (or sample size, if smaller) minus rank.
+        dropped_effect: in [0, 1], the largest share of any task's label variance that the dropped directions could
+            account for: an upper bound on what dropping them changed.
+    """
+
+    code: jax.Array
+    weak_rank: jax.Array
+    strong_rank: jax.Array
+    weak_condition: jax.Array
+    strong_condition: jax.Array
+    weak_dropped: jax.Array
+    strong_dropped: jax.Array
+    dropped_effect: jax.Array
+
+
+@chex.dataclass(frozen=True)
+class StandardErrors:
+    """Standard errors of the means over the evaluation sample: std / sqrt(n_eval), each of shape `[task]`."""
+
+    weak_error: jax.Array
+    w2s_error: jax.Array
+    ceiling_error: jax.Array
+    misfit: jax.Array
+    gain: jax.Array
+    deviation: jax.Array
+
+
+@chex.dataclass(frozen=True)
+class Outcome:
+    """Errors of the weak model, the w2s model and the ceiling against the truth, each of shape `[task]`.
+
+    Attributes:
+        weak_error, w2s_error, ceiling_error: mean squared distance to the truth on the evaluation sample.
+        misfit: mean squared distance between the w2s and the weak predictions.
+        gain: weak_error - w2s_error, formed from the residuals so that it does not cancel.
+        deviation: gain - misfit, formed as 2 E[(weak - w2s)(w2s - truth)] for the same reason.
+        pgr: gain / (weak_error - ceiling_error); NaN where the denominator is not positive.
+        status: `Status`, one per pair.
+        standard_errors: `StandardErrors` where the protocol asked for them, else None.
+    """
+
+    weak_error: jax.Array
+    w2s_error: jax.Array
+    ceiling_error: jax.Array
+    misfit: jax.Array
+    gain: jax.Array
+    deviation: jax.Array
+    pgr: jax.Array
+    status: Status
+    standard_errors: StandardErrors | None = None
+
+
+def outcome_from_residuals(
+    weak: tuple[jax.Array, jax.Array],
+    w2s: tuple[jax.Array, jax.Array],
+    ceiling: tuple[jax.Array, jax.Array] | None,
+    status: Status,
+) -> Outcome:
+    """Form an `Outcome` from residuals (prediction minus truth) on an evaluation sample.
+
+    Args:
+        weak, w2s, ceiling: pairs (mean `[task]`, rows `[row, task]`) whose mean square is mean^2 + sum of rows^2.
+            `ceiling=None` gives NaN for `ceiling_error` and `pgr`.
+        status: of the regressions behind the residuals.
+    """
+
+    def product(a: tuple[jax.Array, jax.Array], b: tuple[jax.Array, jax.Array]) -> jax.Array:
+        return a[0] * b[0] + jnp.sum(a[1] * b[1], axis=0)
+
+    difference = (weak[0] - w2s[0], weak[1] - w2s[1])
+    total = (weak[0] + w2s[0], weak[1] + w2s[1])
+    weak_error, w2s_error = product(weak, weak), product(w2s, w2s)
+    gain = product(difference, total)
+    ceiling_error = (
+        jnp.full_like(weak_error, jnp.nan) if ceiling is None else product(ceiling, ceiling)
+    )
+    finite = jnp.all(jnp.isfinite(weak_error) & jnp.isfinite(w2s_error))
+    if ceiling is not None:
+        finite &= jnp.all(jnp.isfinite(ceiling_error))
+    code = status.code | jnp.where(finite, 0, int(Flag.NOT_FINITE)).astype(jnp.int32)
+    return Outcome(
+        weak_error=weak_error,
+        w2s_error=w2s_error,
+        ceiling_error=ceiling_error,
+        misfit=product(difference, difference),
+        gain=gain,
+        deviation=2 * product(difference, w2s),
+        pgr=performance_gap_recovered(gain, weak_error, ceiling_error),
+        status=status.replace(code=code),  # type: ignore[attr-defined]
+    )
+
+
+def performance_gap_recovered(
+    gain: jax.Array, weak_error: jax.Array, ceiling_error: jax.Array
+) -> jax.Array:
+    """Return gain / (weak_error - ceiling_error), NaN where the gap is not positive (Burns et al. 2023)."""
+    gap = weak_error - ceiling_error
+    return jnp.where(gap > 0, gain / jnp.where(gap > 0, gap, 1), jnp.nan)

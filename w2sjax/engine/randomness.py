@@ -1,0 +1,55 @@
+"""Where every random number comes from: (seed, pair index, role, block index), and nothing else.
+
+Samples are drawn in blocks of `BLOCK` rows. Block `j` of a role has its own key, so the first `n1` rows are the same
+whatever the sample size, the chunk, the device or the process, and grid cells share their draws.
+"""
+
+import enum
+import itertools
+
+import jax
+import numpy as np
+
+BLOCK = 500
+"""Rows per block. A constant: changing it changes every draw."""
+
+_ROLES = 16
+
+
+class Role(enum.IntEnum):
+    """What a stream of random numbers is for. The numbers are part of every result: never reorder them."""
+
+    PAIR = 0
+    TASKS = 1
+    PILOT = 2
+    WEAK = 3
+    STRONG = 4
+    EVAL = 5
+    WEAK_NOISE = 6
+    STRONG_NOISE = 7
+
+
+def pair_key(seed: jax.Array, index: int | jax.Array) -> jax.Array:
+    """Return the key of pair `index` under the typed key `seed`."""
+    return jax.random.fold_in(seed, index)
+
+
+def block_keys(pair: jax.Array, blocks: dict[Role, int]) -> dict[Role, jax.Array]:
+    """Return the keys of the first blocks of each role within a pair, all from one call of the generator.
+
+    Args:
+        pair: the key of the pair.
+        blocks: number of blocks by role.
+
+    Returns:
+        Keys of shape `[block]` by role; block j of a role depends on (pair, role, j) only.
+    """
+    counters = [int(role) + _ROLES * j for role, count in blocks.items() for j in range(count)]
+    if counters and max(counters) >= 2**32:
+        raise ValueError("a sample of this size has more blocks than there are keys: lower it.")
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(pair, np.array(counters, np.uint32))
+    stops = list(itertools.accumulate(blocks.values()))
+    return {
+        role: keys[stop - count : stop]
+        for (role, count), stop in zip(blocks.items(), stops, strict=True)
+    }

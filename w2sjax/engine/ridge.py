@@ -1,0 +1,151 @@
+"""Ridge regression on centred rows: one factorization, any ridge, any number of targets.
+
+Rows stand for a sample: `rows' rows` is the second moment of the centred features (a raw sample divided by sqrt(n), or
+the square root of a covariance). The loss is the design's: mean squared error + ridge * |coefficients|^2.
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+@chex.dataclass(frozen=True)
+class RidgeFactor:
+    """A factorization X = left core frame' of centred rows `[r, d]`, with k = min(r, d).
+
+    `core` is `scaled_values[:, None] * triangle.T`. Directions beyond the numerical rank are zero throughout, with ones
+    on the diagonal of `triangle` and in `scaled_values`, so that solving with them yields zero.
+
+    Attributes:
+        left: `[r, k]`, orthonormal columns (zero beyond the rank).
+        scaled_values: `[k]`, singular values of the column-scaled rows, descending.
+        triangle: `[k, k]`, upper triangular.
+        frame: `[d, k]`, an orthonormal basis of the row space of X in the caller's units.
+        core_left, core_values, core_right: singular value decomposition of the core.
+        rank: int32 scalar.
+        condition: ratio of the extreme singular values kept, columns scaled to unit norm.
+        discarded_left: `[r, k]`, the left singular vectors that `left` leaves out.
+    """
+
+    left: jax.Array
+    scaled_values: jax.Array
+    triangle: jax.Array
+    frame: jax.Array
+    core_left: jax.Array
+    core_values: jax.Array
+    core_right: jax.Array
+    rank: jax.Array
+    condition: jax.Array
+    discarded_left: jax.Array
+
+
+def factorize(rows: jax.Array, rank_tolerance: float) -> RidgeFactor:
+    """Factorize centred rows once for every ridge and target.
+
+    Columns are scaled to unit norm before the rank is decided, so that a badly scaled but independent feature is kept;
+    the minimum norm is nevertheless taken in the caller's units, as the limit of a vanishing ridge requires.
+
+    Args:
+        rows: `[r, d]` floating, centred.
+        rank_tolerance: directions whose singular value is below this fraction of the largest are dropped.
+
+    Returns:
+        A `RidgeFactor`. Cost: two small singular value decompositions, O(r d min(r, d)).
+    """
+    scale = jnp.linalg.norm(rows, axis=0)
+    # Rows of the frame are sorted by size: Householder QR is then accurate row by row.
+    order = jnp.argsort(-scale)
+    scale = scale[order]
+    scaled = rows[:, order] / jnp.where(scale > 0, scale, 1)[None, :]
+    left, values, right = jnp.linalg.svd(scaled, full_matrices=False)
+    kept = (values > rank_tolerance * values[0]) & (values > 0)
+    rank = jnp.sum(kept, dtype=jnp.int32)
+    safe_values = jnp.where(kept, values, 1)
+
+    frame, triangle = jnp.linalg.qr(jnp.where(kept[None, :], scale[:, None] * right.T, 0))
+    frame = jnp.zeros_like(frame).at[order].set(frame)
+    kept_both = kept[:, None] & kept[None, :]
+    triangle = jnp.where(
+        kept_both, triangle, jnp.eye(triangle.shape[0], dtype=rows.dtype)
+    )
+    core = jnp.where(kept_both, safe_values[:, None] * triangle.T, 0)
+    core_left, core_values, core_right = jnp.linalg.svd(core)
+    return RidgeFactor(
+        left=jnp.where(kept[None, :], left, 0),
+        scaled_values=safe_values,
+        triangle=triangle,
+        frame=jnp.where(kept[None, :], frame, 0),
+        core_left=core_left,
+        core_values=core_values,
+        core_right=core_right,
+        rank=rank,
+        condition=values[0] / jnp.min(jnp.where(kept, values, values[0])),
+        discarded_left=jnp.where(kept[None, :], 0, left),
+    )
+
+
+def solve(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
+    """Return the ridge coefficients `[d, task]` for centred targets `[r, task]`.
+
+    Minimizes |X b - y|^2 + ridge |b|^2 with rows that carry the 1/n, and returns the minimum-norm solution at ridge 0.
+    The shrinkage is applied in the singular basis of the core: accurate to rounding times the condition number of X in
+    the caller's units. At ridge 0 the triangular factors are used instead, and column scales do not matter.
+
+    Args:
+        factor: from `factorize`.
+        targets: `[r, task]`, centred and scaled like the rows.
+        ridge: scalar >= 0, in squared feature units.
+    """
+    projected = factor.left.T @ targets
+    kept = jnp.arange(projected.shape[0], dtype=jnp.int32) < factor.rank
+    values = factor.core_values
+    shrunk = jnp.where(kept, values / jnp.where(kept, values * values + ridge, 1), 0)
+    penalized = factor.core_right.T @ (shrunk[:, None] * (factor.core_left.T @ projected))
+    inverse = jax.lax.linalg.triangular_solve(
+        factor.triangle,
+        jnp.eye(factor.triangle.shape[0], dtype=targets.dtype),
+        left_side=True,
+        lower=False,
+        transpose_a=True,
+    )
+    interpolating = inverse @ (projected / factor.scaled_values[:, None])
+    return factor.frame @ jnp.where(ridge > 0, penalized, interpolating)
+
+
+def solve_accurately(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
+    """Like `solve`, but by a QR factorization of the augmented core for each ridge.
+
+    The augmented problem [core; sqrt(ridge) I] is invariant to column scales, so features whose scales differ by many
+    orders of magnitude keep their digits at every ridge. One factorization of `2k x k` per ridge.
+    """
+    size = factor.triangle.shape[0]
+    projected = factor.left.T @ targets
+    kept = jnp.arange(size, dtype=jnp.int32) < factor.rank
+    kept_both = kept[:, None] & kept[None, :]
+    core = jnp.where(kept_both, factor.scaled_values[:, None] * factor.triangle.T, 0)
+    identity = jnp.eye(size, dtype=targets.dtype)
+    diagonal = jnp.where(kept, jnp.sqrt(ridge), 1)[:, None] * identity
+    orthogonal, triangle = jnp.linalg.qr(jnp.concatenate([core, diagonal]))
+    right_side = orthogonal[:size].T @ projected
+    solution = jax.lax.linalg.triangular_solve(
+        triangle, right_side, left_side=True, lower=False
+    )
+    interpolating = jax.lax.linalg.triangular_solve(
+        factor.triangle,
+        projected / factor.scaled_values[:, None],
+        left_side=True,
+        lower=False,
+        transpose_a=True,
+    )
+    return factor.frame @ jnp.where(ridge > 0, jnp.where(kept[:, None], solution, 0), interpolating)
+
+
+def dropped_effect(factor: RidgeFactor, targets: jax.Array) -> jax.Array:
+    """Return the largest share, over tasks, of the label variance along the directions that were dropped.
+
+    Restoring the dropped directions can lower the training error of a task by at most this share of its label variance.
+    """
+    power = jnp.sum(targets * targets, axis=0)
+    along = factor.discarded_left.T @ targets
+    share = jnp.sum(along * along, axis=0) / jnp.where(power > 0, power, 1)
+    return jnp.max(share)

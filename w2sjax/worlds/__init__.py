@@ -1,0 +1,6 @@
+"""Worlds: what nature is. Each draws pairs (h*, h_w, h_s), and each pair draws features."""
+
+from w2sjax.worlds.base import Features as Features
+from w2sjax.worlds.base import Pair as Pair
+from w2sjax.worlds.base import World as World
+from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
