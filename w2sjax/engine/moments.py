@@ -13,7 +13,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from w2sjax.engine.basis import Basis, rounding_shift, safe_scale
+from w2sjax.engine.basis import Basis, rounding_shift
 from w2sjax.engine.randomness import BLOCK
 
 ROWS_KEPT_PER_UNIT = 4
@@ -136,15 +136,17 @@ def _draw(
 
 
 def _compress_sums(sums: Sums, size: int) -> CompressedSample:
+    width = sums.coordinates.shape[0]
     mean = sums.coordinates / size
-    covariance = sums.products / size - mean[:, None] * mean[None, :]
-    variance = jnp.diagonal(covariance)
-    alive = variance > 0
-    scale = safe_scale(jnp.sqrt(jnp.where(alive, variance, 0)))
-    width = mean.shape[0]
-    shift = rounding_shift(width, mean.dtype) * jnp.eye(width, dtype=mean.dtype)
-    correlation = covariance / (scale[:, None] * scale[None, :])
-    factor = jnp.linalg.cholesky(correlation + shift)
+    second = sums.products / size
+    covariance = second - mean[:, None] * mean[None, :]
+    # The entries are known to rounding of the uncentred moments, and the shift must cover that.
+    shift = rounding_shift(width, mean.dtype) * jnp.diagonal(second)
+    alive = jnp.diagonal(covariance) > shift
+    covariance = jnp.where(alive[:, None] & alive[None, :], covariance, 0)
+    shifted = covariance + jnp.diag(jnp.where(alive, shift, 1))
+    scale = jnp.sqrt(jnp.diagonal(shifted))
+    factor = jnp.linalg.cholesky(shifted / (scale[:, None] * scale[None, :]))
     rows = jnp.where(alive[None, :], factor.T * scale[None, :], 0)
     if sums.noise is None or sums.noise_products is None:
         return CompressedSample(mean=mean, rows=rows, noise_mean=None, noise_rows=None)
