@@ -1,12 +1,14 @@
 """One pair from features to outcomes: moments, heads, errors, for every sample size and ridge of a grid at once."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from w2sjax.draws import normal
 from w2sjax.engine.basis import PILOT_ROWS_PER_UNIT, Basis, pilot_basis
 from w2sjax.engine.moments import CompressedSample, accumulate
 from w2sjax.engine.outcome import Flag, Outcome, Status, outcome_from_residuals
@@ -14,7 +16,8 @@ from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.randomness import BLOCK, Role, block_keys
 from w2sjax.engine.ridge import RidgeFactor, dropped_effect, factorize, solve
 from w2sjax.engine.standard_errors import standard_errors
-from w2sjax.worlds.base import default_heads, normal
+from w2sjax.worlds.base import default_heads
+from w2sjax.worlds.static import as_pytree
 
 RANK_TOLERANCE_IN_EPS = 64
 """Singular values below this many units of rounding, relative to the largest, are noise of the features themselves."""
@@ -91,7 +94,12 @@ def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:
     """
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         raise ValueError("key is not a typed key: pass jax.random.key(seed), not jax.random.PRNGKey.")
-    outcome = run_grid(world, key, design_of(protocol), numbers_of(protocol))
+    return _run_single(as_pytree(world), key, numbers_of(protocol), design=design_of(protocol))
+
+
+@functools.partial(jax.jit, static_argnames=("design",))
+def _run_single(world: Any, key: jax.Array, numbers: "Numbers", *, design: "Design") -> Outcome:
+    outcome = run_grid(world, key, design, numbers)
     return jax.tree.map(lambda a: a[0, 0, 0, 0], outcome)
 
 

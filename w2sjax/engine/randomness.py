@@ -8,7 +8,10 @@ import enum
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+
+from w2sjax.draws import fold_in
 
 BLOCK = 500
 """Rows per block. A constant: changing it changes every draw."""
@@ -31,7 +34,7 @@ class Role(enum.IntEnum):
 
 def pair_key(seed: jax.Array, index: int | jax.Array) -> jax.Array:
     """Return the key of pair `index` under the typed key `seed`."""
-    return jax.random.fold_in(seed, index)
+    return fold_in(seed, jnp.asarray(index, jnp.uint32)[None])[0]
 
 
 def block_keys(pair: jax.Array, blocks: dict[Role, int]) -> dict[Role, jax.Array]:
@@ -47,7 +50,7 @@ def block_keys(pair: jax.Array, blocks: dict[Role, int]) -> dict[Role, jax.Array
     counters = [int(role) + _ROLES * j for role, count in blocks.items() for j in range(count)]
     if counters and max(counters) >= 2**32:
         raise ValueError("a sample of this size has more blocks than there are keys: lower it.")
-    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(pair, np.array(counters, np.uint32))
+    keys = fold_in(pair, np.array(counters, np.uint32))
     stops = list(itertools.accumulate(blocks.values()))
     return {
         role: keys[stop - count : stop]

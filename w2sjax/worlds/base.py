@@ -3,7 +3,8 @@
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
-import jax.numpy as jnp
+
+from w2sjax.draws import uniform
 
 
 class Features(NamedTuple):
@@ -48,19 +49,3 @@ def default_heads(key: jax.Array, tasks: int, width: int) -> tuple[jax.Array, ja
     """
     draws = uniform(key, (tasks, width + 1), width**-0.5)
     return draws[:, :-1], draws[:, -1]
-
-
-def uniform(key: jax.Array, shape: tuple[int, ...], bound: float) -> jax.Array:
-    """Uniform on [-bound, bound), drawn in float32 and cast, so that both precisions see the same numbers."""
-    draws = jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0)
-    return draws.astype(default_dtype()) * bound
-
-
-def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Standard normal, drawn in float32 and cast, so that both precisions see the same numbers."""
-    return jax.random.normal(key, shape, jnp.float32).astype(default_dtype())
-
-
-def default_dtype() -> Any:
-    """float64 where JAX's x64 flag is set, else float32."""
-    return jnp.float64 if jax.config.jax_enable_x64 else jnp.float32

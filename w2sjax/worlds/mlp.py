@@ -14,9 +14,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from w2sjax.draws import default_dtype, fold_in, normal, uniform
 from w2sjax.validation import check_choice, check_integer, check_number
-from w2sjax.worlds.base import Features, default_dtype, default_heads, normal, uniform
+from w2sjax.worlds.base import Features, default_heads
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -232,7 +234,7 @@ class PerturbedMLP:
 
     def draw(self, key: jax.Array) -> PerceptronPair:
         """Draw one pair: target parameters, and two noisy copies of them."""
-        target_key, noise_key = jax.random.split(key)
+        target_key, noise_key = fold_in(key, np.arange(2, dtype=np.uint32))
         target = draw_parameters(target_key, self.module, self.input_dim)
         dtype = default_dtype()
         noises = [jnp.asarray(noise, dtype) for noise in (0, self.weak_noise, self.strong_noise)]

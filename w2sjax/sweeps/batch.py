@@ -1,0 +1,50 @@
+"""Many pairs at once: the mathematics of one pair, batched in small groups and sharded over local devices."""
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from w2sjax.engine.outcome import Outcome
+from w2sjax.engine.pair import Design, Numbers, run_grid
+from w2sjax.engine.randomness import pair_key
+
+CPU_GROUP = 8
+"""Pairs batched together on a CPU core: enough to amortize dispatch, few enough to stay in the L2 cache."""
+
+ACCELERATOR_GROUP = 1024
+"""Pairs batched together on an accelerator, where launches must be amortized over many more."""
+
+
+def group_size() -> int:
+    """Return how many pairs each device batches together."""
+    return CPU_GROUP if jax.default_backend() == "cpu" else ACCELERATOR_GROUP
+
+
+def local_mesh() -> Mesh:
+    """Return a one-dimensional mesh of this process's devices."""
+    return Mesh(np.array(jax.local_devices()), ("pair",))
+
+
+@functools.partial(jax.jit, static_argnames=("design", "mesh"))
+def run_group(
+    world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array, *, design: Design, mesh: Mesh
+) -> Outcome:
+    """Run the pairs of the given indices, `[pair]`, a multiple of devices * group.
+
+    Pairs are always computed in groups of the same size, so that the compiled program, and with it every rounding error,
+    is the same whatever the chunk and the number of devices.
+    """
+
+    def local(world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array) -> Outcome:
+        def one(index: jax.Array) -> Outcome:
+            return run_grid(world, pair_key(seed, index), design, numbers)
+
+        return jax.vmap(one)(indices)
+
+    sharded, replicated = PartitionSpec("pair"), PartitionSpec()
+    specs = (replicated, replicated, replicated, sharded)
+    run = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=sharded, check_vma=False)
+    return run(world, numbers, seed, indices)

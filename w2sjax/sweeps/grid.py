@@ -1,0 +1,181 @@
+"""The grid of a sweep: which axes share their draws in one pass, and which need a run of their own."""
+
+import dataclasses
+import itertools
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from w2sjax.engine.pair import Design, Numbers
+from w2sjax.engine.protocol import RIDGES, SIZES, Protocol
+from w2sjax.validation import nearest
+
+INNER = (*SIZES, *RIDGES)
+"""Axes that cost little: sample sizes are prefixes of one stream, ridges share a factorization. Canonical order."""
+
+RESERVED = ("pair", "task", "tasks")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One setting of the outer axes, with every setting of the inner axes at once.
+
+    Attributes:
+        position: index along each outer axis, by name.
+        world, protocol: with the outer values put in.
+        design, numbers: the inner grid in the engine's form.
+        stream: folded into the seed; 0 for draws shared by all cells.
+    """
+
+    position: dict[str, int]
+    world: Any
+    protocol: Protocol
+    design: Design
+    numbers: Numbers
+    stream: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Validated axes of a sweep, in the caller's order."""
+
+    world: Any
+    protocol: Protocol
+    axes: dict[str, tuple[Any, ...]]
+    paired: bool = True
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Names of the axes that one run covers, in canonical order."""
+        return tuple(name for name in INNER if name in self.axes) if self.paired else ()
+
+    @property
+    def outer(self) -> tuple[str, ...]:
+        """Names of the axes with a run per value, in the caller's order."""
+        return tuple(name for name in self.axes if name not in self.inner)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values along each axis, in the caller's order."""
+        return tuple(len(values) for values in self.axes.values())
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield the outer cells. Each is run on its own; those of equal static shape share a compilation."""
+        for indices in itertools.product(*(range(len(self.axes[name])) for name in self.outer)):
+            position = dict(zip(self.outer, indices, strict=True))
+            chosen = {name: self.axes[name][i] for name, i in position.items()}
+            world, protocol = put(self.world, self.protocol, chosen)
+            yield Cell(
+                position=position,
+                world=world,
+                protocol=protocol,
+                design=self._design(protocol),
+                numbers=self._numbers(protocol),
+                stream=0 if self.paired else _stream(chosen),
+            )
+
+    def _values(self, protocol: Protocol, name: str) -> tuple[Any, ...]:
+        return self.axes[name] if name in self.inner else (getattr(protocol, name),)
+
+    def _design(self, protocol: Protocol) -> Design:
+        return Design(
+            n_weak=self._values(protocol, "n_weak"),
+            n_strong=self._values(protocol, "n_strong"),
+            n_eval=self._values(protocol, "n_eval"),
+            tasks=protocol.tasks,
+            reuse_inputs=protocol.reuse_inputs,
+            standard_errors=protocol.standard_errors,
+            noisy=float(protocol.label_noise) > 0 or any(v > 0 for v in self.axes.get("label_noise", ())),
+        )
+
+    def _numbers(self, protocol: Protocol) -> Numbers:
+        weak, strong = [], []
+        for both, only_weak, only_strong in itertools.product(
+            *(self._values(protocol, name) for name in RIDGES)
+        ):
+            weak.append(both if only_weak is None else only_weak)
+            strong.append(both if only_strong is None else only_strong)
+        dtype = jnp.zeros(()).dtype
+        return Numbers(
+            ridge_weak=jnp.asarray(np.array(weak, float), dtype),
+            ridge_strong=jnp.asarray(np.array(strong, float), dtype),
+            label_noise=jnp.asarray(float(protocol.label_noise), dtype),
+        )
+
+    def arrange(self, values: np.ndarray) -> np.ndarray:
+        """Turn engine output `[pair, n_weak, n_strong, n_eval, ridge, ...]` into `[pair, *inner axes, ...]`.
+
+        The inner axes come in the caller's order.
+        """
+        lengths = [len(self.axes[name]) if name in self.inner else 1 for name in INNER]
+        split = values.reshape(values.shape[:1] + tuple(lengths) + values.shape[5:])
+        absent = tuple(1 + i for i, name in enumerate(INNER) if name not in self.inner)
+        squeezed = split.squeeze(absent)
+        order = [1 + self.inner.index(name) for name in self.axes if name in self.inner]
+        rest = range(1 + len(self.inner), squeezed.ndim)
+        return squeezed.transpose(0, *order, *rest)
+
+
+def make_grid(
+    world: Any, protocol: Protocol, axes: Mapping[str, Sequence[Any]] | None, *, paired: bool = True
+) -> Grid:
+    """Validate axes against the fields of the world and the protocol.
+
+    Raises:
+        ValueError: for an unknown axis (the nearest field is named), an empty one, a repeated value, sizes that do not
+            fit `reuse_inputs`, or a value that the world or the protocol refuses.
+    """
+    checked: dict[str, tuple[Any, ...]] = {}
+    fields = axis_names(world)
+    for name, given in (axes or {}).items():
+        if name in RESERVED or name not in fields:
+            raise ValueError(
+                f"axes has no field {name!r} to vary: did you mean {nearest(name, fields)!r}? "
+                f"The fields are {', '.join(fields)}."
+            )
+        if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
+            raise ValueError(f"axes[{name!r}]={given!r} is not a list: pass a list of values.")
+        values = tuple(v.item() if isinstance(v, np.generic | np.ndarray | jax.Array) else v for v in given)
+        if not values:
+            raise ValueError(f"axes[{name!r}] is empty: pass at least one value.")
+        if len(set(values)) < len(values):
+            raise ValueError(f"axes[{name!r}] repeats a value: pass each value once.")
+        if name in RIDGES and None in values:
+            raise ValueError(f"axes[{name!r}] holds None: pass numbers >= 0.")
+        for value in values:
+            put(world, dataclasses.replace(protocol, reuse_inputs=False), {name: value})
+        checked[name] = values
+    grid = Grid(world=world, protocol=protocol, axes=checked, paired=paired)
+    if protocol.reuse_inputs or any(checked.get("reuse_inputs", ())):
+        n_weak = checked.get("n_weak", (protocol.n_weak,))
+        n_strong = checked.get("n_strong", (protocol.n_strong,))
+        dataclasses.replace(protocol, n_weak=min(n_weak), n_strong=max(n_strong), reuse_inputs=True)
+    return grid
+
+
+def axis_names(world: Any) -> list[str]:
+    """Return every field that can be an axis."""
+    names = [f.name for f in dataclasses.fields(Protocol) if f.name not in (*RESERVED, "standard_errors")]
+    if dataclasses.is_dataclass(world):
+        names += [f.name for f in dataclasses.fields(world) if f.init]
+    return names
+
+
+def put(world: Any, protocol: Protocol, values: Mapping[str, Any]) -> tuple[Any, Protocol]:
+    """Return the world and the protocol with some of their fields replaced."""
+    of_protocol = {f.name for f in dataclasses.fields(Protocol)}
+    mine = {name: v for name, v in values.items() if name in of_protocol}
+    theirs = {name: v for name, v in values.items() if name not in of_protocol}
+    if theirs:
+        world = dataclasses.replace(world, **theirs)
+    return world, dataclasses.replace(protocol, **mine) if mine else protocol
+
+
+def _stream(chosen: Mapping[str, Any]) -> int:
+    """Return a positive number for one setting of the axes, whatever their order."""
+    return 1 + zlib.crc32(json.dumps(sorted(chosen.items()), default=str).encode()) % (2**31)

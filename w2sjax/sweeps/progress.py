@@ -1,0 +1,81 @@
+"""Progress on stderr: a live line on a terminal, plain lines elsewhere, nothing on short work."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+QUIET_SECONDS = 2.0
+PLAIN_LINE_SECONDS = 10.0
+
+
+class Meter:
+    """Counts pairs done and reports rate, time left and pairs with a numerical status.
+
+    Args:
+        total: pairs in all.
+        show: False for silence.
+        done: pairs that an earlier run finished.
+    """
+
+    def __init__(self, total: int, *, show: bool, done: int = 0) -> None:
+        self.total, self.done, self.flagged = total, done, 0
+        self._already = done
+        self._show = show
+        self._terminal = sys.stderr.isatty()
+        self._start = time.monotonic()
+        self._last_line = self._start
+        self._live: Progress | None = None
+
+    def __enter__(self) -> "Meter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def rate(self) -> float:
+        """Pairs per second since the start."""
+        return (self.done - self._already) / max(time.monotonic() - self._start, 1e-9)
+
+    def advance(self, pairs: int, flagged: int) -> None:
+        """Record finished pairs, of which some carry a status that is not OK."""
+        self.done += pairs
+        self.flagged += flagged
+        now = time.monotonic()
+        if not self._show or now - self._start < QUIET_SECONDS:
+            return
+        if self._terminal:
+            self._update_live()
+        elif now - self._last_line >= PLAIN_LINE_SECONDS or self.done >= self.total:
+            self._last_line = now
+            print(self.line(), file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """Return the state in one plain line."""
+        left = (self.total - self.done) / max(self.rate, 1e-9)
+        return (
+            f"{self.done}/{self.total} pairs, {self.rate:.0f} pairs/s, {left:.0f} s left, "
+            f"{self.flagged} with a status"
+        )
+
+    def _update_live(self) -> None:
+        if self._live is None:
+            self._live = Progress(
+                BarColumn(),
+                TextColumn("{task.completed:.0f}/{task.total:.0f} pairs"),
+                TextColumn("{task.fields[rate]:.0f} pairs/s"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[flagged]} with a status"),
+                console=Console(stderr=True),
+            )
+            self._live.add_task("", total=self.total, completed=0, rate=0.0, flagged=0)
+            self._live.start()
+        self._live.update(
+            self._live.task_ids[0], completed=self.done, rate=self.rate, flagged=self.flagged
+        )

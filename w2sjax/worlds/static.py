@@ -1,0 +1,45 @@
+"""Lets any object with a `draw` method go through jit: as a pytree if it is one, else as a constant."""
+
+import dataclasses
+import functools
+from collections.abc import Hashable
+from typing import Any
+
+import jax
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=["world"])
+@dataclasses.dataclass(frozen=True)
+class StaticWorld:
+    """A world that is not a pytree, carried through jit as a compile-time constant."""
+
+    world: Hashable
+
+    def draw(self, key: jax.Array) -> Any:
+        """Draw a pair from the world inside."""
+        return self.world.draw(key)  # type: ignore[attr-defined]
+
+
+class _ByIdentity:
+    """Makes an unhashable world usable as a compile-time constant."""
+
+    def __init__(self, world: Any) -> None:
+        self.draw = world.draw
+        self._world = world
+
+    def __hash__(self) -> int:
+        return id(self._world)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and self._world is other._world
+
+
+def as_pytree(world: Any) -> Any:
+    """Return the world if it is a pytree, else a wrapper that makes it a compile-time constant."""
+    if not jax.tree_util.all_leaves([world]):
+        return world
+    try:
+        hash(world)
+    except TypeError:
+        return StaticWorld(_ByIdentity(world))
+    return StaticWorld(world)
