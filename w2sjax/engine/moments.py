@@ -17,7 +17,10 @@ from w2sjax.engine.basis import Basis, rounding_shift
 from w2sjax.engine.randomness import BLOCK
 
 ROWS_KEPT_PER_UNIT = 4
-"""A sample of at most this many rows per coordinate is compressed by QR of its rows instead of through moments."""
+"""A sample of at most this many rows per feature is compressed by QR of its rows instead of through moments."""
+
+CONSTANT_IN_EPS = 256
+"""A feature that varies by fewer units of rounding of its size, within a sample, is constant there."""
 
 Stream = Any
 """Whatever a block is drawn from, stacked over blocks on leading axes: keys."""
@@ -37,13 +40,13 @@ class Sums(NamedTuple):
 
 @chex.dataclass(frozen=True)
 class CompressedSample:
-    """A sample in whitened coordinates, reduced to its mean and d centred rows with the same covariance.
+    """A sample of features, reduced to its mean and d centred rows with the same covariance.
 
     Attributes:
         mean: `[d]`.
-        rows: `[d, d]`; rows' rows is the covariance (normalized by n).
+        rows: `[d, d]`; rows' rows is the covariance (normalized by n). The column of a constant feature is zero.
         noise_mean: `[task]` or None; noise_rows: `[d, task]` or None, with rows' noise_rows the covariance of
-            coordinates and label noise.
+            features and label noise.
     """
 
     mean: jax.Array
@@ -56,7 +59,8 @@ def _product(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 
 
-def _block_sums(coordinates: jax.Array, noise: jax.Array | None) -> Sums:
+def _block_sums(basis: Basis, features: jax.Array, noise: jax.Array | None) -> Sums:
+    coordinates = basis.coordinates(features)
     return Sums(
         products=_product(coordinates, coordinates.T),
         coordinates=jnp.sum(coordinates, axis=1),
@@ -88,17 +92,17 @@ def accumulate(
         One `CompressedSample` per size. Memory: one block and one `[d, d]` matrix per size.
     """
     width = basis.center.shape[0]
-    shapes = jax.eval_shape(lambda: _draw(draw_block, basis, _entry(stream, 0)))
+    shapes = jax.eval_shape(lambda: draw_block(_entry(stream, 0)))
     zero = jax.tree.map(
-        lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(_block_sums, *shapes)
+        lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(functools.partial(_block_sums, basis), *shapes)
     )
 
     @functools.cache
     def drawn(block: int) -> tuple[jax.Array, jax.Array | None]:
-        return _draw(draw_block, basis, _entry(stream, block))
+        return draw_block(_entry(stream, block))
 
     def add_block(carry: tuple[Sums, Sums], block: Stream) -> tuple[tuple[Sums, Sums], None]:
-        return _add_compensated(*carry, _block_sums(*_draw(draw_block, basis, block))), None
+        return _add_compensated(*carry, _block_sums(basis, *draw_block(block))), None
 
     total = (zero, zero)  # sums over the first `done` rows, with what rounding lost
     done = 0
@@ -118,9 +122,9 @@ def accumulate(
                 stop = min(size, (block + 1) * BLOCK)
                 rows = slice(start, stop - block * BLOCK)
                 part = jax.tree.map(lambda a, rows=rows: a[:, rows], drawn(block))
-                total = _add_compensated(*total, _block_sums(*part))
+                total = _add_compensated(*total, _block_sums(basis, *part))
                 done = stop
-        compressed.append(_compress_sums(total[0], size))
+        compressed.append(_compress_sums(total[0], basis, size))
     return compressed
 
 
@@ -128,14 +132,7 @@ def _entry(stream: Stream, index: int) -> Stream:
     return jax.tree.map(lambda a: a[index], stream)
 
 
-def _draw(
-    draw_block: DrawBlock, basis: Basis, block: Stream
-) -> tuple[jax.Array, jax.Array | None]:
-    features, noise = draw_block(block)
-    return basis.coordinates(features), noise
-
-
-def _compress_sums(sums: Sums, size: int) -> CompressedSample:
+def _compress_sums(sums: Sums, basis: Basis, size: int) -> CompressedSample:
     width = sums.coordinates.shape[0]
     mean = sums.coordinates / size
     second = sums.products / size
@@ -147,15 +144,28 @@ def _compress_sums(sums: Sums, size: int) -> CompressedSample:
     shifted = covariance + jnp.diag(jnp.where(alive, shift, 1))
     scale = jnp.sqrt(jnp.diagonal(shifted))
     factor = jnp.linalg.cholesky(shifted / (scale[:, None] * scale[None, :]))
-    rows = jnp.where(alive[None, :], factor.T * scale[None, :], 0)
+    coordinate_rows = jnp.where(alive[None, :], factor.T * scale[None, :], 0)
+    rows = _product(coordinate_rows, basis.unwhiten.T)
+    size_of_terms = _product(jnp.abs(basis.unwhiten), jnp.linalg.norm(coordinate_rows, axis=0)[:, None])[:, 0]
+    features_mean = basis.center + _product(basis.unwhiten, mean[:, None])[:, 0]
+    rows = _zero_constant(rows, size_of_terms + jnp.abs(features_mean))
     if sums.noise is None or sums.noise_products is None:
-        return CompressedSample(mean=mean, rows=rows, noise_mean=None, noise_rows=None)
+        return CompressedSample(mean=features_mean, rows=rows, noise_mean=None, noise_rows=None)
     noise_mean = sums.noise / size
     cross = sums.noise_products / size - mean[:, None] * noise_mean[None, :]
     noise_rows = jax.lax.linalg.triangular_solve(
         factor, jnp.where(alive[:, None], cross / scale[:, None], 0), left_side=True, lower=True
     )
-    return CompressedSample(mean=mean, rows=rows, noise_mean=noise_mean, noise_rows=noise_rows)
+    return CompressedSample(
+        mean=features_mean, rows=rows, noise_mean=noise_mean, noise_rows=noise_rows
+    )
+
+
+def _zero_constant(rows: jax.Array, magnitude: jax.Array) -> jax.Array:
+    """Zero the columns whose norm is rounding error of terms of the given magnitude `[d]`."""
+    tolerance = CONSTANT_IN_EPS * float(jnp.finfo(rows.dtype).eps)
+    constant = jnp.linalg.norm(rows, axis=0) <= tolerance * magnitude
+    return jnp.where(constant[None, :], 0, rows)
 
 
 def _compress_rows(
@@ -163,9 +173,10 @@ def _compress_rows(
 ) -> CompressedSample:
     """Compress few rows by an orthogonal reduction: a moment matrix of so few would be near singular."""
     blocks = [drawn(j) for j in range(-(-size // BLOCK))]
-    coordinates = jnp.concatenate([c for c, _ in blocks], axis=1)[:, :size]
-    mean = jnp.mean(coordinates, axis=1)
-    orthogonal, rows = jnp.linalg.qr((coordinates - mean[:, None]).T / size**0.5)
+    features = jnp.concatenate([c for c, _ in blocks], axis=1)[:, :size]
+    mean = jnp.mean(features, axis=1)
+    centred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean))
+    orthogonal, rows = jnp.linalg.qr(centred)
     padding = ((0, width - rows.shape[0]), (0, 0))
     noise_mean = noise_rows = None
     if blocks[0][1] is not None:

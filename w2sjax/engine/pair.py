@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -159,17 +160,15 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
         order = sorted(set(sizes))
         samples = accumulate(draw_block, stream, local, order)
         compressed = dict(zip(order, samples, strict=True))
-        return [_in_feature_units(compressed[n], local, names, widths) for n in sizes]
+        return [_by_name(compressed[n], names, widths) for n in sizes]
 
     weak_samples = split(Role.WEAK, Role.WEAK_NOISE, ("weak", "target"), design.n_weak)
     strong_samples = split(strong_role, Role.STRONG_NOISE, ORDER, design.n_strong)
     eval_samples = split(Role.EVAL, None, ORDER, design.n_eval)
 
-    weak_fit = jax.vmap(lambda s: _factorize(s, "weak"))
-    strong_fit = jax.vmap(lambda s: _factorize(s, "strong"))
-    weak = _stack(weak_samples)
-    strong = _stack(strong_samples)
-    weak_factors, strong_factors = weak_fit(weak), strong_fit(strong)
+    weak, strong = _stack(weak_samples), _stack(strong_samples)
+    weak_factors = _factorize(weak, "weak", design.n_weak)
+    strong_factors = _factorize(strong, "strong", design.n_strong)
 
     by_eval = []
     for n_eval, sample in zip(design.n_eval, eval_samples, strict=True):
@@ -298,22 +297,25 @@ def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
     return mean + sample.noise_mean, rows + sample.noise_rows
 
 
-def _factorize(sample: Sample, name: str) -> RidgeFactor:
-    rows = sample.rows[name]
-    return factorize(rows, RANK_TOLERANCE_IN_EPS * float(jnp.finfo(rows.dtype).eps))
+def _factorize(samples: Sample, name: str, sizes: tuple[int, ...]) -> RidgeFactor:
+    """Factorize stacked samples; n centred rows have a rank of at most n - 1, whatever rounding says."""
+    rows = samples.rows[name]
+    tolerance = RANK_TOLERANCE_IN_EPS * float(jnp.finfo(rows.dtype).eps)
+    limits = jnp.array([n - 1 for n in sizes], jnp.int32)
+    return jax.vmap(lambda r, limit: factorize(r, tolerance, limit))(rows, limits)
 
 
-def _in_feature_units(
-    sample: CompressedSample, basis: Basis, names: tuple[str, ...], widths: dict[str, int]
-) -> Sample:
-    mean, rows, start = {}, {}, 0
-    for name in names:
-        part = slice(start, start + widths[name])
-        unwhiten = basis.unwhiten[part]
-        mean[name] = basis.center[part] + unwhiten @ sample.mean
-        rows[name] = sample.rows @ unwhiten.T
-        start += widths[name]
-    return Sample(mean, rows, sample.noise_mean, sample.noise_rows)
+def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str, int]) -> Sample:
+    stops = list(itertools.accumulate(widths[name] for name in names))
+    parts = {
+        name: slice(stop - widths[name], stop) for name, stop in zip(names, stops, strict=True)
+    }
+    return Sample(
+        mean={name: sample.mean[part] for name, part in parts.items()},
+        rows={name: sample.rows[:, part] for name, part in parts.items()},
+        noise_mean=sample.noise_mean,
+        noise_rows=sample.noise_rows,
+    )
 
 
 def _stack(samples: list[Sample]) -> Sample:

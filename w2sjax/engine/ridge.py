@@ -23,7 +23,7 @@ class RidgeFactor:
         frame: `[d, k]`, an orthonormal basis of the row space of X in the caller's units.
         core_left, core_values, core_right: singular value decomposition of the core.
         rank: int32 scalar.
-        condition: ratio of the extreme singular values kept, columns scaled to unit norm.
+        condition: ratio of the extreme singular values kept, columns scaled to unit norm; 1 if none is.
         discarded_left: `[r, k]`, the left singular vectors that `left` leaves out.
     """
 
@@ -39,7 +39,14 @@ class RidgeFactor:
     discarded_left: jax.Array
 
 
-def factorize(rows: jax.Array, rank_tolerance: float) -> RidgeFactor:
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Multiply in full precision: accelerators round float32 factors to fewer bits unless told otherwise."""
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def factorize(
+    rows: jax.Array, rank_tolerance: float, rank_limit: jax.Array | int | None = None
+) -> RidgeFactor:
     """Factorize centred rows once for every ridge and target.
 
     Columns are scaled to unit norm before the rank is decided, so that a badly scaled but independent feature is kept;
@@ -48,6 +55,7 @@ def factorize(rows: jax.Array, rank_tolerance: float) -> RidgeFactor:
     Args:
         rows: `[r, d]` floating, centred.
         rank_tolerance: directions whose singular value is below this fraction of the largest are dropped.
+        rank_limit: int32 scalar, the rank that is known not to be exceeded, if any.
 
     Returns:
         A `RidgeFactor`. Cost: two small singular value decompositions, O(r d min(r, d)).
@@ -59,6 +67,8 @@ def factorize(rows: jax.Array, rank_tolerance: float) -> RidgeFactor:
     scaled = rows[:, order] / jnp.where(scale > 0, scale, 1)[None, :]
     left, values, right = jnp.linalg.svd(scaled, full_matrices=False)
     kept = (values > rank_tolerance * values[0]) & (values > 0)
+    if rank_limit is not None:
+        kept &= jnp.arange(values.shape[0], dtype=jnp.int32) < rank_limit
     rank = jnp.sum(kept, dtype=jnp.int32)
     safe_values = jnp.where(kept, values, 1)
 
@@ -79,7 +89,7 @@ def factorize(rows: jax.Array, rank_tolerance: float) -> RidgeFactor:
         core_values=core_values,
         core_right=core_right,
         rank=rank,
-        condition=values[0] / jnp.min(jnp.where(kept, values, values[0])),
+        condition=safe_values[0] / jnp.min(jnp.where(kept, values, safe_values[0])),
         discarded_left=jnp.where(kept[None, :], 0, left),
     )
 
@@ -96,11 +106,13 @@ def solve(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Arra
         targets: `[r, task]`, centred and scaled like the rows.
         ridge: scalar >= 0, in squared feature units.
     """
-    projected = factor.left.T @ targets
+    projected = _product(factor.left.T, targets)
     kept = jnp.arange(projected.shape[0], dtype=jnp.int32) < factor.rank
     values = factor.core_values
     shrunk = jnp.where(kept, values / jnp.where(kept, values * values + ridge, 1), 0)
-    penalized = factor.core_right.T @ (shrunk[:, None] * (factor.core_left.T @ projected))
+    penalized = _product(
+        factor.core_right.T, shrunk[:, None] * _product(factor.core_left.T, projected)
+    )
     inverse = jax.lax.linalg.triangular_solve(
         factor.triangle,
         jnp.eye(factor.triangle.shape[0], dtype=targets.dtype),
@@ -108,8 +120,24 @@ def solve(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Arra
         lower=False,
         transpose_a=True,
     )
-    interpolating = inverse @ (projected / factor.scaled_values[:, None])
-    return factor.frame @ jnp.where(ridge > 0, penalized, interpolating)
+    interpolating = _product(inverse, projected / factor.scaled_values[:, None])
+    return _product(factor.frame, jnp.where(ridge > 0, penalized, interpolating))
+
+
+def augmented_core(factor: RidgeFactor, ridge: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Factorize the augmented core: [core; sqrt(ridge) I] = orthogonal triangle.
+
+    Returns:
+        orthogonal `[2k, k]` and triangle `[k, k]`, upper, with triangle' triangle = core' core + ridge I within the
+        rank and one on the diagonal beyond it. Column scales do not matter.
+    """
+    size = factor.triangle.shape[0]
+    kept = jnp.arange(size, dtype=jnp.int32) < factor.rank
+    core = factor.scaled_values[:, None] * factor.triangle.T
+    core = jnp.where(kept[:, None] & kept[None, :], core, 0)
+    diagonal = jnp.where(kept, jnp.sqrt(ridge), 1)[:, None] * jnp.eye(size, dtype=core.dtype)
+    orthogonal, triangle = jnp.linalg.qr(jnp.concatenate([core, diagonal]))
+    return orthogonal, triangle
 
 
 def solve_accurately(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
@@ -118,17 +146,17 @@ def solve_accurately(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) 
     The augmented problem [core; sqrt(ridge) I] is invariant to column scales, so features whose scales differ by many
     orders of magnitude keep their digits at every ridge. One factorization of `2k x k` per ridge.
     """
+    return _product(factor.frame, solve_in_frame(factor, targets, ridge))
+
+
+def solve_in_frame(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
+    """Return `solve_accurately` in coordinates of the frame, `[k, task]`: coefficients are frame @ coordinates."""
     size = factor.triangle.shape[0]
-    projected = factor.left.T @ targets
+    projected = _product(factor.left.T, targets)
     kept = jnp.arange(size, dtype=jnp.int32) < factor.rank
-    kept_both = kept[:, None] & kept[None, :]
-    core = jnp.where(kept_both, factor.scaled_values[:, None] * factor.triangle.T, 0)
-    identity = jnp.eye(size, dtype=targets.dtype)
-    diagonal = jnp.where(kept, jnp.sqrt(ridge), 1)[:, None] * identity
-    orthogonal, triangle = jnp.linalg.qr(jnp.concatenate([core, diagonal]))
-    right_side = orthogonal[:size].T @ projected
+    orthogonal, triangle = augmented_core(factor, jnp.where(ridge > 0, ridge, 1))
     solution = jax.lax.linalg.triangular_solve(
-        triangle, right_side, left_side=True, lower=False
+        triangle, _product(orthogonal[:size].T, projected), left_side=True, lower=False
     )
     interpolating = jax.lax.linalg.triangular_solve(
         factor.triangle,
@@ -137,15 +165,24 @@ def solve_accurately(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) 
         lower=False,
         transpose_a=True,
     )
-    return factor.frame @ jnp.where(ridge > 0, jnp.where(kept[:, None], solution, 0), interpolating)
+    return jnp.where(ridge > 0, jnp.where(kept[:, None], solution, 0), interpolating)
 
 
-def dropped_effect(factor: RidgeFactor, targets: jax.Array) -> jax.Array:
+def dropped_effect(
+    factor: RidgeFactor, targets: jax.Array, power: jax.Array | None = None
+) -> jax.Array:
     """Return the largest share, over tasks, of the label variance along the directions that were dropped.
 
     Restoring the dropped directions can lower the training error of a task by at most this share of its label variance.
+
+    Args:
+        factor: from `factorize`.
+        targets: `[r, task]`, centred and scaled like the rows.
+        power: `[task]`, the label variance; by default the sum of squares of the targets. Pass it where the targets
+            are the labels projected on fewer rows.
     """
-    power = jnp.sum(targets * targets, axis=0)
-    along = factor.discarded_left.T @ targets
+    if power is None:
+        power = jnp.sum(targets * targets, axis=0)
+    along = _product(factor.discarded_left.T, targets)
     share = jnp.sum(along * along, axis=0) / jnp.where(power > 0, power, 1)
     return jnp.max(share)

@@ -1,0 +1,22 @@
+"""Published settings, by name."""
+
+from w2sjax.settings import charikar2024
+from w2sjax.settings.setting import Setting as Setting
+from w2sjax.validation import check_choice
+
+_ALL = (charikar2024.PERTURBATION_REALIZABLE, charikar2024.PERTURBATION_NONREALIZABLE)
+
+
+def names() -> list[str]:
+    """Return the names of all settings."""
+    return [setting.name for setting in _ALL]
+
+
+def get(name: str) -> Setting:
+    """Return the setting of this name.
+
+    Raises:
+        ValueError: if there is none; the message gives the nearest name.
+    """
+    check_choice("NAME", name, names())
+    return next(setting for setting in _ALL if setting.name == name)

@@ -39,10 +39,16 @@ class TorchLinear(nn.Module):
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         fan_in = inputs.shape[0]
-        weight = self.param("weight", lambda k, s: uniform(k, s, fan_in**-0.5), (self.width, fan_in))
-        bias = self.param("bias", lambda k, s: uniform(k, s, fan_in**-0.5), (self.width,))
+        weight = self._parameter("weight", (self.width, fan_in), fan_in)
+        bias = self._parameter("bias", (self.width,), fan_in)
         product = jnp.matmul(weight, inputs, precision=jax.lax.Precision.HIGHEST)
         return product + bias[:, None]
+
+    def _parameter(self, name: str, shape: tuple[int, ...], fan_in: int) -> jax.Array:
+        # `param` traces the initializer at every application; parameters that are there need no such check.
+        if self.has_variable("params", name):
+            return self.get_variable("params", name)
+        return self.param(name, lambda key, shape: uniform(key, shape, fan_in**-0.5), shape)
 
 
 class Perceptron(nn.Module):

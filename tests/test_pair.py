@@ -1,0 +1,179 @@
+"""One pair against NumPy on the same draws, across sizes, ridges, networks and degenerate features."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import w2sjax as w2s
+from tests.oracle import errors
+from w2sjax.engine.randomness import pair_key
+
+WORLD = w2s.worlds.PerturbedMLP(weak_noise=0.05, strong_noise=0.01)
+NAMES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation")
+
+CASES = {
+    "published": (WORLD, w2s.Protocol(tasks=20)),
+    "ridge": (WORLD, w2s.Protocol(tasks=5, ridge_weak=1e-3, ridge_strong=10.0, n_weak=1234)),
+    "few samples": (WORLD, w2s.Protocol(tasks=5, n_weak=60, n_strong=100, n_eval=30)),
+    "fewer samples than units": (WORLD, w2s.Protocol(tasks=5, n_weak=12, n_strong=9, n_eval=700)),
+    "reused inputs": (WORLD, w2s.Protocol(tasks=5, n_weak=800, n_strong=700, reuse_inputs=True)),
+    "uniform tanh": (
+        dataclasses.replace(WORLD, inputs="uniform", activation="tanh", input_scale=1.0, depth=2),
+        w2s.Protocol(tasks=5, n_weak=600, n_strong=600, n_eval=600),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_outcome_equals_numpy_on_the_same_draws(case: str) -> None:
+    world, protocol = CASES[case]
+    protocol = dataclasses.replace(protocol, standard_errors=True)
+    for index in range(3):
+        key = pair_key(jax.random.key(1), index)
+        outcome = w2s.run_pair(world, protocol, key)
+        expected = errors(world, protocol, key)
+        scale = expected["weak_error"]
+        for name in NAMES:
+            error = np.abs(np.asarray(getattr(outcome, name)) - expected[name]) / scale
+            assert error.max() < 1e-9, (name, index, error.max())
+            computed = np.asarray(getattr(outcome.standard_errors, name))
+            error = np.abs(computed - expected[f"{name}_se"]) / scale
+            assert error.max() < 1e-8, (name, index, error.max())
+
+
+def test_float32_is_within_a_thousandth_of_float64() -> None:
+    protocol = w2s.Protocol(tasks=100)
+    for world in (WORLD, dataclasses.replace(WORLD, strong_noise=0.0)):
+        for index in range(3):
+            seed = jax.random.key(2)
+            exact = w2s.run_pair(world, protocol, pair_key(seed, index))
+            with jax.enable_x64(False):
+                single = w2s.run_pair(world, protocol, pair_key(seed, index))
+            assert single.gain.dtype == jnp.float32
+            for name in ("gain", "misfit"):
+                a, b = np.asarray(getattr(single, name), float), np.asarray(getattr(exact, name))
+                assert np.abs(a / b - 1).max() < 1e-3, (name, index)
+
+
+def test_label_noise_costs_its_textbook_variance() -> None:
+    """Noise of variance s2 on n labels adds s2 (d + 1) / (n - d - 2) to the error of a d-dimensional linear fit."""
+    world = w2s.worlds.PerturbedMLP(
+        depth=1, activation="identity", input_scale=1.0, width=8, weak_noise=0.0, strong_noise=0.0
+    )
+    n, d, noise = 300, 8, 0.5
+    protocol = w2s.Protocol(n_weak=n, n_strong=n, n_eval=2000, tasks=200, label_noise=noise)
+    runs = [w2s.run_pair(world, protocol, pair_key(jax.random.key(3), i)) for i in range(20)]
+    expected = noise**2 * (1 / n + d / (n - d - 2) * (1 + 1 / n))
+    for name in ("weak_error", "ceiling_error"):
+        means = np.array([float(getattr(run, name).mean()) for run in runs])
+        standard_error = means.std(ddof=1) / len(runs) ** 0.5
+        assert abs(means.mean() - expected) < 4 * standard_error, name
+        assert standard_error < 0.05 * expected
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedSample:
+    """A user's own world, not a pytree: every split is one and the same sample, and the strong model is the truth."""
+
+    width: int = 6
+
+    def draw(self, key: jax.Array) -> "FixedSample":
+        return self
+
+    def features(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+        rng = np.random.default_rng(0)
+        target = rng.normal(size=(n, self.width))
+        weak = target[:, :4] + 0.3 * rng.normal(size=(n, 4))
+        return jnp.asarray(target), jnp.asarray(weak), jnp.asarray(target)
+
+
+def test_gain_is_misfit_when_all_splits_are_one_sample(key: jax.Array) -> None:
+    outcome = w2s.run_pair(FixedSample(), w2s.Protocol(n_weak=500, n_strong=500, n_eval=500, tasks=50), key)
+    np.testing.assert_allclose(outcome.gain, outcome.misfit, rtol=1e-9)
+    assert np.asarray(outcome.gain).min() > 0
+    assert np.asarray(outcome.ceiling_error).max() < 1e-20
+
+
+@dataclasses.dataclass(frozen=True)
+class IllConditioned:
+    """Random features of a given condition number, with a duplicated, a dead and a badly scaled column."""
+
+    condition: float
+    scales: float = 1.0
+
+    def draw(self, key: jax.Array) -> "IllConditioned":
+        return self
+
+    def heads(self, key: jax.Array, tasks: int) -> tuple[jax.Array, jax.Array]:
+        return jnp.asarray(np.random.default_rng(1).normal(size=(tasks, 6))), jnp.zeros(tasks)
+
+    def features(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+        rng = np.random.default_rng(2)
+        mix = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+        shrink = jnp.asarray(np.geomspace(1, 1 / self.condition, 6)[:, None] * mix)
+        target = jax.random.normal(key, (n, 6), jnp.float64)
+        weak = (target + 0.1 * jnp.roll(target, 1, axis=1)) @ shrink
+        scale = jnp.asarray(np.geomspace(self.scales, 1 / self.scales, 6))
+        extra = jnp.stack([weak[:, 0], jnp.zeros(n)], axis=1)
+        return target, jnp.concatenate([weak * scale[None, :], extra], axis=1), target[:, :4]
+
+
+@pytest.mark.parametrize("scales", [1.0, 1e3])
+def test_moments_keep_their_digits_to_condition_a_million(scales: float, key: jax.Array) -> None:
+    """The weak features span the target's, so the weak error would be zero in exact arithmetic and weak labels exact."""
+    world = IllConditioned(condition=1e6 / scales**2, scales=scales)
+    protocol = w2s.Protocol(n_weak=1000, n_strong=1000, n_eval=1000, tasks=4)
+    outcome = w2s.run_pair(world, protocol, key)
+    signal = np.sum(np.random.default_rng(1).normal(size=(4, 6)) ** 2, axis=1)
+    assert np.all(np.asarray(outcome.weak_error) < 1e-18 * signal)
+    np.testing.assert_allclose(outcome.w2s_error, outcome.ceiling_error, rtol=1e-9)
+    assert int(outcome.status.weak_rank) == 6
+    assert int(outcome.status.weak_dropped) == 2
+    assert int(outcome.status.code) & int(w2s.Flag.WEAK_RANK_DEFICIENT)
+
+
+def test_condition_beyond_rounding_is_reported_not_hidden(key: jax.Array) -> None:
+    outcome = w2s.run_pair(IllConditioned(condition=1e20), w2s.Protocol(tasks=4), key)
+    assert np.isfinite(np.asarray(outcome.gain)).all()
+    assert int(outcome.status.weak_rank) < 6
+    assert 0 < float(outcome.status.dropped_effect) <= 1
+    assert int(outcome.status.code) & int(w2s.Flag.ILL_CONDITIONED)
+
+
+def test_features_that_are_not_finite_are_a_status(key: jax.Array) -> None:
+    class Broken(FixedSample):
+        def features(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+            target, weak, strong = super().features(key, n)
+            return target, weak.at[0, 0].set(jnp.nan), strong
+
+    outcome = w2s.run_pair(Broken(), w2s.Protocol(tasks=2), key)
+    assert int(outcome.status.code) & int(w2s.Flag.NOT_FINITE)
+
+
+def test_refusals(key: jax.Array) -> None:
+    protocol = w2s.Protocol(tasks=2)
+    with pytest.raises(ValueError, match="key is not a typed key"):
+        w2s.run_pair(WORLD, protocol, jax.random.PRNGKey(0))
+    with pytest.raises(ValueError, match=r"n_weak=0 is too small"):
+        w2s.Protocol(n_weak=0)
+    with pytest.raises(ValueError, match=r"n_strong=20.5 is not an integer"):
+        w2s.Protocol(n_strong=20.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"ridge=-1 is out of range"):
+        w2s.Protocol(ridge=-1.0)
+    with pytest.raises(ValueError, match=r"reuse_inputs=True needs n_strong <= n_weak"):
+        w2s.Protocol(n_weak=10, n_strong=20, reuse_inputs=True)
+    with pytest.raises(ValueError, match=r"weak_noise=nan is out of range"):
+        w2s.worlds.PerturbedMLP(weak_noise=float("nan"))
+    with pytest.raises(ValueError, match=r"activation='rleu' is not known: did you mean 'relu'"):
+        w2s.worlds.PerturbedMLP(activation="rleu")
+
+    class Wrong(FixedSample):
+        def features(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+            target, weak, strong = super().features(key, n)
+            return target, weak[:-1], strong
+
+    with pytest.raises(ValueError, match=r"features returned weak of shape"):
+        w2s.run_pair(Wrong(), protocol, key)

@@ -1,0 +1,217 @@
+"""The weak-to-strong experiment on features that the caller has, instead of features drawn from a world."""
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from w2sjax.draws import default_dtype
+from w2sjax.engine.extended import Extended, extended, subtract
+from w2sjax.engine.outcome import Outcome, outcome_from_residuals
+from w2sjax.engine.pair import status_of
+from w2sjax.engine.refinement import ExtendedHead, fit, predict, prepare
+from w2sjax.validation import check_number
+
+FEATURES = ("weak_train", "weak_transfer", "strong_transfer", "weak_eval", "strong_eval")
+LABELS = ("y_train", "y_eval", "y_transfer")
+
+_SAME_ROWS = (
+    ("weak_train", "y_train"),
+    ("weak_transfer", "strong_transfer"),
+    ("strong_transfer", "y_transfer"),
+    ("weak_eval", "strong_eval"),
+    ("weak_eval", "y_eval"),
+)
+_SAME_WIDTH = (
+    ("weak_train", "weak_transfer"),
+    ("weak_train", "weak_eval"),
+    ("strong_transfer", "strong_eval"),
+)
+_MEANING = (
+    ("rows", "the same inputs, in the same order, in both"),
+    ("columns", "features of the same representation in both"),
+)
+
+
+def evaluate_features(
+    weak_train: Any,
+    y_train: Any,
+    weak_transfer: Any,
+    strong_transfer: Any,
+    weak_eval: Any,
+    strong_eval: Any,
+    y_eval: Any,
+    y_transfer: Any = None,
+    ridge_weak: Any = 0.0,
+    ridge_strong: Any = 0.0,
+    fit_intercept: bool = True,
+) -> Outcome:
+    """Run one weak-to-strong experiment on features the caller has.
+
+    Fits the weak head to true labels on the weak training split, the w2s head to the weak head's predictions on the
+    transfer split, and, where `y_transfer` is given, the ceiling to the truth on the transfer split. Every head minimizes
+
+        (1/n) sum (z'b + c - y)^2 + ridge |b|^2
+
+    over its n samples, the intercept c not penalized: scikit-learn's `Ridge(alpha=n * ridge)`. At ridge 0 it is the
+    minimum-norm least-squares solution in the units of the features given. Errors are means over the evaluation split:
+
+        gain = weak_error - w2s_error,  misfit = mean (w2s - weak)^2,  deviation = gain - misfit.
+
+    The features are factorized by QR and a singular value decomposition, never through a Gram matrix, whatever their
+    condition; the solution is then refined with residuals in twice the working precision. Column scales do not matter. In
+    float64 the results are good to 1e-9 of `weak_error` up to a condition number (columns centred and scaled to unit norm)
+    of 1e10. Constant columns, and directions below eps * max(64, d, sqrt(n)) of the largest, are dropped; `status` says
+    how many, and how much of the labels they could account for.
+
+    Args:
+        weak_train: `[n_weak, d_w]`, weak features of the weak model's training split.
+        y_train: `[n_weak]` or `[n_weak, task]`, its true labels.
+        weak_transfer, strong_transfer: `[n_strong, d_w]` and `[n_strong, d_s]`, the two representations of the same inputs.
+        weak_eval, strong_eval: `[n_eval, d_w]` and `[n_eval, d_s]`, the two representations of the evaluation inputs.
+        y_eval: `[n_eval]` or `[n_eval, task]`, the truth that errors are measured against.
+        y_transfer: `[n_strong]` or `[n_strong, task]`, the truth on the transfer split. Without it `ceiling_error` and `pgr`
+            are NaN.
+        ridge_weak: >= 0, in squared feature units, for the weak head.
+        ridge_strong: >= 0, likewise, for the w2s head and the ceiling.
+        fit_intercept: whether heads have an intercept. Without one, features and labels are not centred.
+
+    All arrays are floating (any precision, NumPy or JAX) and are cast to JAX's default float dtype. They, and the ridges, may
+    be traced by `jax.jit` and batched by `jax.vmap`; values are then not checked.
+
+    Returns:
+        An `Outcome` with arrays of shape `()` for labels `[n]`, and `[task]` for labels `[n, task]`.
+
+    Raises:
+        ValueError: for an array that is not floating, of wrong rank, empty, not finite, or that does not match the others in
+            rows, width or tasks, and for a ridge that is negative or not finite; the message names it.
+
+    Cost: O(n d min(n, d) + 100 n d task) per split, and memory for about five copies of the largest array. Compiled
+    anew for every combination of shapes.
+    """
+    given = {
+        "weak_train": weak_train,
+        "y_train": y_train,
+        "weak_transfer": weak_transfer,
+        "strong_transfer": strong_transfer,
+        "weak_eval": weak_eval,
+        "strong_eval": strong_eval,
+        "y_eval": y_eval,
+    }
+    if y_transfer is not None:
+        given["y_transfer"] = y_transfer
+    arrays = {name: _checked(name, value) for name, value in given.items()}
+    _check_shapes({name: array.shape for name, array in arrays.items()})
+    ridges = {
+        "ridge_weak": _checked_ridge("ridge_weak", ridge_weak),
+        "ridge_strong": _checked_ridge("ridge_strong", ridge_strong),
+    }
+    if not isinstance(fit_intercept, bool):
+        raise ValueError(f"fit_intercept={fit_intercept!r} is not a boolean: pass True or False.")
+
+    single = arrays["y_train"].ndim == 1
+    if single:
+        arrays |= {name: arrays[name][:, None] for name in LABELS if name in arrays}
+    outcome = _evaluate(arrays, ridges, fit_intercept=fit_intercept)
+    if not single:
+        return outcome
+    by_task = {name: value[0] for name, value in outcome.items() if isinstance(value, jax.Array)}
+    return outcome.replace(**by_task)  # type: ignore[attr-defined]
+
+
+@functools.partial(jax.jit, static_argnames="fit_intercept")
+def _evaluate(
+    arrays: dict[str, jax.Array], ridges: dict[str, jax.Array], *, fit_intercept: bool
+) -> Outcome:
+    """Run the experiment on checked arrays, labels `[n, task]`."""
+    tasks = arrays["y_train"].shape[1]
+    weak_training = prepare(arrays["weak_train"], fit_intercept)
+    weak, weak_effect = fit(weak_training, arrays["y_train"], ridges["ridge_weak"], fit_intercept)
+    by_weak = predict(weak, jnp.concatenate([arrays["weak_transfer"], arrays["weak_eval"]]))
+    transfer_rows = arrays["weak_transfer"].shape[0]
+    labels = by_weak.high[:transfer_rows]
+    if "y_transfer" in arrays:  # the ceiling's labels are further columns of the same regression
+        labels = jnp.concatenate([labels, arrays["y_transfer"]], axis=1)
+    strong_training = prepare(arrays["strong_transfer"], fit_intercept)
+    strong, strong_effect = fit(strong_training, labels, ridges["ridge_strong"], fit_intercept)
+
+    truth = extended(arrays["y_eval"])
+
+    def residual(predictions: Extended) -> tuple[jax.Array, jax.Array]:
+        rows = subtract(predictions, truth).high / math.sqrt(truth.high.shape[0])
+        return jnp.zeros_like(rows[0]), rows
+
+    by_strong = predict(strong, arrays["strong_eval"])
+    w2s = jax.tree.map(lambda a: a[:, :tasks], by_strong)
+    ceiling = jax.tree.map(lambda a: a[:, tasks:], by_strong) if "y_transfer" in arrays else None
+    return outcome_from_residuals(
+        residual(jax.tree.map(lambda a: a[transfer_rows:], by_weak)),
+        residual(w2s),
+        None if ceiling is None else residual(ceiling),
+        status_of(weak_training.factor, strong_training.factor, jnp.maximum(weak_effect, strong_effect)),
+    )
+
+
+def _checked(name: str, value: Any) -> jax.Array:
+    """Return an array of features or labels in the default dtype, or refuse it."""
+    layout = "[n, width]" if name in FEATURES else "[n] or [n, task]"
+    traced = isinstance(value, jax.core.Tracer)
+    if not traced:
+        try:
+            value = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"{name} is not an array: pass floating numbers of shape {layout}.") from error
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise ValueError(f"{name} has dtype {value.dtype}: pass floating numbers, as in {name}.astype(float).")
+    if value.ndim not in ((2,) if name in FEATURES else (1, 2)):
+        raise ValueError(f"{name} has shape {value.shape}: pass an array of shape {layout}.")
+    if 0 in value.shape:
+        raise ValueError(f"{name} is empty, of shape {value.shape}: pass at least one row and one column.")
+    dtype = default_dtype()
+    if not traced:
+        _check_values(name, value, jnp.finfo(dtype))
+    return jnp.asarray(value).astype(dtype) if traced else jnp.asarray(value, dtype)
+
+
+def _check_values(name: str, value: np.ndarray, wanted: Any) -> None:
+    """Refuse NaN, infinity, and numbers that the default dtype cannot hold."""
+    finite = np.isfinite(value)
+    if not finite.all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(
+            f"{name} holds {np.size(finite) - np.count_nonzero(finite)} NaN or infinite values, the first "
+            f"({value[first]}) at row {first[0]}: drop or fill those rows."
+        )
+    largest = np.abs(value).max()
+    if largest > wanted.max:
+        raise ValueError(
+            f"{name} holds {largest:.3g}, too large for {wanted.dtype}: rescale it or set jax_enable_x64."
+        )
+
+
+def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
+    """Refuse arrays that do not belong together."""
+    for axis, pairs in enumerate((_SAME_ROWS, _SAME_WIDTH)):
+        for a, b in pairs:
+            if a in shapes and b in shapes and shapes[a][axis] != shapes[b][axis]:
+                what, why = _MEANING[axis]
+                raise ValueError(
+                    f"{b} has {shapes[b][axis]} {what} but {a} has {shapes[a][axis]}: pass {why}."
+                )
+    for name in LABELS[1:]:
+        if name in shapes and shapes[name][1:] != shapes["y_train"][1:]:
+            raise ValueError(
+                f"{name} has shape {shapes[name]} but y_train has {shapes['y_train']}: pass the same tasks "
+                f"in both, as [n] for one or [n, task] for many."
+            )
+
+
+def _checked_ridge(name: str, value: Any) -> jax.Array:
+    """Return a ridge in the default dtype, or refuse it."""
+    if np.ndim(value) != 0:
+        raise ValueError(f"{name} has shape {np.shape(value)}: pass one number, or jax.vmap over many.")
+    check_number(name, value, least=0)
+    return jnp.asarray(value).astype(default_dtype())

@@ -1,0 +1,198 @@
+"""Linear heads fitted to the caller's features with every digit of the working precision.
+
+An orthogonal factorization of the centred features loses as many digits as their condition number has. Iterative
+refinement restores them: the residuals and the gradient of the least-squares problem are evaluated in twice the working
+precision on the features as given, and the factorization only has to point in about the right direction.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from w2sjax.engine.extended import (
+    Extended,
+    Sliced,
+    add,
+    cut,
+    exact_sum,
+    extended,
+    product,
+    slicing,
+    subtract,
+    transposed_product,
+)
+from w2sjax.engine.ridge import (
+    RidgeFactor,
+    augmented_core,
+    dropped_effect,
+    factorize,
+    solve_accurately,
+)
+
+STEPS = 3
+"""Corrections; each one gains about 16 digits less those of the condition number."""
+
+BLOCK_ROWS = 1024
+"""Rows whose residuals are evaluated at once: extended arithmetic takes a dozen times the memory of its operands."""
+
+DEAD_COLUMN_IN_EPS = 4
+"""A feature that deviates from its mean by fewer units of rounding of its largest value is a constant."""
+
+LEAST_RANK_TOLERANCE_IN_EPS = 64
+
+
+class Training(NamedTuple):
+    """Features of a training split, prepared for any labels and ridge.
+
+    Attributes:
+        blocks: the features as given less `shift`, cut for exact products, in row blocks padded with zeros: pieces
+            `[block, slice, row, d]` and columns `[block, 1, d]`.
+        shift: `[d]`, close to their mean; zero without an intercept.
+        orthogonal: `[n, d]`, reduces n > d rows to d; None where there are no more rows than features.
+        factor: of the reduced, centred features divided by sqrt(n).
+    """
+
+    blocks: Sliced
+    shift: jax.Array
+    orthogonal: jax.Array | None
+    factor: RidgeFactor
+
+
+class ExtendedHead(NamedTuple):
+    """Predicts (x - shift)' weights + bias, with weights `[d, task]` and bias `[task]`."""
+
+    shift: jax.Array
+    weights: Extended
+    bias: Extended
+
+
+def prepare(features: jax.Array, fit_intercept: bool) -> Training:
+    """Centre and factorize features `[n, d]` once for every ridge and label.
+
+    Columns are centred twice, so that a large mean costs no digits. A column that is constant up to a few units of
+    rounding is dropped: its weight is zero. Directions below eps * max(64, d, sqrt(n)) of the largest are dropped too,
+    after scaling columns to unit norm.
+
+    Cost: O(n d min(n, d)).
+    """
+    rows, width = features.shape
+    eps = float(jnp.finfo(features.dtype).eps)
+    shift = jnp.mean(features, axis=0) if fit_intercept else jnp.zeros_like(features[0])
+    shifted = exact_sum(features, -shift[None, :])
+    centred = shifted.high
+    if fit_intercept:
+        centred = centred - jnp.mean(centred, axis=0)[None, :]
+    spread = jnp.sqrt(jnp.mean(centred * centred, axis=0))
+    dead = spread <= DEAD_COLUMN_IN_EPS * eps * jnp.max(jnp.abs(features), axis=0)
+    centred = jnp.where(dead[None, :], 0, centred) / math.sqrt(rows)
+
+    orthogonal, reduced = jnp.linalg.qr(centred) if rows > width else (None, centred)
+    tolerance = eps * max(LEAST_RANK_TOLERANCE_IN_EPS, width, math.sqrt(rows))
+    factor = factorize(reduced, tolerance)
+    bits, count = _slicing(features)
+    blocks = Extended(*(_in_blocks(a) for a in shifted))
+    cut_blocks = jax.lax.map(lambda block: cut(block, bits, count), blocks)
+    return Training(cut_blocks, shift, orthogonal, factor)
+
+
+def fit(
+    training: Training, labels: jax.Array, ridge: jax.Array, fit_intercept: bool
+) -> tuple[ExtendedHead, jax.Array]:
+    """Minimize (1/n) |X b + c - y|^2 + ridge |b|^2 for labels `[n, task]`: minimum-norm where ridge is 0.
+
+    Returns:
+        The head, and the largest share of any label's variance along dropped directions (see `dropped_effect`).
+
+    Cost: 2 * STEPS + 2 extended products of the features with a `[d, task]` matrix.
+    """
+    rows = labels.shape[0]
+    factor = training.factor
+    centred = labels
+    if fit_intercept:
+        centred = centred - jnp.mean(centred, axis=0)[None, :]
+        centred = centred - jnp.mean(centred, axis=0)[None, :]
+    centred = centred / math.sqrt(rows)
+    power = jnp.sum(centred * centred, axis=0)
+    targets = centred
+    if training.orthogonal is not None:
+        targets = _matmul(training.orthogonal.T, centred)
+    bits, _ = _slicing(jax.ShapeDtypeStruct((rows, training.shift.shape[0]), labels.dtype))
+
+    _, triangle = augmented_core(factor, ridge)
+    kept = (jnp.arange(triangle.shape[0], dtype=jnp.int32) < factor.rank)[:, None]
+    padded = jax.tree.map(_in_blocks, extended(labels))
+
+    def correct(
+        carry: tuple[Extended, jax.Array], _: None
+    ) -> tuple[tuple[Extended, jax.Array], tuple[Extended, Extended]]:
+        weights, last = carry
+
+        def residual_of(block: tuple[Sliced, Extended]) -> Extended:
+            return subtract(block[1], product(block[0], weights, bits))
+
+        residual = jax.lax.map(residual_of, (training.blocks, padded))
+        bias = extended(jnp.zeros_like(power))
+        for _round in range(2 if fit_intercept else 0):  # the second mean is what rounding left of the first
+            flat = residual.high.reshape(-1, power.shape[0])[:rows]
+            mean = extended(jnp.mean(flat, axis=0))
+            residual = subtract(residual, jax.tree.map(lambda a: a[None, None, :], mean))
+            bias = add(bias, mean)
+
+        def add_block(total: Extended, block: tuple[Sliced, Extended]) -> tuple[Extended, None]:
+            return add(total, transposed_product(*block, bits)), None
+
+        zero = jax.tree.map(jnp.zeros_like, weights)
+        gradient, _none = jax.lax.scan(add_block, zero, (training.blocks, residual))
+        descent = gradient.high / rows + (gradient.low / rows - ridge * weights.high)
+        inner = _matmul(factor.frame.T, descent)
+        step = jnp.where(kept, _triangular(triangle, inner, transpose=True), 0)
+        size = jnp.sum(step * step, axis=0)  # of the change of predictions; where it grows, rounding has taken over
+        useful = size < last / 4
+        change = jnp.where(kept & useful[None, :], _triangular(triangle, step, transpose=False), 0)
+        return (add(weights, extended(_matmul(factor.frame, change))), jnp.where(useful, size, 0)), (weights, bias)
+
+    # The last round only evaluates: its correction is not used.
+    start = (extended(solve_accurately(factor, targets, ridge)), power)
+    _, history = jax.lax.scan(correct, start, None, length=STEPS + 1)
+    weights, bias = jax.tree.map(lambda a: a[-1], history)
+    return ExtendedHead(training.shift, weights, bias), dropped_effect(factor, targets, power)
+
+
+def predict(head: ExtendedHead, features: jax.Array) -> Extended:
+    """Return predictions `[n, task]` on features `[n, d]`."""
+    rows, tasks = features.shape[0], head.bias.high.shape[0]
+    bits, count = _slicing(features)
+
+    def of_block(block: jax.Array) -> Extended:
+        shifted = cut(exact_sum(block, -head.shift[None, :]), bits, count)
+        on_block = product(shifted, head.weights, bits)
+        return add(on_block, jax.tree.map(lambda a: a[None, :], head.bias))
+
+    predictions = jax.lax.map(of_block, _in_blocks(features))
+    return jax.tree.map(lambda a: a.reshape(-1, tasks)[:rows], predictions)
+
+
+def _slicing(features: jax.Array) -> tuple[int, int]:
+    """Return bits and count of slices that suit products with a block of features and with its transpose."""
+    rows, width = features.shape
+    return slicing(features.dtype, max(width, min(rows, BLOCK_ROWS)))
+
+
+def _in_blocks(values: jax.Array) -> jax.Array:
+    """Cut `[n, d]` into equal blocks of rows, padded with zeros: `[block, row, d]`."""
+    rows, width = values.shape
+    count = -(-rows // BLOCK_ROWS)
+    size = -(-rows // count)
+    return jnp.pad(values, ((0, count * size - rows), (0, 0))).reshape(count, size, width)
+
+
+def _matmul(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def _triangular(triangle: jax.Array, right_side: jax.Array, transpose: bool) -> jax.Array:
+    return jax.lax.linalg.triangular_solve(
+        triangle, right_side, left_side=True, lower=False, transpose_a=transpose
+    )

@@ -1,0 +1,94 @@
+"""Gain against misfit, the figure of Charikar et al. 2024: one point per task, theory on the diagonal."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from w2sjax.figures.style import BLUE, GREY, ORANGE, identity_line
+from w2sjax.figures.summary import pair_fit
+
+_BINS = 24
+
+
+def gain_against_misfit(dataset: xr.Dataset, title: str = "") -> Figure:
+    """Draw gain against misfit for the tasks of the first pair, and for all pairs beside it if there are several.
+
+    Args:
+        dataset: from `sweep`, dims pair and task only.
+        title: above the figure.
+
+    Returns:
+        A figure. Left: the first pair in label units, with 2 standard errors over the evaluation sample where the data
+        hold them. Right, for several pairs: every task, in units of its pair's mean weak error, with the median and the
+        10-90% band of gain in bins of misfit.
+    """
+    pairs = dataset.sizes["pair"]
+    figure = Figure(figsize=(10.5 if pairs > 1 else 5.6, 5.2), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, 2 if pairs > 1 else 1))
+    _one_pair(panels[0], dataset.isel(pair=0))
+    if pairs > 1:
+        _all_pairs(panels[1], dataset)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _one_pair(axes: Axes, one: xr.Dataset) -> None:
+    misfit, gain = one["misfit"].values, one["gain"].values
+    spread = {
+        "xerr": 2 * one["misfit_standard_error"].values if "misfit_standard_error" in one else None,
+        "yerr": 2 * one["gain_standard_error"].values if "gain_standard_error" in one else None,
+    }
+    label = f"{misfit.size} tasks" + (" (bars: 2 standard errors)" if spread["xerr"] is not None else "")
+    axes.errorbar(
+        misfit, gain, **spread, fmt="o", markersize=4, color=BLUE, ecolor=BLUE + "55", linewidth=1, label=label
+    )
+    slope, r2 = pair_fit(misfit, gain)
+    identity_line(axes)
+    axes.set_xlabel("misfit  E(w2s − weak)²  [squared label units]")
+    axes.set_ylabel("gain  weak error − w2s error  [squared label units]")
+    axes.set_title(f"pair {int(one['pair'])}: slope {slope:.3f}, R² {r2:.3f}", fontsize=10)
+    axes.legend(loc="upper left", frameon=False)
+
+
+def _all_pairs(axes: Axes, dataset: xr.Dataset) -> None:
+    scale = dataset["weak_error"].mean("task")
+    misfit = (dataset["misfit"] / scale).values.ravel()
+    gain = (dataset["gain"] / scale).values.ravel()
+    finite = np.isfinite(misfit) & np.isfinite(gain)
+    misfit, gain = misfit[finite], gain[finite]
+    axes.scatter(misfit, gain, s=3, color=BLUE, alpha=min(1.0, 2000 / misfit.size), linewidth=0, rasterized=True)
+    right = np.quantile(misfit, 0.995) * 1.05
+    edges = np.linspace(np.quantile(misfit, 0.005), right, _BINS + 1)
+    inside = [gain[(misfit >= a) & (misfit < b)] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    full = [i for i, values in enumerate(inside) if values.size >= 20]
+    centres = (edges[:-1] + edges[1:])[full] / 2
+    low, middle, high = (np.array([np.quantile(inside[i], q) for i in full]) for q in (0.1, 0.5, 0.9))
+    axes.fill_between(centres, low, high, color=ORANGE, alpha=0.3, linewidth=0, label="10–90% of tasks")
+    axes.plot(centres, middle, color=ORANGE, linewidth=2, label="median")
+    axes.set_xlim(0, right)
+    bottom = min(0.0, float(np.quantile(gain, 0.002)))
+    axes.set_ylim(bottom, max(right, float(np.quantile(gain, 0.998))))
+    identity_line(axes)
+    outside = np.mean((misfit > right) | (gain < bottom) | (gain > axes.get_ylim()[1]))
+    fits = np.array(
+        [
+            pair_fit(m, g)
+            for m, g in zip(dataset["misfit"].values, dataset["gain"].values, strict=True)
+        ]
+    )
+    quantiles = np.nanquantile(fits, (0.1, 0.5, 0.9), axis=0)
+    axes.set_title(
+        f"{dataset.sizes['pair']} pairs: slope {quantiles[1, 0]:.3f} "
+        f"({quantiles[0, 0]:.3f} to {quantiles[2, 0]:.3f}), R² {quantiles[1, 1]:.3f} (median, 10–90%)",
+        fontsize=10,
+    )
+    axes.set_xlabel("misfit / mean weak error of the pair  [1]")
+    axes.set_ylabel("gain / mean weak error of the pair  [1]")
+    axes.legend(loc="upper left", frameon=False)
+    if outside > 0:
+        axes.annotate(
+            f"{outside:.2%} of the points lie outside",
+            (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color=GREY,
+        )  # fmt: skip

@@ -1,0 +1,28 @@
+"""What a published setting is."""
+
+import dataclasses
+from typing import Any
+
+from w2sjax.engine.protocol import Protocol
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A published experiment: a world, a protocol and a figure, by name.
+
+    Attributes:
+        name: `<firstauthor><year>-<what>`.
+        title: one line.
+        reference: the paper.
+        unverified: parameters whose values are recollections, not read in the paper.
+        world, protocol: what to run.
+        figure: name of a function in `w2sjax.figures`.
+    """
+
+    name: str
+    title: str
+    reference: str
+    unverified: tuple[str, ...]
+    world: Any
+    protocol: Protocol
+    figure: str
