@@ -19,9 +19,7 @@ def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:
     def split(role: Role, n: int) -> dict[str, np.ndarray]:
         blocks = [features(k) for k in keys[role]]
         names = ("target", "weak", "strong")
-        return {
-            name: np.concatenate([np.asarray(b[i]) for b in blocks])[:n] for i, name in enumerate(names)
-        }
+        return {name: np.concatenate([np.asarray(b[i]) for b in blocks])[:n] for i, name in enumerate(names)}
 
     strong_role = Role.WEAK if protocol.reuse_inputs else Role.STRONG
     return {

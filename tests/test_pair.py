@@ -123,7 +123,7 @@ class IllConditioned:
 
 @pytest.mark.parametrize("scales", [1.0, 1e3])
 def test_moments_keep_their_digits_to_condition_a_million(scales: float, key: jax.Array) -> None:
-    """The weak features span the target's, so the weak error would be zero in exact arithmetic and weak labels exact."""
+    """The weak features span the target's, so the weak error is zero in exact arithmetic and weak labels exact."""
     world = IllConditioned(condition=1e6 / scales**2, scales=scales)
     protocol = w2s.Protocol(n_weak=1000, n_strong=1000, n_eval=1000, tasks=4)
     outcome = w2s.run_pair(world, protocol, key)

@@ -18,9 +18,7 @@ def check_integer(name: str, value: Any, *, least: int) -> None:
         raise ValueError(f"{name}={value} is too small: pass a whole number >= {least}.")
 
 
-def check_number(
-    name: str, value: Any, *, least: float | None = None, above: float | None = None
-) -> None:
+def check_number(name: str, value: Any, *, least: float | None = None, above: float | None = None) -> None:
     """Refuse anything but a finite real number in range. Traced, abstract and batched values pass."""
     fix = f">= {least:g}" if least is not None else f"> {above:g}"
     if value is None or isinstance(value, bool | str | bytes | complex | list | tuple | dict | set):

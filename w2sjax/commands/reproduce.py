@@ -26,7 +26,7 @@ def _null_for_nan(value: Any) -> Any:
 def reproduce(
     name: Annotated[str, typer.Argument(help="A setting; `w2sjax settings` lists them.")],
     out: Annotated[Path, typer.Option(help="Folder for data.zarr, figure.png, figure.svg and summary.json.")],
-    pairs: Annotated[int, typer.Option(help="Independent draws of the world.")] = 1,
+    pairs: Annotated[int | None, typer.Option(help="Independent draws of the world.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every draw, >= 0.")] = 0,
     tasks: Annotated[int | None, typer.Option(help="Tasks per pair, if not the published number.")] = None,
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
@@ -57,13 +57,29 @@ def reproduce(
         ) from error
     print(f"{setting.name}: {setting.title}; {used}", file=sys.stderr)
 
-    dataset = sweep(setting.world, protocol, pairs=pairs, seed=seed, progress=True)
+    dataset = sweep(
+        setting.world,
+        protocol,
+        pairs=setting.pairs if pairs is None else pairs,
+        seed=seed,
+        axes=setting.axes,
+        progress=True,
+    )
     computed = time.perf_counter() - started
     dataset.to_zarr(out / "data.zarr", mode="w")
     importing.join()
     figures = importlib.import_module("w2sjax.figures")
     from w2sjax.figures.summary import summarize
 
+    if setting.axes:
+        from w2sjax.figures.deviation_against_samples import median_by_size
+
+        numbers: dict[str, Any] = {"median_relative_deviation_by_size": median_by_size(dataset)}
+        headline = f"median |deviation| / weak_error by size {numbers['median_relative_deviation_by_size']}"
+    else:
+        numbers = summarize(dataset)
+        fit = numbers["gain_on_misfit"]
+        headline = f"gain on misfit: slope {fit['slope']['median']:.3f}, R2 {fit['r2']['median']:.3f}"
     figure = getattr(figures, setting.figure)(dataset, title=f"{setting.name}\n{setting.title}")
     for suffix in ("png", "svg"):
         figure.savefig(out / f"figure.{suffix}", dpi=150)
@@ -72,15 +88,11 @@ def reproduce(
         "reference": setting.reference,
         "unverified_parameters": list(setting.unverified),
         "seed": seed,
-        **summarize(dataset),
+        **numbers,
         "configuration": json.loads(dataset.attrs["configuration"]),
         "versions": {k: v for k, v in dataset.attrs.items() if k != "configuration"},
         "seconds_to_data": round(computed, 3),
         "seconds": round(time.perf_counter() - started, 3),
     }
     (out / "summary.json").write_text(json.dumps(_null_for_nan(summary), indent=2, allow_nan=False) + "\n")
-    fit = summary["gain_on_misfit"]
-    print(
-        f"gain on misfit: slope {fit['slope']['median']:.3f}, R2 {fit['r2']['median']:.3f}; "
-        f"wrote {out / 'figure.png'}"
-    )
+    print(f"{headline}; wrote {out / 'figure.png'}")

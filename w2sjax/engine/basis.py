@@ -39,9 +39,7 @@ class Basis:
 
     def coordinates(self, features: jax.Array) -> jax.Array:
         """Map features `[d, n]` to coordinates `[d, n]`."""
-        return jnp.matmul(
-            self.whiten, features - self.center[:, None], precision=jax.lax.Precision.HIGHEST
-        )
+        return jnp.matmul(self.whiten, features - self.center[:, None], precision=jax.lax.Precision.HIGHEST)
 
 
 def safe_scale(scale: jax.Array) -> jax.Array:
@@ -81,7 +79,5 @@ def pilot_basis(features: jax.Array) -> Basis:
         inverse = jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
         coordinates = jnp.matmul(inverse, scaled, precision=jax.lax.Precision.HIGHEST)
         whiten = jnp.matmul(inverse, whiten / scale[:, None], precision=jax.lax.Precision.HIGHEST)
-        unwhiten = jnp.matmul(
-            unwhiten * scale[None, :], factor, precision=jax.lax.Precision.HIGHEST
-        )
+        unwhiten = jnp.matmul(unwhiten * scale[None, :], factor, precision=jax.lax.Precision.HIGHEST)
     return Basis(center=center, whiten=whiten, unwhiten=unwhiten)

@@ -12,7 +12,7 @@ from w2sjax.draws import default_dtype
 from w2sjax.engine.extended import Extended, extended, subtract
 from w2sjax.engine.outcome import Outcome, outcome_from_residuals
 from w2sjax.engine.pair import status_of
-from w2sjax.engine.refinement import ExtendedHead, fit, predict, prepare
+from w2sjax.engine.refinement import fit, predict, prepare
 from w2sjax.validation import check_number
 
 FEATURES = ("weak_train", "weak_transfer", "strong_transfer", "weak_eval", "strong_eval")
@@ -52,7 +52,8 @@ def evaluate_features(
     """Run one weak-to-strong experiment on features the caller has.
 
     Fits the weak head to true labels on the weak training split, the w2s head to the weak head's predictions on the
-    transfer split, and, where `y_transfer` is given, the ceiling to the truth on the transfer split. Every head minimizes
+    transfer split, and, where `y_transfer` is given, the ceiling to the truth on the transfer split. Every head
+    minimizes
 
         (1/n) sum (z'b + c - y)^2 + ridge |b|^2
 
@@ -61,36 +62,46 @@ def evaluate_features(
 
         gain = weak_error - w2s_error,  misfit = mean (w2s - weak)^2,  deviation = gain - misfit.
 
-    The features are factorized by QR and a singular value decomposition, never through a Gram matrix, whatever their
-    condition; the solution is then refined with residuals in twice the working precision. Column scales do not matter. In
-    float64 the results are good to 1e-9 of `weak_error` up to a condition number (columns centred and scaled to unit norm)
-    of 1e10. Constant columns, and directions below eps * max(64, d, sqrt(n)) of the largest, are dropped; `status` says
-    how many, and how much of the labels they could account for.
+    Whatever their condition, features are factorized by QR and singular values, never through a Gram matrix, and the
+    solution is refined with residuals in twice the working precision. Column scales do not matter. In float64 results
+    are good to 1e-9 of `weak_error` for condition numbers (columns centred and scaled to unit norm) up to 1e10.
+    Constant columns, and directions below eps * max(64, d, sqrt(n)) of the largest, are dropped; `status` says how
+    many, and how much of the labels they could account for.
 
     Args:
         weak_train: `[n_weak, d_w]`, weak features of the weak model's training split.
         y_train: `[n_weak]` or `[n_weak, task]`, its true labels.
-        weak_transfer, strong_transfer: `[n_strong, d_w]` and `[n_strong, d_s]`, the two representations of the same inputs.
-        weak_eval, strong_eval: `[n_eval, d_w]` and `[n_eval, d_s]`, the two representations of the evaluation inputs.
+        weak_transfer, strong_transfer: `[n_strong, d_w]` and `[n_strong, d_s]`, of the same inputs row by row.
+        weak_eval, strong_eval: `[n_eval, d_w]` and `[n_eval, d_s]`, of the same inputs row by row.
         y_eval: `[n_eval]` or `[n_eval, task]`, the truth that errors are measured against.
-        y_transfer: `[n_strong]` or `[n_strong, task]`, the truth on the transfer split. Without it `ceiling_error` and `pgr`
-            are NaN.
+        y_transfer: `[n_strong]` or `[n_strong, task]`, the truth on the transfer split. Without it `ceiling_error`
+            and `pgr` are NaN.
         ridge_weak: >= 0, in squared feature units, for the weak head.
         ridge_strong: >= 0, likewise, for the w2s head and the ceiling.
         fit_intercept: whether heads have an intercept. Without one, features and labels are not centred.
 
-    All arrays are floating (any precision, NumPy or JAX) and are cast to JAX's default float dtype. They, and the ridges, may
-    be traced by `jax.jit` and batched by `jax.vmap`; values are then not checked.
+    All arrays are floating, NumPy or JAX, of any precision, and are cast to JAX's default float dtype. They and the
+    ridges may be traced by `jax.jit` and batched by `jax.vmap`; values are then not checked, shapes are.
 
     Returns:
         An `Outcome` with arrays of shape `()` for labels `[n]`, and `[task]` for labels `[n, task]`.
 
     Raises:
-        ValueError: for an array that is not floating, of wrong rank, empty, not finite, or that does not match the others in
-            rows, width or tasks, and for a ridge that is negative or not finite; the message names it.
+        ValueError: for an array that is not floating, of wrong rank, empty, not finite, or that does not match the
+            others in rows, width or tasks, and for a ridge that is negative or not finite; the message names it.
 
-    Cost: O(n d min(n, d) + 100 n d task) per split, and memory for about five copies of the largest array. Compiled
-    anew for every combination of shapes.
+    Cost: O(n d min(n, d) + 400 n d task) time per split and memory for about ten copies of the largest array. Compiled
+    anew for every combination of shapes, which takes seconds.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.standard_normal((3, 200, 8))  # training, transfer and evaluation inputs
+        >>> y = np.sin(x @ np.ones(8))
+        >>> weak, strong = np.tanh(x[..., :4]), np.tanh(x)
+        >>> outcome = evaluate_features(weak[0], y[0], weak[1], strong[1], weak[2], strong[2], y[2], y[1])
+        >>> bool(outcome.ceiling_error < outcome.weak_error)
+        True
     """
     given = {
         "weak_train": weak_train,
@@ -119,13 +130,11 @@ def evaluate_features(
     if not single:
         return outcome
     by_task = {name: value[0] for name, value in outcome.items() if isinstance(value, jax.Array)}
-    return outcome.replace(**by_task)  # type: ignore[attr-defined]
+    return outcome.replace(**by_task)
 
 
 @functools.partial(jax.jit, static_argnames="fit_intercept")
-def _evaluate(
-    arrays: dict[str, jax.Array], ridges: dict[str, jax.Array], *, fit_intercept: bool
-) -> Outcome:
+def _evaluate(arrays: dict[str, jax.Array], ridges: dict[str, jax.Array], *, fit_intercept: bool) -> Outcome:
     """Run the experiment on checked arrays, labels `[n, task]`."""
     tasks = arrays["y_train"].shape[1]
     weak_training = prepare(arrays["weak_train"], fit_intercept)
@@ -165,7 +174,9 @@ def _checked(name: str, value: Any) -> jax.Array:
         except ValueError as error:
             raise ValueError(f"{name} is not an array: pass floating numbers of shape {layout}.") from error
     if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise ValueError(f"{name} has dtype {value.dtype}: pass floating numbers, as in {name}.astype(float).")
+        raise ValueError(
+            f"{name} has dtype {value.dtype}: pass floating numbers, as in {name}.astype(float)."
+        )
     if value.ndim not in ((2,) if name in FEATURES else (1, 2)):
         raise ValueError(f"{name} has shape {value.shape}: pass an array of shape {layout}.")
     if 0 in value.shape:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-
 _MOST_BITS = 24
 """Of a slice: what float32, in which slices are kept, can hold."""
 

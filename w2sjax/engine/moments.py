@@ -156,9 +156,7 @@ def _compress_sums(sums: Sums, basis: Basis, size: int) -> CompressedSample:
     noise_rows = jax.lax.linalg.triangular_solve(
         factor, jnp.where(alive[:, None], cross / scale[:, None], 0), left_side=True, lower=True
     )
-    return CompressedSample(
-        mean=features_mean, rows=rows, noise_mean=noise_mean, noise_rows=noise_rows
-    )
+    return CompressedSample(mean=features_mean, rows=rows, noise_mean=noise_mean, noise_rows=noise_rows)
 
 
 def _zero_constant(rows: jax.Array, magnitude: jax.Array) -> jax.Array:

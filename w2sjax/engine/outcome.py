@@ -99,9 +99,7 @@ def outcome_from_residuals(
     total = (weak[0] + w2s[0], weak[1] + w2s[1])
     weak_error, w2s_error = product(weak, weak), product(w2s, w2s)
     gain = product(difference, total)
-    ceiling_error = (
-        jnp.full_like(weak_error, jnp.nan) if ceiling is None else product(ceiling, ceiling)
-    )
+    ceiling_error = jnp.full_like(weak_error, jnp.nan) if ceiling is None else product(ceiling, ceiling)
     finite = jnp.all(jnp.isfinite(weak_error) & jnp.isfinite(w2s_error))
     if ceiling is not None:
         finite &= jnp.all(jnp.isfinite(ceiling_error))
@@ -118,9 +116,7 @@ def outcome_from_residuals(
     )
 
 
-def performance_gap_recovered(
-    gain: jax.Array, weak_error: jax.Array, ceiling_error: jax.Array
-) -> jax.Array:
+def performance_gap_recovered(gain: jax.Array, weak_error: jax.Array, ceiling_error: jax.Array) -> jax.Array:
     """Return gain / (weak_error - ceiling_error), NaN where the gap is not positive (Burns et al. 2023)."""
     gap = weak_error - ceiling_error
     return jnp.where(gap > 0, gain / jnp.where(gap > 0, gap, 1), jnp.nan)

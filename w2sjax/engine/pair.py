@@ -145,7 +145,9 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
     heads = _target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
     basis = _pilot(pair, keys[Role.PILOT][0], widths)
 
-    def split(role: Role, noise_role: Role | None, names: tuple[str, ...], sizes: tuple[int, ...]):
+    def split(
+        role: Role, noise_role: Role | None, names: tuple[str, ...], sizes: tuple[int, ...]
+    ) -> list[Sample]:
         def draw_block(stream: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array | None]:
             features = _draw_columns(pair, stream[0], BLOCK, names)
             noise = None
@@ -153,7 +155,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
                 noise = numbers.label_noise * normal(stream[1], (design.tasks, BLOCK))
             return jnp.concatenate([features[name] for name in names]), noise
 
-        stream = (keys[role],)
+        stream: tuple[jax.Array, ...] = (keys[role],)
         if noise_role is not None and design.noisy:
             stream += (keys[noise_role],)
         local = basis.leading(sum(widths[name] for name in names))
@@ -173,10 +175,17 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
     by_eval = []
     for n_eval, sample in zip(design.n_eval, eval_samples, strict=True):
 
-        def cell(weak, weak_factor, strong, strong_factor, ridge_weak, ridge_strong, n=n_eval, ev=sample):
-            models = fit_models(
-                weak, weak_factor, strong, strong_factor, heads, ridge_weak, ridge_strong
-            )
+        def cell(
+            weak: Sample,
+            weak_factor: RidgeFactor,
+            strong: Sample,
+            strong_factor: RidgeFactor,
+            ridge_weak: jax.Array,
+            ridge_strong: jax.Array,
+            n: int = n_eval,
+            ev: Sample = sample,
+        ) -> Outcome:
+            models = fit_models(weak, weak_factor, strong, strong_factor, heads, ridge_weak, ridge_strong)
             outcome = evaluate_models(ev, heads, models)
             if design.standard_errors:
                 draw = lambda key: _draw_columns(pair, key, BLOCK, ORDER)  # noqa: E731
@@ -188,9 +197,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
         over_strong = jax.vmap(over_ridges, in_axes=(None, None, 0, 0, None, None))
         over_weak = jax.vmap(over_strong, in_axes=(0, 0, None, None, None, None))
         by_eval.append(
-            over_weak(
-                weak, weak_factors, strong, strong_factors, numbers.ridge_weak, numbers.ridge_strong
-            )
+            over_weak(weak, weak_factors, strong, strong_factors, numbers.ridge_weak, numbers.ridge_strong)
         )
     return jax.tree.map(lambda *cells: jnp.stack(cells, axis=2), *by_eval)
 
@@ -225,9 +232,7 @@ def fit_models(
     ridge_strong: jax.Array,
 ) -> Models:
     """Fit the weak head, then the w2s head to its labels, and the ceiling to the truth, on compressed samples."""
-    weak_head, weak_effect = _fit(
-        weak, "weak", weak_factor, _true_labels(weak, target), ridge_weak
-    )
+    weak_head, weak_effect = _fit(weak, "weak", weak_factor, _true_labels(weak, target), ridge_weak)
     w2s_head, w2s_effect = _fit(
         strong, "strong", strong_factor, strong.predict("weak", weak_head), ridge_strong
     )
@@ -307,9 +312,7 @@ def _factorize(samples: Sample, name: str, sizes: tuple[int, ...]) -> RidgeFacto
 
 def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str, int]) -> Sample:
     stops = list(itertools.accumulate(widths[name] for name in names))
-    parts = {
-        name: slice(stop - widths[name], stop) for name, stop in zip(names, stops, strict=True)
-    }
+    parts = {name: slice(stop - widths[name], stop) for name, stop in zip(names, stops, strict=True)}
     return Sample(
         mean={name: sample.mean[part] for name, part in parts.items()},
         rows={name: sample.rows[:, part] for name, part in parts.items()},

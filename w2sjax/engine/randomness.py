@@ -53,6 +53,5 @@ def block_keys(pair: jax.Array, blocks: dict[Role, int]) -> dict[Role, jax.Array
     keys = fold_in(pair, np.array(counters, np.uint32))
     stops = list(itertools.accumulate(blocks.values()))
     return {
-        role: keys[stop - count : stop]
-        for (role, count), stop in zip(blocks.items(), stops, strict=True)
+        role: keys[stop - count : stop] for (role, count), stop in zip(blocks.items(), stops, strict=True)
     }

@@ -28,7 +28,7 @@ from w2sjax.engine.ridge import (
     augmented_core,
     dropped_effect,
     factorize,
-    solve_accurately,
+    solve_in_frame,
 )
 
 STEPS = 3
@@ -40,7 +40,11 @@ BLOCK_ROWS = 1024
 DEAD_COLUMN_IN_EPS = 4
 """A feature that deviates from its mean by fewer units of rounding of its largest value is a constant."""
 
+PURIFICATIONS = 2
+"""Rounds; each one shrinks what columns of large scale leave in those of small scale by a rounding error."""
+
 LEAST_RANK_TOLERANCE_IN_EPS = 64
+"""Singular values below this many units of rounding, relative to the largest, are noise of the features themselves."""
 
 
 class Training(NamedTuple):
@@ -52,12 +56,14 @@ class Training(NamedTuple):
         shift: `[d]`, close to their mean; zero without an intercept.
         orthogonal: `[n, d]`, reduces n > d rows to d; None where there are no more rows than features.
         factor: of the reduced, centred features divided by sqrt(n).
+        frame: `[d, k]`, the frame of `factor` as exact combinations of the rows; None where n > d.
     """
 
     blocks: Sliced
     shift: jax.Array
     orthogonal: jax.Array | None
     factor: RidgeFactor
+    frame: Sliced | None
 
 
 class ExtendedHead(NamedTuple):
@@ -75,7 +81,7 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
     rounding is dropped: its weight is zero. Directions below eps * max(64, d, sqrt(n)) of the largest are dropped too,
     after scaling columns to unit norm.
 
-    Cost: O(n d min(n, d)).
+    Cost: O(n d min(n, d)) time, and memory for about six copies of the features.
     """
     rows, width = features.shape
     eps = float(jnp.finfo(features.dtype).eps)
@@ -91,10 +97,37 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
     orthogonal, reduced = jnp.linalg.qr(centred) if rows > width else (None, centred)
     tolerance = eps * max(LEAST_RANK_TOLERANCE_IN_EPS, width, math.sqrt(rows))
     factor = factorize(reduced, tolerance)
-    bits, count = _slicing(features)
+    bits, count = _slicing(features.shape, features.dtype)
+    frame = None
+    if orthogonal is None:
+        alive = Extended(*(jnp.where(dead[None, :], 0, a) for a in shifted))
+        frame = cut(_span_of_rows(cut(alive, bits, count), factor, bits, count), bits, count)
     blocks = Extended(*(_in_blocks(a) for a in shifted))
     cut_blocks = jax.lax.map(lambda block: cut(block, bits, count), blocks)
-    return Training(cut_blocks, shift, orthogonal, factor)
+    return Training(cut_blocks, shift, orthogonal, factor, frame)
+
+
+def _span_of_rows(rows: Sliced, factor: RidgeFactor, bits: int, count: int) -> Extended:
+    """Return the frame `[d, k]` of a factorization as combinations of the rows themselves.
+
+    Weights sought in their span have no component outside it, not even of the size of rounding, which the condition of
+    the features would magnify: the data do not determine it, so that refinement could not remove it.
+    """
+    combinations = _triangular(
+        factor.triangle, (factor.left / factor.scaled_values[None, :]).T, transpose=True
+    ).T
+    spanning = transposed_product(rows, extended(combinations), bits)
+
+    def purify(spanning: Extended, _: None) -> tuple[Extended, None]:
+        # Rounding of the combinations leaves parts of columns of large scale in those of small scale.
+        mixture = jnp.triu(_matmul(factor.frame.T, spanning.high))
+        dropped = jnp.arange(mixture.shape[0], dtype=jnp.int32) >= factor.rank
+        mixture = jnp.where(jnp.diag(dropped), 1, mixture)
+        inverse = _triangular(mixture, jnp.eye(mixture.shape[0], dtype=mixture.dtype), transpose=False)
+        return product(cut(spanning, bits, count), extended(inverse), bits), None
+
+    spanning, _ = jax.lax.scan(purify, spanning, None, length=PURIFICATIONS)
+    return spanning
 
 
 def fit(
@@ -118,7 +151,13 @@ def fit(
     targets = centred
     if training.orthogonal is not None:
         targets = _matmul(training.orthogonal.T, centred)
-    bits, _ = _slicing(jax.ShapeDtypeStruct((rows, training.shift.shape[0]), labels.dtype))
+
+    bits, _ = _slicing((rows, training.shift.shape[0]), labels.dtype)
+
+    def lift(coordinates: jax.Array) -> Extended:
+        if training.frame is None:
+            return extended(_matmul(factor.frame, coordinates))
+        return product(training.frame, extended(coordinates), bits)
 
     _, triangle = augmented_core(factor, ridge)
     kept = (jnp.arange(triangle.shape[0], dtype=jnp.int32) < factor.rank)[:, None]
@@ -148,13 +187,13 @@ def fit(
         descent = gradient.high / rows + (gradient.low / rows - ridge * weights.high)
         inner = _matmul(factor.frame.T, descent)
         step = jnp.where(kept, _triangular(triangle, inner, transpose=True), 0)
-        size = jnp.sum(step * step, axis=0)  # of the change of predictions; where it grows, rounding has taken over
-        useful = size < last / 4
+        size = jnp.sum(step * step, axis=0)  # the change of the predictions
+        useful = size < last / 4  # where it does not shrink, rounding has taken over
         change = jnp.where(kept & useful[None, :], _triangular(triangle, step, transpose=False), 0)
-        return (add(weights, extended(_matmul(factor.frame, change))), jnp.where(useful, size, 0)), (weights, bias)
+        return (add(weights, lift(change)), jnp.where(useful, size, 0)), (weights, bias)
 
     # The last round only evaluates: its correction is not used.
-    start = (extended(solve_accurately(factor, targets, ridge)), power)
+    start = (lift(solve_in_frame(factor, targets, ridge)), power)
     _, history = jax.lax.scan(correct, start, None, length=STEPS + 1)
     weights, bias = jax.tree.map(lambda a: a[-1], history)
     return ExtendedHead(training.shift, weights, bias), dropped_effect(factor, targets, power)
@@ -163,7 +202,7 @@ def fit(
 def predict(head: ExtendedHead, features: jax.Array) -> Extended:
     """Return predictions `[n, task]` on features `[n, d]`."""
     rows, tasks = features.shape[0], head.bias.high.shape[0]
-    bits, count = _slicing(features)
+    bits, count = _slicing(features.shape, features.dtype)
 
     def of_block(block: jax.Array) -> Extended:
         shifted = cut(exact_sum(block, -head.shift[None, :]), bits, count)
@@ -174,10 +213,10 @@ def predict(head: ExtendedHead, features: jax.Array) -> Extended:
     return jax.tree.map(lambda a: a.reshape(-1, tasks)[:rows], predictions)
 
 
-def _slicing(features: jax.Array) -> tuple[int, int]:
-    """Return bits and count of slices that suit products with a block of features and with its transpose."""
-    rows, width = features.shape
-    return slicing(features.dtype, max(width, min(rows, BLOCK_ROWS)))
+def _slicing(shape: tuple[int, ...], dtype: jnp.dtype) -> tuple[int, int]:
+    """Return bits and count of slices that suit products with a block of features `[n, d]` and its transpose."""
+    rows, width = shape
+    return slicing(dtype, max(width, min(rows, BLOCK_ROWS)))
 
 
 def _in_blocks(values: jax.Array) -> jax.Array:

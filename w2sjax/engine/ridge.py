@@ -75,9 +75,7 @@ def factorize(
     frame, triangle = jnp.linalg.qr(jnp.where(kept[None, :], scale[:, None] * right.T, 0))
     frame = jnp.zeros_like(frame).at[order].set(frame)
     kept_both = kept[:, None] & kept[None, :]
-    triangle = jnp.where(
-        kept_both, triangle, jnp.eye(triangle.shape[0], dtype=rows.dtype)
-    )
+    triangle = jnp.where(kept_both, triangle, jnp.eye(triangle.shape[0], dtype=rows.dtype))
     core = jnp.where(kept_both, safe_values[:, None] * triangle.T, 0)
     core_left, core_values, core_right = jnp.linalg.svd(core)
     return RidgeFactor(
@@ -110,9 +108,7 @@ def solve(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Arra
     kept = jnp.arange(projected.shape[0], dtype=jnp.int32) < factor.rank
     values = factor.core_values
     shrunk = jnp.where(kept, values / jnp.where(kept, values * values + ridge, 1), 0)
-    penalized = _product(
-        factor.core_right.T, shrunk[:, None] * _product(factor.core_left.T, projected)
-    )
+    penalized = _product(factor.core_right.T, shrunk[:, None] * _product(factor.core_left.T, projected))
     inverse = jax.lax.linalg.triangular_solve(
         factor.triangle,
         jnp.eye(factor.triangle.shape[0], dtype=targets.dtype),
@@ -168,9 +164,7 @@ def solve_in_frame(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) ->
     return jnp.where(ridge > 0, jnp.where(kept[:, None], solution, 0), interpolating)
 
 
-def dropped_effect(
-    factor: RidgeFactor, targets: jax.Array, power: jax.Array | None = None
-) -> jax.Array:
+def dropped_effect(factor: RidgeFactor, targets: jax.Array, power: jax.Array | None = None) -> jax.Array:
     """Return the largest share, over tasks, of the label variance along the directions that were dropped.
 
     Restoring the dropped directions can lower the training error of a task by at most this share of its label variance.

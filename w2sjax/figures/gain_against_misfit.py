@@ -1,5 +1,7 @@
 """Gain against misfit, the figure of Charikar et al. 2024: one point per task, theory on the diagonal."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -25,10 +27,10 @@ def gain_against_misfit(dataset: xr.Dataset, title: str = "") -> Figure:
     """
     pairs = dataset.sizes["pair"]
     figure = Figure(figsize=(10.5 if pairs > 1 else 5.6, 5.2), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, 2 if pairs > 1 else 1))
-    _one_pair(panels[0], dataset.isel(pair=0))
+    columns = 2 if pairs > 1 else 1
+    _one_pair(figure.add_subplot(1, columns, 1), dataset.isel(pair=0))
     if pairs > 1:
-        _all_pairs(panels[1], dataset)
+        _all_pairs(figure.add_subplot(1, columns, 2), dataset)
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
@@ -36,13 +38,21 @@ def gain_against_misfit(dataset: xr.Dataset, title: str = "") -> Figure:
 
 def _one_pair(axes: Axes, one: xr.Dataset) -> None:
     misfit, gain = one["misfit"].values, one["gain"].values
-    spread = {
+    spread: dict[str, Any] = {
         "xerr": 2 * one["misfit_standard_error"].values if "misfit_standard_error" in one else None,
         "yerr": 2 * one["gain_standard_error"].values if "gain_standard_error" in one else None,
     }
     label = f"{misfit.size} tasks" + (" (bars: 2 standard errors)" if spread["xerr"] is not None else "")
     axes.errorbar(
-        misfit, gain, **spread, fmt="o", markersize=4, color=BLUE, ecolor=BLUE + "55", linewidth=1, label=label
+        misfit,
+        gain,
+        **spread,
+        fmt="o",
+        markersize=4,
+        color=BLUE,
+        ecolor=BLUE + "55",
+        linewidth=1,
+        label=label,
     )
     slope, r2 = pair_fit(misfit, gain)
     identity_line(axes)
@@ -58,7 +68,9 @@ def _all_pairs(axes: Axes, dataset: xr.Dataset) -> None:
     gain = (dataset["gain"] / scale).values.ravel()
     finite = np.isfinite(misfit) & np.isfinite(gain)
     misfit, gain = misfit[finite], gain[finite]
-    axes.scatter(misfit, gain, s=3, color=BLUE, alpha=min(1.0, 2000 / misfit.size), linewidth=0, rasterized=True)
+    axes.scatter(
+        misfit, gain, s=3, color=BLUE, alpha=min(1.0, 2000 / misfit.size), linewidth=0, rasterized=True
+    )
     right = np.quantile(misfit, 0.995) * 1.05
     edges = np.linspace(np.quantile(misfit, 0.005), right, _BINS + 1)
     inside = [gain[(misfit >= a) & (misfit < b)] for a, b in zip(edges[:-1], edges[1:], strict=True)]
@@ -73,10 +85,7 @@ def _all_pairs(axes: Axes, dataset: xr.Dataset) -> None:
     identity_line(axes)
     outside = np.mean((misfit > right) | (gain < bottom) | (gain > axes.get_ylim()[1]))
     fits = np.array(
-        [
-            pair_fit(m, g)
-            for m, g in zip(dataset["misfit"].values, dataset["gain"].values, strict=True)
-        ]
+        [pair_fit(m, g) for m, g in zip(dataset["misfit"].values, dataset["gain"].values, strict=True)]
     )
     quantiles = np.nanquantile(fits, (0.1, 0.5, 0.9), axis=0)
     axes.set_title(

@@ -57,9 +57,7 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
         "quantile_10": float(np.nanquantile(ratio, 0.1)),
         "quantile_90": float(np.nanquantile(ratio, 0.9)),
     }
-    fits = [
-        pair_fit(m, g) for m, g in zip(dataset["misfit"].values, dataset["gain"].values, strict=True)
-    ]
+    fits = [pair_fit(m, g) for m, g in zip(dataset["misfit"].values, dataset["gain"].values, strict=True)]
     summary["gain_on_misfit"] = {
         "slope": _quantiles([slope for slope, _ in fits]),
         "r2": _quantiles([r2 for _, r2 in fits]),

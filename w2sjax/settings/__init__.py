@@ -4,7 +4,11 @@ from w2sjax.settings import charikar2024
 from w2sjax.settings.setting import Setting as Setting
 from w2sjax.validation import check_choice
 
-_ALL = (charikar2024.PERTURBATION_REALIZABLE, charikar2024.PERTURBATION_NONREALIZABLE)
+_ALL = (
+    charikar2024.PERTURBATION_REALIZABLE,
+    charikar2024.PERTURBATION_NONREALIZABLE,
+    charikar2024.PERTURBATION_SAMPLE_SIZE,
+)
 
 
 def names() -> list[str]:

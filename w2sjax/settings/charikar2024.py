@@ -33,3 +33,17 @@ PERTURBATION_NONREALIZABLE = Setting(
     protocol=_PROTOCOL,
     figure="gain_against_misfit",
 )
+
+_SIZES = (500, 1000, 2000, 5000, 20_000, 100_000, 500_000)
+
+PERTURBATION_SAMPLE_SIZE = Setting(
+    name="charikar2024-perturbation-sample-size",
+    title="Realizable perturbation: deviation against the size of all three splits",
+    reference=REFERENCE + " (setting; the sizes are this project's)",
+    unverified=("weak_noise",),
+    world=PerturbedMLP(weak_noise=0.05, strong_noise=0.0),
+    protocol=Protocol(tasks=10, ridge=0.0),
+    figure="deviation_against_samples",
+    axes={"n_weak": _SIZES, "n_strong": _SIZES, "n_eval": _SIZES},
+    pairs=16,
+)

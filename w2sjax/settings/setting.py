@@ -17,6 +17,8 @@ class Setting:
         unverified: parameters whose values are recollections, not read in the paper.
         world, protocol: what to run.
         figure: name of a function in `w2sjax.figures`.
+        axes: values by field name, for a setting that is a grid.
+        pairs: independent draws unless the user asks for another number.
     """
 
     name: str
@@ -26,3 +28,5 @@ class Setting:
     world: Any
     protocol: Protocol
     figure: str
+    axes: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    pairs: int = 1

@@ -38,10 +38,10 @@ def flatten(outcome: Outcome) -> dict[str, np.ndarray]:
     """Return the arrays of an outcome by variable name, on the host."""
     outcome = jax.device_get(outcome)
     named = {name: np.asarray(getattr(outcome, name)) for name in MEANINGS}
-    for field in dataclasses.fields(outcome.status):  # type: ignore[arg-type]
+    for field in dataclasses.fields(outcome.status):
         named[f"status_{field.name}"] = np.asarray(getattr(outcome.status, field.name))
     if outcome.standard_errors is not None:
-        for field in dataclasses.fields(outcome.standard_errors):  # type: ignore[arg-type]
+        for field in dataclasses.fields(outcome.standard_errors):
             named[f"{field.name}_standard_error"] = np.asarray(getattr(outcome.standard_errors, field.name))
     return named
 
@@ -63,7 +63,10 @@ def variable_attributes(name: str) -> dict[str, str]:
 
 def coordinates(grid: Grid, pairs: range) -> dict[str, Any]:
     """Return the coordinates of a Dataset that holds the given pairs."""
-    coords: dict[str, Any] = {"pair": np.arange(pairs.start, pairs.stop), "task": np.arange(grid.protocol.tasks)}
+    coords: dict[str, Any] = {
+        "pair": np.arange(pairs.start, pairs.stop),
+        "task": np.arange(grid.protocol.tasks),
+    }
     return coords | {name: np.array(values) for name, values in grid.axes.items()}
 
 

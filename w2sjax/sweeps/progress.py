@@ -76,6 +76,4 @@ class Meter:
             )
             self._live.add_task("", total=self.total, completed=0, rate=0.0, flagged=0)
             self._live.start()
-        self._live.update(
-            self._live.task_ids[0], completed=self.done, rate=self.rate, flagged=self.flagged
-        )
+        self._live.update(self._live.task_ids[0], completed=self.done, rate=self.rate, flagged=self.flagged)

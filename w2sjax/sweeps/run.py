@@ -125,9 +125,7 @@ def count_flagged(arrays: dict[str, np.ndarray]) -> int:
 def bytes_per_pair(cell: Cell) -> int:
     """Estimate the working memory of one pair, in bytes: streamed blocks, moments per size, and results."""
     design = cell.design
-    shapes = jax.eval_shape(
-        lambda key: tuple(cell.world.draw(key).features(key, BLOCK)), jax.random.key(0)
-    )
+    shapes = jax.eval_shape(lambda key: tuple(cell.world.draw(key).features(key, BLOCK)), jax.random.key(0))
     width = sum(shape.shape[1] for shape in shapes)
     itemsize = jnp.zeros(()).dtype.itemsize
     cells = len(design.n_weak) * len(design.n_strong) * len(design.n_eval) * cell.numbers.ridge_weak.size

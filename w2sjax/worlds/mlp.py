@@ -163,13 +163,11 @@ class PerceptronPair:
 
     def columns(self, key: jax.Array, n: int, names: tuple[str, ...]) -> dict[str, jax.Array]:
         """Draw n inputs and return the named features, each `[width, n]`: the engine's own layout, nothing unused."""
-        inputs = draw_inputs(
-            self.inputs, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom
-        )
+        inputs = draw_inputs(self.inputs, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
         rows = [NETWORKS.index(name) for name in names]
         chosen = jax.tree.map(lambda p: jnp.stack([p[row] for row in rows]), self.parameters)
-        features = jax.vmap(self.module.apply, in_axes=(0, None))(chosen, inputs)
-        return {name: features[i] for i, name in enumerate(names)}  # type: ignore[index]
+        features: Any = jax.vmap(self.module.apply, in_axes=(0, None))(chosen, inputs)
+        return {name: features[i] for i, name in enumerate(names)}
 
     def features(self, key: jax.Array, n: int) -> Features:
         """Draw n inputs and return the three feature matrices, each `[n, width]`."""

@@ -1,0 +1,58 @@
+"""The command line: files written, exit status, one-line messages."""
+
+import json
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from w2sjax.cli import main
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    return int(stopped.value.code or 0)
+
+
+def test_reproduce_writes_data_figure_and_summary(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    name = "charikar2024-perturbation-nonrealizable"
+    assert run("reproduce", name, "--out", str(tmp_path), "--pairs", "2", "--tasks", "30") == 0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    data = xr.open_zarr(tmp_path / "data.zarr")
+    assert data["gain"].shape == (2, 30)
+    assert (data["gain_standard_error"] > 0).all()
+    assert summary["gain"]["mean"] == pytest.approx(data["gain"].mean().item())
+    assert summary["seed"] == 0
+    assert summary["versions"]["jax_version"]
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert "<svg" in (tmp_path / "figure.svg").read_text()[:500]
+    assert "slope" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("reproduce", "charikar2024-perturbation-realisable", "--out", "x"), "did you mean"),
+        (("reproduce",), "Missing argument"),
+        (("reproduce", "charikar2024-perturbation-realizable", "--out", "/proc/x"), "cannot be written"),
+        (("nothing",), "No such command"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_two(
+    arguments: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+
+
+def test_settings_lists_every_name(capsys: pytest.CaptureFixture) -> None:
+    assert run("settings") == 0
+    assert "charikar2024-perturbation-realizable" in capsys.readouterr().out

@@ -1,0 +1,43 @@
+"""The fused generator gives the numbers of `jax.random`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from w2sjax import draws
+from w2sjax.engine.randomness import BLOCK, Role, block_keys
+
+
+def test_normal_is_that_of_jax(key: jax.Array) -> None:
+    expected = jax.random.normal(key, (7, 33), jnp.float32)
+    np.testing.assert_array_equal(np.asarray(draws.normal(key, (7, 33)), np.float32), expected)
+
+
+def test_fold_in_is_that_of_jax(key: jax.Array) -> None:
+    numbers = np.array([0, 1, 5, 2**32 - 1], np.uint32)
+    folded = draws.fold_in(key, numbers)
+    for i, number in enumerate(numbers):
+        expected = jax.random.fold_in(key, number)
+        np.testing.assert_array_equal(jax.random.key_data(folded[i]), jax.random.key_data(expected))
+
+
+@pytest.mark.parametrize("generator", ["threefry2x32", "rbg"])
+def test_moments_of_the_draws(generator: str) -> None:
+    key = jax.random.key(4, impl=generator)
+    n = 200_000
+    normal = np.asarray(draws.normal(key, (n,)))
+    uniform = np.asarray(draws.uniform(draws.fold_in(key, np.array([1]))[0], (n,), 2.0))
+    assert abs(normal.mean()) < 4 / n**0.5
+    assert abs(normal.var() - 1) < 4 * (2 / n) ** 0.5
+    assert np.abs(uniform).max() <= 2
+    assert abs(uniform.var() - 4 / 3) < 4 * (16 / 5 - 16 / 9) ** 0.5 / n**0.5
+
+
+def test_blocks_of_a_role_do_not_depend_on_how_many_are_drawn(key: jax.Array) -> None:
+    few = block_keys(key, {Role.WEAK: 2, Role.EVAL: 1})
+    many = block_keys(key, {Role.EVAL: 4, Role.STRONG: 3, Role.WEAK: 5})
+    for role in few:
+        n = few[role].shape[0]
+        np.testing.assert_array_equal(jax.random.key_data(few[role]), jax.random.key_data(many[role][:n]))
+    assert BLOCK == 500

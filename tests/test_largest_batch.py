@@ -1,0 +1,22 @@
+"""The largest batch ends: some releases of jaxlib hung for ever on batched factorizations beside matmuls."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import jax, numpy as np, jax.numpy as jnp
+import w2sjax as w2s
+from w2sjax.engine.pair import design_of, numbers_of
+from w2sjax.sweeps.batch import ACCELERATOR_GROUP, local_mesh, run_group
+protocol = w2s.Protocol(n_weak=500, n_strong=500, n_eval=500, tasks=4)
+indices = jnp.arange(ACCELERATOR_GROUP, dtype=jnp.uint32)
+outcome = run_group(
+    w2s.worlds.PerturbedMLP(), numbers_of(protocol), jax.random.key(0), indices,
+    design=design_of(protocol), mesh=local_mesh(),
+)
+assert np.isfinite(np.asarray(outcome.gain)).all()
+"""
+
+
+def test_largest_batch_ends_in_time() -> None:
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=600)

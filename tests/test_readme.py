@@ -1,0 +1,45 @@
+"""The README's Python runs as printed, from top to bottom, in an empty folder."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import w2sjax
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def script(page: str) -> str:
+    """Return the Python blocks of a page as one script whose line numbers are the page's."""
+    lines = [""] * page.count("\n")
+    for match in BLOCK.finditer(page):
+        first = page.count("\n", 0, match.start(1))
+        code = match.group(1).splitlines()
+        lines[first : first + len(code)] = code
+    return "\n".join(lines) + "\n"
+
+
+def test_script_keeps_line_numbers():
+    assert script("text\n```python\nx = 1\n```\n```sh\nno\n```\n") == "\n\nx = 1\n\n\n\n\n"
+
+
+def test_python_blocks_run(tmp_path):
+    page = README.read_text(encoding="utf-8")
+    assert len(BLOCK.findall(page)) == page.count("```python") > 0
+    file = tmp_path / README.name
+    file.write_text(script(page), encoding="utf-8")
+    package = str(Path(w2sjax.__file__).parents[1])
+    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    run = subprocess.run(
+        [sys.executable, file.name],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "nan" not in run.stdout.lower(), run.stdout

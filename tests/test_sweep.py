@@ -1,0 +1,122 @@
+"""Sweeps: labels, invariance to batching, common random numbers, nested samples, grids."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+import w2sjax as w2s
+from tests.test_pair import FixedSample
+from w2sjax.engine.randomness import pair_key
+from w2sjax.figures.deviation_against_samples import median_by_size
+from w2sjax.figures.summary import pair_fit
+
+WORLD = w2s.worlds.PerturbedMLP(weak_noise=0.05, strong_noise=0.01)
+PROTOCOL = w2s.Protocol(n_weak=700, n_strong=900, n_eval=500, tasks=3)
+ERRORS = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation")
+
+
+def assert_same(a: xr.Dataset, b: xr.Dataset, tolerance: float = 1e-12) -> None:
+    """Errors agree relative to weak_error, and ranks exactly."""
+    for name in ERRORS:
+        difference = np.abs((a[name] - b[name]) / a["weak_error"]).max().item()
+        assert difference <= tolerance, (name, difference)
+    xr.testing.assert_equal(a["status_weak_rank"], b["status_weak_rank"])
+
+
+@pytest.fixture(scope="module")
+def grid() -> xr.Dataset:
+    """Every kind of axis at once."""
+    axes = {"ridge": [0.0, 1e-3], "n_strong": [900, 150], "weak_noise": [0.05, 0.02], "n_weak": [250, 700]}
+    return w2s.sweep(WORLD, PROTOCOL, pairs=3, seed=5, axes=axes)
+
+
+def test_dataset_is_labelled(grid: xr.Dataset) -> None:
+    assert grid["gain"].dims == ("pair", "ridge", "n_strong", "weak_noise", "n_weak", "task")
+    assert grid["status_code"].dims == ("pair", "ridge", "n_strong", "weak_noise", "n_weak")
+    assert grid["n_strong"].values.tolist() == [900, 150]
+    assert grid["gain"].attrs["units"] == "squared label unit"
+    assert '"seed": 5' in grid.attrs["configuration"]
+
+
+def test_cells_equal_single_pairs(grid: xr.Dataset) -> None:
+    """A cell of the grid is `run_pair` under the protocol of that cell: prefixes, shared factorizations and all."""
+    for cell in (
+        {"ridge": 1e-3, "n_strong": 150, "n_weak": 250},
+        {"ridge": 0.0, "n_strong": 900, "n_weak": 700},
+    ):
+        protocol = dataclasses.replace(PROTOCOL, **cell)
+        outcome = w2s.run_pair(WORLD, protocol, pair_key(jax.random.key(5), 2))
+        chosen = grid.sel(pair=2, weak_noise=0.05, **cell)
+        for name in ERRORS:
+            difference = (np.asarray(getattr(outcome, name)) - chosen[name]) / chosen["weak_error"]
+            assert np.abs(difference).max() < 1e-12
+
+
+def test_results_do_not_depend_on_batching_or_on_how_many_pairs() -> None:
+    whole = w2s.sweep(WORLD, PROTOCOL, pairs=11, seed=5)
+    alone = w2s.sweep(WORLD, PROTOCOL, pairs=3, seed=5, memory_budget=1)
+    assert_same(whole.isel(pair=slice(3)), alone)
+    first = w2s.sweep(WORLD, dataclasses.replace(PROTOCOL, tasks=2), pairs=3, seed=5)
+    assert_same(alone.isel(task=slice(2)), first)
+
+
+def test_unpaired_cells_draw_anew_whatever_the_order_of_axes() -> None:
+    axes = {"weak_noise": [0.05, 0.05000001], "ridge": [0.0, 1e-12]}
+    a = w2s.sweep(WORLD, PROTOCOL, pairs=2, seed=5, axes=axes, paired=False)
+    b = w2s.sweep(WORLD, PROTOCOL, pairs=2, seed=5, axes=dict(reversed(axes.items())), paired=False)
+    assert_same(a, b.transpose(*a["gain"].dims))
+    cells = a["weak_error"].stack(cell=("weak_noise", "ridge")).isel(pair=0, task=0).values
+    assert np.unique(cells.round(6)).size == 4
+
+
+def test_a_users_world_sweeps_over_its_own_fields(key: jax.Array) -> None:
+    ds = w2s.sweep(
+        FixedSample(),
+        w2s.Protocol(n_weak=500, n_strong=500, n_eval=500, tasks=2),
+        pairs=2,
+        axes={"width": [5, 6]},
+    )
+    assert ds["gain"].shape == (2, 2, 2)
+    np.testing.assert_allclose(ds["gain"], ds["misfit"], rtol=1e-9)
+
+
+def test_published_panels_look_as_published() -> None:
+    """Slope of gain on misfit over 100 tasks, for 20 seeds of each perturbation panel."""
+    for strong_noise, slopes, least_r2 in ((0.0, (0.8, 1.2), 0.95), (0.01, (0.7, 1.0), 0.85)):
+        world = dataclasses.replace(WORLD, strong_noise=strong_noise)
+        ds = w2s.sweep(world, w2s.Protocol(), pairs=20, seed=0)
+        fits = np.array([pair_fit(m, g) for m, g in zip(ds["misfit"].values, ds["gain"].values, strict=True)])
+        good = (fits[:, 0] > slopes[0]) & (fits[:, 0] < slopes[1]) & (fits[:, 1] > least_r2)
+        assert good.sum() >= 18, fits
+        floor = (ds["deviation"].mean("task") / ds["weak_error"].mean("task")).median().item()
+        assert (abs(floor) < 0.02) if strong_noise == 0 else (-0.12 < floor < -0.05)
+
+
+def test_deviation_falls_like_the_root_of_the_sample_size() -> None:
+    sizes = [500, 5000, 50_000]
+    ds = w2s.sweep(
+        dataclasses.replace(WORLD, strong_noise=0.0),
+        w2s.Protocol(tasks=10),
+        pairs=16,
+        axes=dict.fromkeys(("n_weak", "n_strong", "n_eval"), sizes),
+    )
+    medians = median_by_size(ds)
+    assert 0.03 < medians[500] < 0.1
+    slope = np.polyfit(np.log(sizes), np.log([medians[n] for n in sizes]), 1)[0]
+    assert -0.6 < slope < -0.4
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="pairs=0 is too small"):
+        w2s.sweep(WORLD, PROTOCOL, pairs=0)
+    with pytest.raises(ValueError, match="did you mean 'weak_noise'"):
+        w2s.sweep(WORLD, PROTOCOL, pairs=1, axes={"weak_nois": [0.1]})
+    with pytest.raises(ValueError, match="repeats a value"):
+        w2s.sweep(WORLD, PROTOCOL, pairs=1, axes={"ridge": [0.1, 0.1]})
+    with pytest.raises(ValueError, match="is empty"):
+        w2s.sweep(WORLD, PROTOCOL, pairs=1, axes={"ridge": []})
+    with pytest.raises(ValueError, match="n_weak=-5 is too small"):
+        w2s.sweep(WORLD, PROTOCOL, pairs=1, axes={"n_weak": [10, -5]})
