@@ -5,8 +5,8 @@ Usage: python benchmarks/scikit_learn_loop.py [--fast] [--out FILE.json]
 Both sides draw fresh networks and inputs for every pair, fit the weak head, the w2s head and the ceiling for all
 tasks at once, and measure errors and misfit on a fresh sample. They alternate within one run, so that a change of
 the machine's speed meets both; each repeat is timed after a warm-up that is reported apart, and the ratio is taken
-repeat by repeat. Agreement compares the two on identical features: the loop's regression code is run on the features that the
-sweep draws.
+repeat by repeat. Agreement compares the two on identical features: the loop's regression code is run on the features
+that the sweep draws.
 """
 
 import argparse
