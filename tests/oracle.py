@@ -1,5 +1,6 @@
 """The experiment as a user would write it in NumPy: the same features, ordinary least squares, predictions."""
 
+import functools
 from typing import Any
 
 import jax
@@ -10,25 +11,31 @@ from w2sjax.engine.randomness import BLOCK, Role, block_keys
 
 
 def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:
-    """Return the features of every split (`[n, width]`), heads and label noise of one pair, as NumPy arrays."""
-    keys = block_keys(key, _blocks(design_of(protocol)))
+    """Return the features of every split (`[n, width]`) and the heads of one pair, as NumPy arrays."""
+    sizes = {"weak": protocol.n_weak, "strong": protocol.n_strong, "eval": protocol.n_eval}
+    splits, weights, bias = jax.device_get(_draw(world, key, design_of(protocol)))
+    names = ("target", "weak", "strong")
+    drawn: dict[str, Any] = {"weights": weights.T, "bias": bias}
+    for split, n in sizes.items():
+        rows = [features.reshape(-1, features.shape[-1])[:n] for features in splits[split]]
+        drawn[split] = dict(zip(names, rows, strict=True))
+    return drawn
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _draw(world: Any, key: jax.Array, design: Any) -> Any:
+    keys = block_keys(key, _blocks(design))
     pair = world.draw(keys[Role.PAIR][0])
-    weights, bias = pair.heads(keys[Role.TASKS][0], protocol.tasks)
-    features = jax.jit(lambda k: tuple(pair.features(k, BLOCK)))
-
-    def split(role: Role, n: int) -> dict[str, np.ndarray]:
-        blocks = [features(k) for k in keys[role]]
-        names = ("target", "weak", "strong")
-        return {name: np.concatenate([np.asarray(b[i]) for b in blocks])[:n] for i, name in enumerate(names)}
-
-    strong_role = Role.WEAK if protocol.reuse_inputs else Role.STRONG
-    return {
-        "weights": np.asarray(weights).T,
-        "bias": np.asarray(bias),
-        "weak": split(Role.WEAK, protocol.n_weak),
-        "strong": split(strong_role, protocol.n_strong),
-        "eval": split(Role.EVAL, protocol.n_eval),
+    roles = {
+        "weak": Role.WEAK,
+        "strong": Role.WEAK if design.reuse_inputs else Role.STRONG,
+        "eval": Role.EVAL,
     }
+    splits = {
+        split: jax.lax.map(lambda k: tuple(pair.features(k, BLOCK)), keys[role])
+        for split, role in roles.items()
+    }
+    return splits, *pair.heads(keys[Role.TASKS][0], design.tasks)
 
 
 def ridge_head(x: np.ndarray, y: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ map to a normal variate fuse into one pass over registers: the same bits, in a l
 kernels to compile. Keys of another generator than threefry go to `jax.random` itself.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -21,15 +22,17 @@ def default_dtype() -> Any:
     return jnp.float64 if jax.config.jax_enable_x64 else jnp.float32
 
 
-def uniform(key: jax.Array, shape: tuple[int, ...], bound: float) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="shape")
+def uniform(key: jax.Array, shape: tuple[int, ...], bound: float | jax.Array) -> jax.Array:
     """Uniform on [-bound, bound), drawn in float32 and cast, so that both precisions see the same numbers.
 
     Leading rows do not depend on how many are drawn: element i of the flattened array is a function of (key, i).
     """
     unit = 2 * _unit_interval(key, shape) - 1
-    return unit.astype(default_dtype()) * bound
+    return unit.astype(default_dtype()) * jnp.asarray(bound, default_dtype())
 
 
+@functools.partial(jax.jit, static_argnames="shape")
 def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Standard normal, drawn in float32 and cast, so that both precisions see the same numbers.
 
@@ -40,6 +43,7 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return (np.float32(2**0.5) * jax.lax.erf_inv(unit)).astype(default_dtype())
 
 
+@jax.jit
 def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray) -> jax.Array:
     """Return one key per entry of uint32 `numbers` `[n]`, equal to `jax.random.fold_in` of each."""
     numbers = jnp.asarray(numbers, jnp.uint32)

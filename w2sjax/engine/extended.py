@@ -89,6 +89,8 @@ def product(left: Sliced, right: Extended, bits: int) -> Extended:
 
     The error is about eps^2 sum_k max_m|left_mk| max_k|columns_k right_kt|: contracted entries of very different size
     keep their digits as long as their products are alike.
+
+    Cost: s (s + 1) / 2 ordinary products, with s = 5 slices in float64 and about 8 in float32.
     """
     return _product(left.pieces, scale(right, left.columns.T), bits)
 
@@ -101,18 +103,18 @@ def transposed_product(left: Sliced, right: Extended, bits: int) -> Extended:
 
 def _product(pieces: jax.Array, right: Extended, bits: int) -> Extended:
     """Multiply a matrix of entries of at most one, cut into `[slice, m, k]`, with `[k, t]`."""
-    count, _, size = pieces.shape
-    tasks = right.high.shape[1]
+    count = pieces.shape[0]
     others, by_task = cut(right, bits, count)
-    # Block (i, l) of the right factor is slice l - i: column l collects all products of one order of magnitude.
-    others = jnp.concatenate([jnp.zeros_like(others[1:]), others])
-    blocks = jnp.stack([others[count - 1 - i : 2 * count - 1 - i] for i in range(count)])
-    orders = jnp.matmul(
-        pieces.transpose(1, 0, 2).reshape(-1, count * size).astype(by_task.dtype),
-        blocks.transpose(0, 2, 1, 3).reshape(count * size, count * tasks).astype(by_task.dtype),
-        precision=jax.lax.Precision.HIGHEST,
-    )  # exact
-    orders = orders.reshape(-1, count, tasks).transpose(1, 0, 2)
+    others = others.astype(by_task.dtype)
+    orders = jnp.zeros((count, pieces.shape[1], right.high.shape[1]), by_task.dtype)
+    for i in range(count):  # products of one order of magnitude add without error
+        parts = jnp.einsum(
+            "mk,skt->smt",
+            pieces[i].astype(by_task.dtype),
+            others[: count - i],
+            precision=jax.lax.Precision.HIGHEST,
+        )
+        orders = orders.at[i:].add(parts)
 
     def add_order(total: Extended, order: jax.Array) -> tuple[Extended, None]:
         return add(scale(total, 0.5**bits), extended(order)), None

@@ -31,8 +31,8 @@ from w2sjax.engine.ridge import (
     solve_in_frame,
 )
 
-STEPS = 3
-"""Corrections; each one gains about 16 digits less those of the condition number."""
+MOST_CORRECTIONS = 4
+"""Each correction gains about 16 digits (in float64) less those of the condition number; one or two are usual."""
 
 BLOCK_ROWS = 1024
 """Rows whose residuals are evaluated at once: extended arithmetic takes a dozen times the memory of its operands."""
@@ -72,6 +72,17 @@ class ExtendedHead(NamedTuple):
     shift: jax.Array
     weights: Extended
     bias: Extended
+
+
+class _Refinement(NamedTuple):
+    """Weights with the bias that belongs to them, corrected weights `proposed`, and the `size` `[task]` of the change."""
+
+    weights: Extended
+    bias: Extended
+    proposed: Extended
+    size: jax.Array
+    settled: jax.Array
+    round: jax.Array
 
 
 def prepare(features: jax.Array, fit_intercept: bool) -> Training:
@@ -138,7 +149,7 @@ def fit(
     Returns:
         The head, and the largest share of any label's variance along dropped directions (see `dropped_effect`).
 
-    Cost: 2 * STEPS + 2 extended products of the features with a `[d, task]` matrix.
+    Cost: four extended products of the features with a `[d, task]` matrix, two more per further correction.
     """
     rows = labels.shape[0]
     factor = training.factor
@@ -163,10 +174,11 @@ def fit(
     kept = (jnp.arange(triangle.shape[0], dtype=jnp.int32) < factor.rank)[:, None]
     padded = jax.tree.map(_in_blocks, extended(labels))
 
-    def correct(
-        carry: tuple[Extended, jax.Array], _: None
-    ) -> tuple[tuple[Extended, jax.Array], tuple[Extended, Extended]]:
-        weights, last = carry
+    def unsettled(state: _Refinement) -> jax.Array:
+        return ~state.settled & (state.round <= MOST_CORRECTIONS)
+
+    def correct(state: _Refinement) -> _Refinement:
+        weights = state.proposed
 
         def residual_of(block: tuple[Sliced, Extended]) -> Extended:
             return subtract(block[1], product(block[0], weights, bits))
@@ -188,15 +200,31 @@ def fit(
         inner = _matmul(factor.frame.T, descent)
         step = jnp.where(kept, _triangular(triangle, inner, transpose=True), 0)
         size = jnp.sum(step * step, axis=0)  # the change of the predictions
-        useful = size < last / 4  # where it does not shrink, rounding has taken over
+        useful = size < state.size / 4  # where it does not shrink, rounding has taken over
         change = jnp.where(kept & useful[None, :], _triangular(triangle, step, transpose=False), 0)
-        return (add(weights, lift(change)), jnp.where(useful, size, 0)), (weights, bias)
+        return _Refinement(
+            weights=weights,
+            bias=bias,
+            proposed=add(weights, lift(change)),
+            size=jnp.where(useful, size, 0),
+            settled=jnp.all(state.size <= settled_size),
+            round=state.round + 1,
+        )
 
-    # The last round only evaluates: its correction is not used.
-    start = (lift(solve_in_frame(factor, targets, ridge)), power)
-    _, history = jax.lax.scan(correct, start, None, length=STEPS + 1)
-    weights, bias = jax.tree.map(lambda a: a[-1], history)
-    return ExtendedHead(training.shift, weights, bias), dropped_effect(factor, targets, power)
+    # A correction that small leaves an error of about its square: one more evaluation, and it is over.
+    settled_size = float(jnp.finfo(labels.dtype).eps) * power
+    weights = lift(solve_in_frame(factor, targets, ridge))
+    start = _Refinement(
+        weights=weights,
+        bias=extended(jnp.zeros_like(power)),
+        proposed=weights,
+        size=power,
+        settled=jnp.zeros((), bool),
+        round=jnp.zeros((), jnp.int32),
+    )
+    final = jax.lax.while_loop(unsettled, correct, start)
+    head = ExtendedHead(training.shift, final.weights, final.bias)
+    return head, dropped_effect(factor, targets, power)
 
 
 def predict(head: ExtendedHead, features: jax.Array) -> Extended:
