@@ -25,6 +25,7 @@ def test_is_valid_and_stored_without_outputs(notebook):
 
 def test_runs_in_fast_mode(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("W2SJAX_FAST", "1")
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # nearly all of the time here is compilation
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("PYTHONPATH", str(Path(w2sjax.__file__).parents[1]), prepend=":")
     client = NotebookClient(

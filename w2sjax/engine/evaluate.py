@@ -134,9 +134,8 @@ def evaluate_features(
     return outcome.replace(**by_task)
 
 
-@functools.partial(jax.jit, static_argnums=2)
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _evaluate(arrays: dict[str, jax.Array], ridges: dict[str, jax.Array], fit_intercept: bool) -> Outcome:
+def _experiment(arrays: dict[str, jax.Array], ridges: dict[str, jax.Array], fit_intercept: bool) -> Outcome:
     """Run the experiment on checked arrays, labels `[n, task]`."""
     tasks = arrays["y_train"].shape[1]
     weak_training = prepare(arrays["weak_train"], fit_intercept)
@@ -166,10 +165,13 @@ def _evaluate(arrays: dict[str, jax.Array], ridges: dict[str, jax.Array], fit_in
     )
 
 
-@_evaluate.__wrapped__.defjvp
+@_experiment.defjvp
 def _no_derivative(*_: Any) -> Any:
     """Refuse to differentiate: rounding to slices has derivative zero, and the result would be silently wrong."""
     raise NotImplementedError("evaluate_features has no derivatives: use finite differences.")
+
+
+_evaluate = jax.jit(_experiment, static_argnums=2)
 
 
 def _checked(name: str, value: Any) -> jax.Array:

@@ -75,7 +75,7 @@ class ExtendedHead(NamedTuple):
 
 
 class _Refinement(NamedTuple):
-    """Weights with the bias that belongs to them, corrected weights `proposed`, and the `size` `[task]` of the change."""
+    """Weights and the bias that belongs to them, the corrected weights, and the size `[task]` of the correction."""
 
     weights: Extended
     bias: Extended
@@ -107,7 +107,7 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
 
     orthogonal, reduced = jnp.linalg.qr(centred) if rows > width else (None, centred)
     tolerance = eps * max(LEAST_RANK_TOLERANCE_IN_EPS, width, math.sqrt(rows))
-    factor = factorize(reduced, tolerance)
+    factor = factorize(reduced, tolerance, rows - 1 if fit_intercept else rows)
     bits, count = _slicing(features.shape, features.dtype)
     frame = None
     if orthogonal is None:
