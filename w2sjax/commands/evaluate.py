@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import typer
 
 from w2sjax.commands.errors import UserMistake
+from w2sjax.validation import check_number, nearest
 
 REQUIRED = (
     "weak_train",
@@ -20,6 +22,7 @@ REQUIRED = (
     "y_eval",
 )
 OPTIONAL = ("y_transfer",)
+QUANTITIES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation", "pgr")
 
 
 def evaluate(
@@ -29,71 +32,75 @@ def evaluate(
     ridge_weak: Annotated[float, typer.Option(help="Ridge of the weak head, >= 0.")] = 0.0,
     ridge_strong: Annotated[float, typer.Option(help="Ridge of the w2s and ceiling heads, >= 0.")] = 0.0,
     intercept: Annotated[bool, typer.Option(help="Fit an unpenalized intercept.")] = True,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON here.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the JSON here instead of below the table.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
 ) -> None:
     """Run the weak-to-strong experiment on saved features and print a table and JSON."""
+    check_number("--ridge-weak", ridge_weak, least=0)
+    check_number("--ridge-strong", ridge_strong, least=0)
+    arrays = load_arrays(file)
+    if json_file is not None:
+        _write(json_file, "")  # better refused before the computation than after it
+
     from rich.console import Console
-    from rich.table import Table
 
     from w2sjax.commands.precision import configure
     from w2sjax.engine.evaluate import evaluate_features
+    from w2sjax.engine.outcome import Flag
 
-    arrays = load_arrays(file)
     used = configure(precision)
     outcome = evaluate_features(
         **arrays, ridge_weak=ridge_weak, ridge_strong=ridge_strong, fit_intercept=intercept
     )
-    names = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation", "pgr")
-    values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in names}
+    values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in QUANTITIES}
     status = {name: np.asarray(value).item() for name, value in vars(outcome.status).items()}
-    table = Table(title=f"{file.name}: {values['gain'].size} task(s), {used}")
-    for heading in ("quantity", "mean over tasks", "least", "largest"):
-        table.add_column(heading)
-    for name, array in values.items():
-        finite = array[np.isfinite(array)]
-        shown = (finite.mean(), finite.min(), finite.max()) if finite.size else (np.nan,) * 3
-        table.add_row(name, *(f"{number:.6g}" for number in shown))
-    for name, number in status.items():
-        table.add_row(f"status: {name}", f"{number:.6g}", "", "")
-    Console().print(table)
-    report: dict[str, Any] = {
-        name: [float(x) if np.isfinite(x) else None for x in array] for name, array in values.items()
+    flags = [flag.name for flag in Flag if status["code"] & flag]
+    Console().print(_table(f"{file.name}, {used}", values, status | {"code": ", ".join(flags) or "ok"}))
+    report = {
+        **{name: [_number(float(x)) for x in array] for name, array in values.items()},
+        "status": {name: _number(x) for name, x in status.items()} | {"flags": flags},
+        "precision": used,
+        "ridge_weak": ridge_weak,
+        "ridge_strong": ridge_strong,
+        "fit_intercept": intercept,
     }
-    text = json.dumps(report | {"status": status, "precision": used}, indent=2)
+    text = json.dumps(report, indent=2)
     if json_file is None:
         print(text)
-        return
-    try:
-        json_file.write_text(text + "\n")
-    except OSError as error:
-        raise UserMistake(
-            f"--json {json_file} cannot be written ({error.strerror}): choose another path."
-        ) from error
+    else:
+        _write(json_file, text + "\n")
 
 
 def load_arrays(file: Path) -> dict[str, np.ndarray]:
     """Read the arrays of an .npz file as data only: nothing in it is executed.
 
     Raises:
-        UserMistake: if the file or an array in it cannot be used.
+        UserMistake: if the file, or an array in it, is missing or cannot be used.
     """
+    unreadable = UserMistake(f"{file} is not an .npz file: write one with numpy.savez.")
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            if not hasattr(stored, "files"):
-                raise UserMistake(f"{file} holds one array: save all of them with numpy.savez.")
-            missing = [name for name in REQUIRED if name not in stored.files]
-            if missing:
-                held = ", ".join(stored.files) or "nothing"
-                raise UserMistake(
-                    f"{missing[0]} is missing from {file}, which holds {held}: save it under that name."
-                )
-            names = [name for name in (*REQUIRED, *OPTIONAL) if name in stored.files]
-            return {name: _array(stored, name) for name in names}
+        stored = np.load(file, allow_pickle=False)
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise unreadable from error
     except OSError as error:
         raise UserMistake(f"{file} cannot be read ({error.strerror or error}): pass an .npz file.") from error
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise UserMistake(f"{file} is not an .npz file: write it with numpy.savez.") from error
+    if not isinstance(stored, np.lib.npyio.NpzFile):
+        raise UserMistake(f"{file} holds one array: save all of them with numpy.savez.")
+    known = (*REQUIRED, *OPTIONAL)
+    with stored:
+        for name in stored.files:
+            if name not in known:
+                raise UserMistake(
+                    f"{file} holds an array {name!r}, which is not one of {', '.join(known)}: rename it, "
+                    f"perhaps to {nearest(name, known)}, or leave it out."
+                )
+        for name in REQUIRED:
+            if name not in stored.files:
+                held = ", ".join(stored.files) or "nothing"
+                raise UserMistake(f"{name} is missing from {file}, which holds {held}: save it too.")
+        return {name: _array(stored, name) for name in known if name in stored.files}
 
 
 def _array(stored: Any, name: str) -> np.ndarray:
@@ -101,3 +108,37 @@ def _array(stored: Any, name: str) -> np.ndarray:
         return stored[name]
     except ValueError as error:
         raise UserMistake(f"{name} holds Python objects: save a plain array of floating numbers.") from error
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserMistake(f"{name} is damaged ({error}): save the file again.") from error
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise UserMistake(f"--json {file} cannot be written ({error.strerror}): choose another path.") from error
+
+
+def _number(value: float) -> float | None:
+    """Return a JSON number; null in place of NaN and infinity, which JSON lacks."""
+    return value if np.isfinite(value) else None
+
+
+def _table(title: str, values: dict[str, np.ndarray], status: dict[str, Any]) -> Any:
+    """Lay out the mean over tasks of every quantity, with its range where there are many, and the status."""
+    from rich.table import Table
+
+    tasks = values["gain"].size
+    table = Table(title=f"{title}, {tasks} task{'s' if tasks > 1 else ''}")
+    table.add_column("quantity")
+    headings = ("value",) if tasks == 1 else ("mean over tasks", "least", "largest")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for name, array in values.items():
+        finite = array[np.isfinite(array)]
+        shown = (finite.mean(), finite.min(), finite.max()) if finite.size else (np.nan,) * 3
+        table.add_row(name, *(f"{number:.6g}" for number in shown[: len(headings)]))
+    table.add_section()
+    for name, value in status.items():
+        table.add_row(f"status: {name}", value if isinstance(value, str) else f"{value:.6g}")
+    return table

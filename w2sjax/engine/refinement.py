@@ -212,7 +212,7 @@ def fit(
         )
 
     # A correction that small leaves an error of about its square: one more evaluation, and it is over.
-    settled_size = float(jnp.finfo(labels.dtype).eps) * power
+    settled_size = float(jnp.finfo(labels.dtype).eps) ** 1.5 * power
     weights = lift(solve_in_frame(factor, targets, ridge))
     start = _Refinement(
         weights=weights,
