@@ -149,7 +149,7 @@ def make_grid(
             raise ValueError(f"axes[{name!r}] holds None: pass numbers >= 0.")
         for value in values:
             put(world, dataclasses.replace(protocol, reuse_inputs=False), {name: value})
-        checked[name] = values
+        checked[name] = _one_kind(values)
     grid = Grid(world=world, protocol=protocol, axes=checked, paired=paired)
     if protocol.reuse_inputs or any(checked.get("reuse_inputs", ())):
         n_weak = checked.get("n_weak", (protocol.n_weak,))
@@ -174,6 +174,14 @@ def put(world: Any, protocol: Protocol, values: Mapping[str, Any]) -> tuple[Any,
     if theirs:
         world = dataclasses.replace(world, **theirs)
     return world, dataclasses.replace(protocol, **mine) if mine else protocol
+
+
+def _one_kind(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return numbers as floats where one of them is: 0 beside 0.1 would otherwise compile a program of its own."""
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    if numbers and any(isinstance(v, float) for v in values):
+        return tuple(float(v) for v in values)
+    return values
 
 
 def _stream(chosen: Mapping[str, Any]) -> int:

@@ -1,8 +1,13 @@
 """The host edge: arrays become a labelled Dataset with units, configuration and versions."""
 
 import dataclasses
+import functools
+import hashlib
 import json
+import subprocess
+from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,6 +26,23 @@ MEANINGS = {
     "deviation": "gain - misfit",
     "pgr": "gain / (weak_error - ceiling_error)",
 }
+
+AXIS_MEANINGS = {
+    "n_weak": ("samples of the weak model", "samples"),
+    "n_strong": ("samples of the w2s model", "samples"),
+    "n_eval": ("evaluation samples", "samples"),
+    "ridge": ("ridge", "squared feature unit"),
+    "ridge_weak": ("ridge of the weak head", "squared feature unit"),
+    "ridge_strong": ("ridge of the w2s and ceiling heads", "squared feature unit"),
+    "label_noise": ("standard deviation of label noise", "label unit"),
+    "weak_noise": ("standard deviation of the weak parameters' noise", "parameter unit"),
+    "strong_noise": ("standard deviation of the strong parameters' noise", "parameter unit"),
+    "input_scale": ("standard deviation of the inputs", "input unit"),
+}
+"""Long name and unit of the axes that have them; others go by their field's name."""
+
+LARGEST_LISTED = 64
+"""Entries of an array beyond which a configuration holds its hash instead of its values."""
 
 STATUS_MEANINGS = {
     "status_code": "numerical status, bits: 1 weak rank, 2 strong rank, 4 ill conditioned, 8 not finite",
@@ -48,7 +70,12 @@ def flatten(outcome: Outcome) -> dict[str, np.ndarray]:
 
 def dimensions(grid: Grid, name: str) -> tuple[str, ...]:
     """Return the dimensions of a variable: pair, one per axis, and task (not for the status)."""
-    return ("pair", *grid.axes) + (() if name.startswith("status_") else ("task",))
+    return ("pair", *grid.axes, *own_dimensions(name))
+
+
+def own_dimensions(name: str) -> tuple[str, ...]:
+    """Return the dimensions of a variable beside pair and axes: task, but none for the status."""
+    return () if name.startswith("status_") else ("task",)
 
 
 def variable_attributes(name: str) -> dict[str, str]:
@@ -67,15 +94,20 @@ def coordinates(grid: Grid, pairs: range) -> dict[str, Any]:
         "pair": np.arange(pairs.start, pairs.stop),
         "task": np.arange(grid.protocol.tasks),
     }
-    return coords | {name: np.array(values) for name, values in grid.axes.items()}
+    for name, values in grid.axes.items():
+        meaning = AXIS_MEANINGS.get(name)
+        attributes = {"long_name": meaning[0], "units": meaning[1]} if meaning else {}
+        coords[name] = (name, np.array(values), attributes)
+    return coords
 
 
-def configuration(grid: Grid, seed: int) -> dict[str, Any]:
+def configuration(grid: Grid, seed: int, pairs: int) -> dict[str, Any]:
     """Return what a result depends on, as plain JSON values."""
     return {
         "world": {"kind": type(grid.world).__name__} | plain_fields(grid.world),
         "protocol": plain_fields(grid.protocol),
-        "axes": {name: list(values) for name, values in grid.axes.items()},
+        "axes": {name: [_plain(value) for value in values] for name, values in grid.axes.items()},
+        "pairs": pairs,
         "paired": grid.paired,
         "seed": seed,
         "dtype": "float64" if jax.config.jax_enable_x64 else "float32",
@@ -83,14 +115,33 @@ def configuration(grid: Grid, seed: int) -> dict[str, Any]:
 
 
 def plain_fields(settings: Any) -> dict[str, Any]:
-    """Return the fields of a settings object as JSON values; arrays become numbers or lists."""
+    """Return the fields of a settings object as JSON values.
+
+    Small arrays become numbers or lists, large ones their hash, functions their name.
+    """
     if not dataclasses.is_dataclass(settings):
         return {"repr": repr(settings)}
-    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    return {
-        name: np.asarray(v).tolist() if isinstance(v, jax.Array | np.ndarray | np.generic) else v
-        for name, v in values.items()
-    }
+    return {f.name: _plain(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, jax.Array | np.ndarray | np.generic):
+        array = np.asarray(value)
+        if array.size <= LARGEST_LISTED:
+            return array.tolist()
+        digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+        return f"{array.dtype} {list(array.shape)} sha256:{digest}"
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {"kind": type(value).__name__} | plain_fields(value)
+    if isinstance(value, Callable | type):  # type: ignore[arg-type]
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(value))}"
+    return repr(value)
 
 
 def provenance() -> dict[str, str]:
@@ -104,7 +155,31 @@ def provenance() -> dict[str, str]:
     return {f"{name}_version": v for name, v in versions.items()} | {
         "device": f"{jax.local_device_count()} x {device.device_kind}",
         "platform": device.platform,
+        "git_revision": git_revision(),
     }
+
+
+@functools.cache
+def git_revision() -> str:
+    """Return the commit of this package's source, with "+changes" if it has any; "unknown" if it is in no checkout."""
+    folder = Path(__file__).resolve().parents[1]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        if not git("ls-files", "__init__.py"):
+            return "unknown"  # installed inside somebody else's checkout
+        revision = git("rev-parse", "HEAD")
+        return revision + ("+changes" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def attributes(grid: Grid, seed: int, pairs: int) -> dict[str, Any]:
+    """Return the attributes of a Dataset: the configuration as JSON, versions and device."""
+    return {"configuration": json.dumps(configuration(grid, seed, pairs))} | provenance()
 
 
 def dataset(grid: Grid, seed: int, pairs: range, arrays: dict[str, np.ndarray]) -> xr.Dataset:
@@ -115,5 +190,5 @@ def dataset(grid: Grid, seed: int, pairs: range, arrays: dict[str, np.ndarray]) 
             for name, values in arrays.items()
         },
         coords=coordinates(grid, pairs),
-        attrs={"configuration": json.dumps(configuration(grid, seed), default=repr)} | provenance(),
+        attrs=attributes(grid, seed, len(pairs)),
     )

@@ -1,26 +1,25 @@
-"""Sweeps in memory: every pair of every grid cell, in chunks, as one labelled Dataset."""
+"""Sweeps: every pair of every grid cell as one labelled Dataset, in memory or in a store that can be resumed."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from w2sjax.engine.outcome import Flag
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.batch import group_size, local_mesh, run_group
-from w2sjax.sweeps.grid import Cell, Grid, make_grid
+from w2sjax.sweeps import store as stores
+from w2sjax.sweeps.grid import Grid, make_grid
+from w2sjax.sweeps.interrupt import GracefulStop, SweepInterrupted
+from w2sjax.sweeps.plan import Plan, Region, make_plan
 from w2sjax.sweeps.progress import Meter
+from w2sjax.sweeps.stream import count_flagged, place, run_regions
+from w2sjax.sweeps.summary import summary_path, write_summary
 from w2sjax.validation import check_integer
-from w2sjax.worlds.static import as_pytree
-
-FEATURES_IN_FLIGHT = 12
-"""Rough number of feature-sized block arrays that a pair holds while it streams."""
 
 
 def sweep(
@@ -32,6 +31,9 @@ def sweep(
     axes: Mapping[str, Sequence[Any]] | None = None,
     paired: bool = True,
     memory_budget: int = 2**30,
+    store: str | os.PathLike[str] | None = None,
+    chunk_pairs: int | None = None,
+    process: tuple[int, int] | None = None,
     progress: bool = False,
 ) -> xr.Dataset:
     """Run many independent pairs of a world, over a grid of settings, and label the results.
@@ -46,92 +48,96 @@ def sweep(
         paired: share the draws of pair i between all grid cells (common random numbers); False draws anew per cell.
         memory_budget: bytes of working memory; decides how many pairs are in flight. No result depends on it beyond
             rounding.
-        progress: report on stderr.
+        store: a folder, such as "results.zarr", to which finished chunks are written; None keeps everything in memory.
+            A store that exists is resumed: its finished chunks are kept, and missing or cut ones computed again. When
+            the last chunk is done, quantiles are written beside it; see `w2sjax.sweeps.summary`.
+        chunk_pairs: pairs per chunk of a new store, >= 1; None chooses from the size of the results. A store that
+            exists keeps its own.
+        process: (index, count) of this process among those that write the same store at once; None asks JAX. Process 0
+            creates the store, and process p computes every count-th chunk from chunk p.
+        progress: report on stderr: the plan, then pairs done, rate and time left.
 
     Returns:
         A Dataset with dims ("pair", one per axis in the order given, "task"): the fields of `Outcome`, its status as
         `status_*`, standard errors as `*_standard_error` where asked for; configuration and versions as attributes.
+        With a store, its values are read when they are used; where other processes are not done yet they are NaN
+        (0 for the integers of the status).
 
     Raises:
-        ValueError: for an argument out of range or an unknown axis; the message names it.
+        ValueError: for an argument out of range, an unknown axis, or a store that holds another sweep; the message
+            names it. `StoreError`, for a store that cannot be used or written, is a ValueError.
+        SweepInterrupted: a KeyboardInterrupt, after a first Ctrl-C with a store, once the running chunk is written.
 
-    Cost: time proportional to pairs x outer cells x (n_weak + n_strong + n_eval); memory is the result's own plus the
-    budget.
+    Cost: time proportional to pairs x outer cells x (n_weak + n_strong + n_eval). Memory is the budget, and the
+    result's own or, with a store, one chunk's.
     """
     check_integer("pairs", pairs, least=1)
     check_integer("seed", seed, least=0)
     check_integer("memory_budget", memory_budget, least=1)
+    if chunk_pairs is not None:
+        check_integer("chunk_pairs", chunk_pairs, least=1)
+    index, count = (jax.process_index(), jax.process_count()) if process is None else process
+    check_integer("process[1]", count, least=1)
+    check_integer("process[0]", index, least=0)
+    if index >= count:
+        raise ValueError(f"process=({index}, {count}) has no such index: pass an index < {count}.")
     grid = make_grid(world, protocol, axes, paired=paired)
-    cells = list(grid.cells())
+    if store is None:
+        plan = make_plan(grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs)
+        return _in_memory(plan, show=progress)
+    path = Path(store)
+    exists = path.exists() and not (path.is_dir() and not any(path.iterdir()))
+    if not exists and index > 0:
+        stores.wait_until_created(path)
+        exists = True
+    if exists:
+        chunk_pairs = stores.describe(path).chunk_pairs
+    plan = make_plan(grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs)
+    if not exists:
+        stores.create(path, plan)
+    return _in_store(plan, path, index, count, show=progress)
+
+
+def _in_memory(plan: Plan, *, show: bool) -> xr.Dataset:
+    regions = plan.regions()
     collected: dict[str, np.ndarray] = {}
-    with Meter(pairs * len(cells), show=progress) as meter:
-        for cell in cells:
-            for start, arrays in run_cell(grid, cell, seed, range(pairs), memory_budget):
-                for name, values in arrays.items():
-                    if name not in collected:
-                        shape = (pairs, *grid.shape, *values.shape[1 + len(grid.inner) :])
-                        collected[name] = np.zeros(shape, values.dtype)
-                    stop = start + values.shape[0]
-                    collected[name][region(grid, cell, slice(start, stop))] = values
-                meter.advance(stop - start, count_flagged(arrays))
-    return labels.dataset(grid, seed, range(pairs), collected)
+    if show:
+        print(plan.describe(), file=sys.stderr, flush=True)
+    with Meter(plan.pairs * len(plan.cells), show=show) as meter:
+        for region, arrays in run_regions(plan, regions, meter.advance):
+            for name, values in arrays.items():
+                if name not in collected:
+                    shape = (plan.pairs, *plan.grid.shape, *values.shape[1 + len(plan.grid.inner) :])
+                    collected[name] = np.zeros(shape, values.dtype)
+                collected[name][_where(plan.grid, plan, region)] = values
+    return labels.dataset(plan.grid, plan.seed, range(plan.pairs), collected)
 
 
-def run_cell(
-    grid: Grid, cell: Cell, seed: int, pairs: range, memory_budget: int
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Yield (first pair, arrays `[pair, *inner axes, ...]`) of one outer cell, group by group.
-
-    The next group is dispatched before the last one is fetched, so that the device does not wait for the host.
-    """
-    mesh = local_mesh()
-    devices = mesh.devices.size
-    group = min(group_size(), max(1, memory_budget // (devices * bytes_per_pair(cell))))
-    step = devices * min(group, math.ceil(len(pairs) / devices))
-    key = jax.random.key(seed)
-    if cell.stream:
-        key = jax.random.fold_in(key, cell.stream)
-    world = as_pytree(cell.world)
-
-    def dispatch(start: int) -> Any:
-        indices = jnp.asarray(np.arange(start, start + step, dtype=np.uint32))
-        return run_group(world, cell.numbers, key, indices, design=cell.design, mesh=mesh)
-
-    def fetch(start: int, outcome: Any) -> tuple[int, dict[str, np.ndarray]]:
-        kept = min(step, pairs.stop - start)
-        return start, {n: grid.arrange(v)[:kept] for n, v in labels.flatten(outcome).items()}
-
-    running: tuple[int, Any] | None = None
-    for start in range(pairs.start, pairs.stop, step):
-        started = (start, dispatch(start))
-        if running is not None:
-            yield fetch(*running)
-        running = started
-    if running is not None:
-        yield fetch(*running)
+def _in_store(plan: Plan, path: Path, index: int, count: int, *, show: bool) -> xr.Dataset:
+    description = stores.describe(path)
+    stores.check_same(description, plan)
+    done = stores.finished(description)
+    mine = plan.regions(index, count)
+    left = [region for region in mine if (region.cell, region.run) not in done]
+    if show:
+        print(plan.describe(len(done)), file=sys.stderr, flush=True)
+    if left:
+        writer = stores.Writer(description, plan)
+        total = sum(len(region.pairs) for region in mine)
+        before = total - sum(len(region.pairs) for region in left)
+        with GracefulStop(show=show) as stop, Meter(total, show=show, done=before) as meter:
+            for written, (region, arrays) in enumerate(run_regions(plan, left, meter.advance), start=1):
+                writer.write(region, arrays, count_flagged(arrays))
+                if stop.requested and written < len(left):
+                    raise SweepInterrupted(
+                        f"stopped with {len(mine) - len(left) + written} of {len(mine)} chunks done in {path}"
+                    )
+        done = stores.finished(description)
+    if len(done) == len(plan.cells) * plan.runs and (left or not summary_path(path).exists()):
+        write_summary(description)
+    return stores.open_dataset(description)
 
 
-def region(grid: Grid, cell: Cell, pairs: slice) -> tuple[Any, ...]:
-    """Return where the arrays of a cell go in arrays `[pair, *axes, ...]`."""
-    return (pairs, *(cell.position.get(name, slice(None)) for name in grid.axes))
-
-
-def count_flagged(arrays: dict[str, np.ndarray]) -> int:
-    """Return how many pairs are ill conditioned or not finite in some cell; a lower rank alone is not counted."""
-    serious = arrays["status_code"] & int(Flag.ILL_CONDITIONED | Flag.NOT_FINITE)
-    return int((serious.reshape(serious.shape[0], -1) != 0).any(axis=1).sum())
-
-
-def bytes_per_pair(cell: Cell) -> int:
-    """Estimate the working memory of one pair, in bytes: streamed blocks, moments per size, and results."""
-    design = cell.design
-    shapes = jax.eval_shape(lambda key: tuple(cell.world.draw(key).features(key, BLOCK)), jax.random.key(0))
-    width = sum(shape.shape[1] for shape in shapes)
-    itemsize = jnp.zeros(()).dtype.itemsize
-    cells = len(design.n_weak) * len(design.n_strong) * len(design.n_eval) * cell.numbers.ridge_weak.size
-    streamed = FEATURES_IN_FLIGHT * width * BLOCK + (design.tasks * BLOCK if design.noisy else 0)
-    moments = 4 * width * width * (len(design.n_weak) + len(design.n_strong) + len(design.n_eval))
-    results = cells * design.tasks * (16 + 4 * width)
-    if design.standard_errors:
-        results += cells * design.tasks * 8 * BLOCK
-    return itemsize * (streamed + moments + results)
+def _where(grid: Grid, plan: Plan, region: Region) -> tuple[Any, ...]:
+    position = plan.cells[region.cell].position
+    return place(grid, position, slice(region.pairs.start, region.pairs.stop))

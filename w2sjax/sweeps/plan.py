@@ -1,0 +1,204 @@
+"""What a sweep will do before it does it: regions of work, compilations, chunk size and memory."""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from w2sjax.engine.randomness import BLOCK
+from w2sjax.sweeps import labels
+from w2sjax.sweeps.batch import group_size, local_mesh, run_group
+from w2sjax.sweeps.grid import Cell, Grid
+from w2sjax.worlds.static import as_pytree
+
+CHUNK_BYTES = 2**25
+"""Most bytes of results in one region of a store, over all variables, unless a single pair has more."""
+
+CHUNK_PAIRS = 1024
+"""Pairs in one region where that is below the bytes, so that a kill loses little."""
+
+RUNS = 256
+"""Regions per cell beyond which regions grow instead, so that a store has a bounded number of files."""
+
+FEATURES_IN_FLIGHT = 12
+"""Rough number of feature-sized block arrays that a pair holds while it streams."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """One unit of storage and of resumption: a run of pairs of one outer cell.
+
+    Attributes:
+        cell: position of the cell in `Plan.cells`.
+        run: position of the run of pairs; pair // chunk_pairs.
+        pairs: the pairs themselves.
+    """
+
+    cell: int
+    run: int
+    pairs: range
+
+    @property
+    def name(self) -> str:
+        """The name of the region within its store."""
+        return f"{self.cell}.{self.run}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Everything about a sweep that is decided before it runs.
+
+    Attributes:
+        grid, seed, pairs: what is computed.
+        cells: the outer cells, in the order of the grid.
+        shapes: per cell, the number of its compilation group; cells of one group share a compiled program.
+        steps: per group, how many pairs one call computes on all local devices together.
+        working_bytes: per group, estimated bytes of working memory of one call.
+        template: one pair's results by variable, `[1, *inner axes, ...]`; only shapes and dtypes matter.
+        chunk_pairs: pairs per region; independent of devices and processes.
+    """
+
+    grid: Grid
+    seed: int
+    pairs: int
+    cells: tuple[Cell, ...]
+    shapes: tuple[int, ...]
+    steps: tuple[int, ...]
+    working_bytes: tuple[int, ...]
+    template: dict[str, np.ndarray]
+    chunk_pairs: int
+
+    @property
+    def bytes_per_pair(self) -> int:
+        """Bytes of results of one pair in one cell, over all variables."""
+        return sum(values.nbytes for values in self.template.values())
+
+    @property
+    def runs(self) -> int:
+        """Regions per cell."""
+        return math.ceil(self.pairs / self.chunk_pairs)
+
+    def regions(self, process_index: int = 0, process_count: int = 1) -> list[Region]:
+        """Return the regions of one process: every process_count-th, so that no two processes share one."""
+        every = [
+            Region(cell, run, range(run * self.chunk_pairs, min((run + 1) * self.chunk_pairs, self.pairs)))
+            for cell in range(len(self.cells))
+            for run in range(self.runs)
+        ]
+        mine = every[process_index::process_count]
+        return sorted(mine, key=lambda region: self.shapes[region.cell])
+
+    def describe(self, done: int = 0) -> str:
+        """Return the plan in one line: cells, compilations, chunks, memory, and what is done already."""
+        regions = len(self.cells) * self.runs
+        inner = math.prod(len(self.grid.axes[name]) for name in self.grid.inner)
+        total = len(self.cells) * self.pairs * self.bytes_per_pair
+        return (
+            f"plan: {len(self.cells) * inner} cells ({len(self.cells)} runs of {self.pairs} pairs), "
+            f"{len(self.steps)} compilation{'s' if len(self.steps) > 1 else ''}, "
+            f"{regions} chunks of {self.chunk_pairs} pairs ({megabytes(self.chunk_pairs * self.bytes_per_pair)}), "
+            f"{max(self.steps)} pairs at once (about {megabytes(max(self.working_bytes))} of working memory), "
+            f"{megabytes(total)} of results, {done} chunks done already"
+        )
+
+
+def make_plan(
+    grid: Grid, seed: int, pairs: int, *, memory_budget: int, chunk_pairs: int | None = None
+) -> Plan:
+    """Group cells by what they compile to, and choose how many pairs go together.
+
+    Args:
+        grid: validated axes.
+        seed, pairs: as in `sweep`.
+        memory_budget: bytes of working memory.
+        chunk_pairs: pairs per region; None chooses.
+
+    Cost: one abstract trace of the computation per compilation group's first cell.
+    """
+    cells = tuple(grid.cells())
+    groups: dict[Any, int] = {}
+    first: list[Cell] = []
+    shapes = []
+    for cell in cells:
+        key = _compilation_key(cell)
+        if key not in groups:
+            groups[key] = len(groups)
+            first.append(cell)
+        shapes.append(groups[key])
+    devices = local_mesh().devices.size
+    needs = [bytes_per_pair(cell) for cell in first]
+    steps = []
+    for need in needs:
+        group = min(group_size(), max(1, memory_budget // (devices * need)))
+        steps.append(devices * min(group, math.ceil(pairs / devices)))
+    template = result_template(grid, cells[0], seed, steps[shapes[0]])
+    if chunk_pairs is None:
+        chunk_pairs = choose_chunk_pairs(pairs, sum(values.nbytes for values in template.values()))
+    return Plan(
+        grid=grid,
+        seed=seed,
+        pairs=pairs,
+        cells=cells,
+        shapes=tuple(shapes),
+        steps=tuple(steps),
+        working_bytes=tuple(step * need for step, need in zip(steps, needs, strict=True)),
+        template=template,
+        chunk_pairs=min(chunk_pairs, pairs),
+    )
+
+
+def choose_chunk_pairs(pairs: int, result_bytes: int) -> int:
+    """Return the pairs per region for a sweep of so many pairs with so many bytes of results each.
+
+    It depends on nothing else: not on devices, processes or memory.
+    """
+    wanted = max(CHUNK_PAIRS, math.ceil(pairs / RUNS))
+    return max(1, min(wanted, CHUNK_BYTES // max(1, result_bytes), pairs))
+
+
+def result_template(grid: Grid, cell: Cell, seed: int, step: int) -> dict[str, np.ndarray]:
+    """Return zeros with the shape and dtype of one pair's results, by variable: `[1, *inner axes, ...]`."""
+    indices = jax.ShapeDtypeStruct((step,), jnp.uint32)
+    outcome = run_group.eval_shape(
+        as_pytree(cell.world),
+        cell.numbers,
+        jax.random.key(seed),
+        indices,
+        design=cell.design,
+        mesh=local_mesh(),
+    )
+    zeros = jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), outcome)
+    return {name: grid.arrange(values) for name, values in labels.flatten(zeros).items()}
+
+
+def bytes_per_pair(cell: Cell) -> int:
+    """Estimate the working memory of one pair, in bytes: streamed blocks, moments per size, and results."""
+    design = cell.design
+    shapes = jax.eval_shape(lambda key: tuple(cell.world.draw(key).features(key, BLOCK)), jax.random.key(0))
+    width = sum(shape.shape[1] for shape in shapes)
+    itemsize = jnp.zeros(()).dtype.itemsize
+    cells = len(design.n_weak) * len(design.n_strong) * len(design.n_eval) * cell.numbers.ridge_weak.size
+    streamed = FEATURES_IN_FLIGHT * width * BLOCK + (design.tasks * BLOCK if design.noisy else 0)
+    moments = 4 * width * width * (len(design.n_weak) + len(design.n_strong) + len(design.n_eval))
+    results = cells * design.tasks * (16 + 4 * width)
+    if design.standard_errors:
+        results += cells * design.tasks * 8 * BLOCK
+    return itemsize * (streamed + moments + results)
+
+
+def megabytes(count: int) -> str:
+    """Return a number of bytes for people."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count} B"
+
+
+def _compilation_key(cell: Cell) -> Any:
+    """Return what decides whether two cells run the same compiled program."""
+    leaves, structure = jax.tree.flatten((as_pytree(cell.world), cell.numbers))
+    kinds = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
+    return cell.design, structure, kinds

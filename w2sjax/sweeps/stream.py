@@ -1,0 +1,114 @@
+"""The loop of every sweep: groups of pairs go to the devices, finished regions come back."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from w2sjax.engine.outcome import Flag
+from w2sjax.sweeps import labels
+from w2sjax.sweeps.batch import local_mesh, run_group
+from w2sjax.sweeps.grid import Grid
+from w2sjax.sweeps.plan import Plan, Region
+from w2sjax.worlds.static import as_pytree
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """One call of the compiled program: pairs of one cell, which may belong to several regions."""
+
+    cell: int
+    pairs: np.ndarray
+    regions: tuple[Region, ...]
+
+
+def run_regions(
+    plan: Plan, regions: Sequence[Region], on_group: Callable[[int, int], None]
+) -> Iterator[tuple[Region, Arrays]]:
+    """Compute regions and yield each with its arrays `[pair, *inner axes, ...]`, as soon as it is complete.
+
+    Every call of the compiled program has the same number of pairs, across the borders of regions and padded at the
+    end of a cell, so that each compilation group compiles once and rounds alike whatever is left to do. The next call
+    is dispatched before the last one is fetched, so that devices do not wait for the host.
+
+    Args:
+        plan: from `make_plan`.
+        regions: those to compute, regions of one cell beside each other.
+        on_group: called with (pairs, pairs with a serious status) after every fetched call.
+    """
+    pending: dict[Region, list[Arrays]] = {}
+    running: tuple[_Call, Any] | None = None
+    for call in _calls(plan, regions):
+        started = (call, _dispatch(plan, call))
+        if running is not None:
+            yield from _collect(plan, *running, pending, on_group)
+        running = started
+    if running is not None:
+        yield from _collect(plan, *running, pending, on_group)
+
+
+def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
+    by_cell: dict[int, list[Region]] = {}
+    for region in regions:
+        by_cell.setdefault(region.cell, []).append(region)
+    for cell, mine in by_cell.items():
+        step = plan.steps[plan.shapes[cell]]
+        pairs = np.concatenate([np.arange(region.pairs.start, region.pairs.stop) for region in mine])
+        for start in range(0, len(pairs), step):
+            chosen = pairs[start : start + step]
+            touched = {int(run) for run in np.unique(chosen // plan.chunk_pairs)}
+            yield _Call(cell, chosen, tuple(region for region in mine if region.run in touched))
+
+
+def _dispatch(plan: Plan, call: _Call) -> Any:
+    cell = plan.cells[call.cell]
+    step = plan.steps[plan.shapes[call.cell]]
+    padded = np.concatenate([call.pairs, np.repeat(call.pairs[-1:], step - len(call.pairs))])
+    key = jax.random.key(plan.seed)
+    if cell.stream:
+        key = jax.random.fold_in(key, cell.stream)
+    return run_group(
+        as_pytree(cell.world),
+        cell.numbers,
+        key,
+        jnp.asarray(padded.astype(np.uint32)),
+        design=cell.design,
+        mesh=local_mesh(),
+    )
+
+
+def _collect(
+    plan: Plan,
+    call: _Call,
+    outcome: Any,
+    pending: dict[Region, list[Arrays]],
+    on_group: Callable[[int, int], None],
+) -> Iterator[tuple[Region, Arrays]]:
+    arrays = {
+        name: plan.grid.arrange(values)[: len(call.pairs)] for name, values in labels.flatten(outcome).items()
+    }
+    on_group(len(call.pairs), count_flagged(arrays))
+    for region in call.regions:
+        inside = (call.pairs >= region.pairs.start) & (call.pairs < region.pairs.stop)
+        part = slice(int(inside.argmax()), int(inside.argmax()) + int(inside.sum()))
+        parts = pending.setdefault(region, [])
+        parts.append({name: values[part] for name, values in arrays.items()})
+        if call.pairs[part][-1] == region.pairs[-1]:
+            del pending[region]
+            yield region, {name: np.concatenate([p[name] for p in parts]) for name in arrays}
+
+
+def place(grid: Grid, position: dict[str, int], pairs: slice) -> tuple[Any, ...]:
+    """Return where the arrays of a cell go in arrays `[pair, *axes, ...]`."""
+    return (pairs, *(position.get(name, slice(None)) for name in grid.axes))
+
+
+def count_flagged(arrays: Arrays) -> int:
+    """Return how many pairs are ill conditioned or not finite in some cell; a lower rank alone is not counted."""
+    serious = arrays["status_code"] & int(Flag.ILL_CONDITIONED | Flag.NOT_FINITE)
+    return int((serious.reshape(serious.shape[0], -1) != 0).any(axis=1).sum())

@@ -1,0 +1,198 @@
+"""Numbers that sum up a finished store: quantiles over pairs in every cell, read one chunk at a time."""
+
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from w2sjax.engine.outcome import Flag
+from w2sjax.sweeps import labels
+from w2sjax.sweeps.store import Description, StoreError, reading, write_atomically
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+EXACT = 2**20
+"""Pairs up to which quantiles are exact; more are counted in bins of width `RELATIVE_ERROR`."""
+
+RELATIVE_ERROR = 1e-3
+
+
+class Distribution:
+    """Count, mean and quantiles of a stream of numbers in bounded memory; what is not finite is left out.
+
+    Quantiles are NumPy's, linear between order statistics, as long as there are at most `exact` numbers. Beyond,
+    numbers are counted in logarithmic bins, and a quantile is an order statistic with a relative error of at most
+    `RELATIVE_ERROR`; numbers below 1e-150 count as zero.
+    """
+
+    def __init__(self, exact: int = EXACT) -> None:
+        self.count, self.total = 0, 0
+        self._sum = 0.0
+        self._exact = exact
+        self._kept: list[np.ndarray] = []
+        self._bins: dict[tuple[int, int], int] | None = None
+        self._log = math.log((1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR))
+
+    def add(self, values: np.ndarray) -> None:
+        """Add numbers of any shape."""
+        self.total += values.size
+        finite = values[np.isfinite(values)].astype(float)
+        self.count += finite.size
+        self._sum += float(finite.sum())
+        if self._bins is None:
+            self._kept.append(finite)
+            if self.count > self._exact:
+                self._bins = {}
+                for kept in self._kept:
+                    self._count(kept)
+                self._kept = []
+        else:
+            self._count(finite)
+
+    def _count(self, values: np.ndarray) -> None:
+        assert self._bins is not None
+        size = np.abs(values)
+        sign = np.where(size < 1e-150, 0, np.sign(values)).astype(int)
+        index = np.ceil(np.log(np.where(sign == 0, 1.0, size)) / self._log).astype(int)
+        # Negative numbers run the other way, so that bins are in the order of their values.
+        found, counts = np.unique(np.stack([sign, sign * index]), axis=1, return_counts=True)
+        for s, i, n in zip(*found.tolist(), counts.tolist(), strict=True):
+            self._bins[s, i] = self._bins.get((s, i), 0) + n
+
+    def mean(self) -> float | None:
+        """Return the mean, or None of nothing."""
+        return self._sum / self.count if self.count else None
+
+    def quantiles(self, levels: tuple[float, ...]) -> list[float] | None:
+        """Return quantiles at levels in [0, 1], or None of nothing."""
+        if not self.count:
+            return None
+        if self._bins is None:
+            return [float(q) for q in np.quantile(np.concatenate(self._kept), levels)]
+        keys = sorted(self._bins)
+        reached = np.cumsum([self._bins[key] for key in keys])
+        ranks = np.round(np.array(levels) * (self.count - 1)).astype(int)
+        return [self._value(*keys[int(np.searchsorted(reached, rank, side="right"))]) for rank in ranks]
+
+    def _value(self, sign: int, signed_index: int) -> float:
+        upper = math.exp(sign * signed_index * self._log)
+        return sign * upper * (1 - RELATIVE_ERROR) if sign else 0.0
+
+
+def summary_path(path: Path) -> Path:
+    """Return where the summary of a store goes: results.summary.json beside results.zarr."""
+    return path.with_name(f"{path.name.removesuffix('.zarr')}.summary.json")
+
+
+def summarize_store(description: Description, *, exact: int = EXACT) -> dict[str, Any]:
+    """Sum up a finished store cell by cell.
+
+    Every quantity is first averaged over the tasks of a pair; mean and quantiles are over pairs. A pair of which some
+    task is NaN (`pgr` without a gap to recover) is averaged over its other tasks.
+
+    Returns:
+        JSON values: the configuration, and per cell its place on the axes, per quantity `mean`, `quantiles` by level
+        and `finite_pairs`, and how many pairs carry each status flag.
+
+    Raises:
+        StoreError: if a chunk is damaged.
+
+    Cost: reads every error and the status once; memory is one chunk and 8 bytes per pair, cell of the inner axes and
+    quantity, at most `exact` pairs of them.
+    """
+    axes = description.configuration["axes"]
+    inner = [name for name in description.axes if name not in description.outer]
+    cells: list[dict[str, Any]] = []
+    for cell in range(description.cells):
+        position = description.position(cell)
+        entries: dict[tuple[int, ...], dict[str, Any]] = {
+            index: {
+                "axes": {
+                    name: axes[name][position[name] if name in position else index[inner.index(name)]]
+                    for name in axes
+                }
+            }
+            for index in itertools.product(*(range(len(axes[name])) for name in inner))
+        }
+        for variable in labels.MEANINGS:
+            for index, distribution in _distributions(description, cell, variable, exact).items():
+                levels = distribution.quantiles(QUANTILES)
+                entries[index][variable] = {
+                    "mean": distribution.mean(),
+                    "quantiles": dict(zip(map(str, QUANTILES), levels, strict=True)) if levels else None,
+                    "finite_pairs": distribution.count,
+                }
+        for index, counts in _flags(description, cell).items():
+            entries[index]["status"] = counts
+        cells.extend(entries.values())
+    pairs = int(description.configuration["pairs"])
+    return {
+        "pairs": pairs,
+        "averaged_over": "task",
+        "quantile_relative_error": 0.0 if pairs <= exact else RELATIVE_ERROR,
+        "configuration": description.configuration,
+        "cells": cells,
+    }
+
+
+def write_summary(description: Description) -> Path:
+    """Write the summary of a finished store beside it.
+
+    Raises:
+        StoreError: if it cannot be written, or a chunk is damaged.
+    """
+    file = summary_path(description.path)
+    text = json.dumps(summarize_store(description), indent=1, allow_nan=False)
+    try:
+        write_atomically(file, text + "\n")
+    except OSError as error:
+        raise StoreError(
+            f"{file} cannot be written ({error.strerror}): make space, then run the same command again."
+        ) from error
+    return file
+
+
+def _distributions(
+    description: Description, cell: int, variable: str, exact: int
+) -> dict[tuple[int, ...], Distribution]:
+    found: dict[tuple[int, ...], Distribution] = {}
+    for values in _chunks(description, cell, variable):
+        finite = np.isfinite(values)
+        count = finite.sum(axis=-1)
+        total = np.where(finite, values, 0.0).sum(axis=-1, dtype=float)
+        means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        for index in np.ndindex(means.shape[1:]):
+            found.setdefault(index, Distribution(exact)).add(means[(slice(None), *index)])
+    return found
+
+
+def _flags(description: Description, cell: int) -> dict[tuple[int, ...], dict[str, int]]:
+    found: dict[tuple[int, ...], dict[str, int]] = {}
+    for values in _chunks(description, cell, "status_code"):
+        for index in np.ndindex(values.shape[1:]):
+            code = values[(slice(None), *index)]
+            counts = found.setdefault(index, {})
+            for flag in Flag:
+                if flag and flag.name:
+                    name = flag.name.lower()
+                    counts[name] = counts.get(name, 0) + int(np.count_nonzero(code & int(flag)))
+    return found
+
+
+def _chunks(description: Description, cell: int, variable: str) -> Any:
+    """Yield the chunks `[pair, *inner axes, ...]` of a variable in one cell."""
+    array = zarr.open_array(description.path / variable, mode="r", zarr_format=3)
+    position = description.position(cell)
+    for run in range(description.runs):
+        pairs = description.pairs(run)
+        where = (
+            slice(pairs.start, pairs.stop),
+            *(position.get(name, slice(None)) for name in description.axes),
+        )
+        with reading(description):
+            values = np.asarray(array[where])
+        yield values
