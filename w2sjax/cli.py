@@ -7,6 +7,7 @@ import typer
 from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.evaluate import evaluate
 from w2sjax.commands.reproduce import reproduce
+from w2sjax.commands.sweep import sweep
 
 app = typer.Typer(
     name="w2sjax",
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(reproduce)
 app.command()(evaluate)
+app.command()(sweep)
 
 
 @app.command()

@@ -23,6 +23,7 @@ class Meter:
     def __init__(self, total: int, *, show: bool, done: int = 0) -> None:
         self.total, self.done, self.flagged = total, done, 0
         self._already = done
+        self._first: tuple[float, int] | None = None
         self._show = show
         self._terminal = sys.stderr.isatty()
         self._start = time.monotonic()
@@ -40,14 +41,24 @@ class Meter:
 
     @property
     def rate(self) -> float:
-        """Pairs per second since the start."""
-        return (self.done - self._already) / max(time.monotonic() - self._start, 1e-9)
+        """Pairs per second; measured from the first pairs done, once there are more, to leave the compilation out."""
+        since, before = self._start, self._already
+        if self._first is not None and self.done > self._first[1]:
+            since, before = self._first
+        return (self.done - before) / max(time.monotonic() - since, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimated time to the end."""
+        return (self.total - self.done) / max(self.rate, 1e-9)
 
     def advance(self, pairs: int, flagged: int) -> None:
         """Record finished pairs, of which some carry a status that is not OK."""
         self.done += pairs
         self.flagged += flagged
         now = time.monotonic()
+        if self._first is None:
+            self._first = (now, self.done)
         if not self._show or now - self._start < QUIET_SECONDS:
             return
         if self._terminal:
@@ -58,9 +69,8 @@ class Meter:
 
     def line(self) -> str:
         """Return the state in one plain line."""
-        left = (self.total - self.done) / max(self.rate, 1e-9)
         return (
-            f"{self.done}/{self.total} pairs, {self.rate:.0f} pairs/s, {left:.0f} s left, "
+            f"{self.done}/{self.total} pairs, {self.rate:.0f} pairs/s, {self.seconds_left:.0f} s left, "
             f"{self.flagged} with a status"
         )
 

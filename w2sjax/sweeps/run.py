@@ -128,6 +128,12 @@ def _in_store(plan: Plan, path: Path, index: int, count: int, *, show: bool) -> 
         with GracefulStop(show=show) as stop, Meter(total, show=show, done=before) as meter:
             for written, (region, arrays) in enumerate(run_regions(plan, left, meter.advance), start=1):
                 writer.write(region, arrays, count_flagged(arrays))
+                if show and written == 1 < len(left):
+                    print(
+                        f"first chunk written; about {meter.seconds_left:.0f} s to go",
+                        file=sys.stderr,
+                        flush=True,
+                    )
                 if stop.requested and written < len(left):
                     raise SweepInterrupted(
                         f"stopped with {len(mine) - len(left) + written} of {len(mine)} chunks done in {path}"

@@ -1,0 +1,43 @@
+"""`w2sjax sweep`: a grid of settings from a configuration file, into a store that can be resumed."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(help="A TOML file; docs/sweeps.md describes it.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Store to write or to resume, such as results.zarr; its summary goes beside it."),
+    ],
+    precision: Annotated[
+        str | None, typer.Option(help="auto, float64 or float32, in place of the file's.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option(help="No plan and no progress on stderr.")] = False,
+) -> None:
+    """Run the sweep that a file describes; the same command resumes it."""
+    from w2sjax.commands.precision import configure
+    from w2sjax.sweeps.configuration import load_configuration
+
+    configuration = load_configuration(file)
+    used = configure(precision or configuration.precision)
+
+    from w2sjax.sweeps import run
+    from w2sjax.sweeps.summary import summary_path
+
+    if not quiet:
+        print(f"{file}: {used}", file=sys.stderr)
+    try:
+        run.sweep(**configuration.arguments(), store=out, progress=not quiet)
+    except KeyboardInterrupt as stopped:
+        command = ["w2sjax", "sweep", str(file), "--out", str(out)]
+        if precision is not None:
+            command += ["--precision", precision]
+        reason = str(stopped) or f"interrupted; finished chunks are in {out}"
+        print(f"{reason}; resume with: {shlex.join(command)}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print(f"wrote {out} and {summary_path(out)}")
