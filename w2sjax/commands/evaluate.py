@@ -106,9 +106,19 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
 def _array(stored: Any, name: str) -> np.ndarray:
     try:
         return stored[name]
-    except ValueError as error:
-        raise UserMistake(f"{name} holds Python objects: save a plain array of floating numbers.") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        if "allow_pickle" in str(error):
+            raise UserMistake(
+                f"{name} holds Python objects: save a plain array of floating numbers."
+            ) from error
         raise UserMistake(f"{name} is damaged ({error}): save the file again.") from error
 
 
@@ -116,7 +126,9 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text)
     except OSError as error:
-        raise UserMistake(f"--json {file} cannot be written ({error.strerror}): choose another path.") from error
+        raise UserMistake(
+            f"--json {file} cannot be written ({error.strerror}): choose another path."
+        ) from error
 
 
 def _number(value: float) -> float | None:

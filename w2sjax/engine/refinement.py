@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from w2sjax.engine.extended import (
     Extended,
@@ -39,6 +40,9 @@ BLOCK_ROWS = 1024
 
 DEAD_COLUMN_IN_EPS = 4
 """A feature that deviates from its mean by fewer units of rounding of its largest value is a constant."""
+
+PROPORTIONAL_IN_EPS = 8
+"""Columns that agree to so many units of rounding of their largest entry, once of unit norm, are the same feature."""
 
 PURIFICATIONS = 2
 """Rounds; each one shrinks what columns of large scale leave in those of small scale by a rounding error."""
@@ -89,10 +93,15 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
     """Centre and factorize features `[n, d]` once for every ridge and label.
 
     Columns are centred twice, so that a large mean costs no digits. A column that is constant up to a few units of
-    rounding is dropped: its weight is zero. Directions below eps * max(64, d, sqrt(n)) of the largest are dropped too,
-    after scaling columns to unit norm.
+    rounding is dropped: its weight is zero. Columns proportional to each other are factorized as one. Directions below
+    eps * max(64, d, sqrt(n)) of the largest are dropped too, after scaling columns to unit norm.
 
-    Cost: O(n d min(n, d)) time, and memory for about six copies of the features.
+    Args:
+        features: `[n, d]` floating, finite.
+        fit_intercept: whether to centre them.
+
+    Returns:
+        A `Training`. Cost: O(n d min(n, d)) time, and memory for about six copies of the features.
     """
     rows, width = features.shape
     eps = float(jnp.finfo(features.dtype).eps)
@@ -104,10 +113,13 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
     spread = jnp.sqrt(jnp.mean(centred * centred, axis=0))
     dead = spread <= DEAD_COLUMN_IN_EPS * eps * jnp.max(jnp.abs(features), axis=0)
     centred = jnp.where(dead[None, :], 0, centred) / math.sqrt(rows)
+    centred, source, share = _merge_proportional(centred)
 
     orthogonal, reduced = jnp.linalg.qr(centred) if rows > width else (None, centred)
     tolerance = eps * max(LEAST_RANK_TOLERANCE_IN_EPS, width, math.sqrt(rows))
     factor = factorize(reduced, tolerance, rows - 1 if fit_intercept else rows)
+    frame_of_all = jnp.take(factor.frame, source, axis=0) * share[:, None]
+    factor = factor.replace(frame=frame_of_all)  # type: ignore[attr-defined]
     bits, count = _slicing(features.shape, features.dtype)
     frame = None
     if orthogonal is None:
@@ -116,6 +128,41 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
     blocks = Extended(*(_in_blocks(a) for a in shifted))
     cut_blocks = jax.lax.map(lambda block: cut(block, bits, count), blocks)
     return Training(cut_blocks, shift, orthogonal, factor, frame)
+
+
+def _merge_proportional(centred: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Join columns `[n, d]` that are multiples of each other into one of them, which takes their joint norm.
+
+    With z_i = s_i u for i in a group and S^2 = sum s_i^2, the minimum-norm weights are s_i / S times the weight of the
+    one column S u. Left to a factorization, rounding in the difference of two large copies would drown the features
+    that are smaller by more than the working precision.
+
+    Returns:
+        The columns, zero where joined to another; for each, the column that stands for it `[d]`; and its share
+        s_i / S `[d]`, so that weights of all are weights[source] * share.
+    """
+    rows, width = centred.shape
+    eps = float(jnp.finfo(centred.dtype).eps)
+    norm = jnp.linalg.norm(centred, axis=0)
+    unit = centred / jnp.where(norm > 0, norm, 1)[None, :]
+    # Along a random direction multiples of each other are neighbours, and hardly anything comes between them.
+    direction = jnp.asarray(np.random.default_rng(0).standard_normal(rows), centred.dtype)
+    along = _matmul(direction, unit)
+    sign = jnp.where(along < 0, -1, 1).astype(centred.dtype)
+    order = jnp.argsort(jnp.abs(along))
+    sorted_unit = jnp.take(unit * sign[None, :], order, axis=1)
+    previous = jnp.roll(sorted_unit, 1, axis=1)
+    distance = jnp.max(jnp.abs(sorted_unit - previous), axis=0)
+    index = jnp.arange(width, dtype=order.dtype)
+    new = (distance > PROPORTIONAL_IN_EPS * eps * jnp.max(jnp.abs(previous), axis=0)) | (index == 0)
+    first = jax.lax.cummax(jnp.where(new, index, 0))
+    source = jnp.zeros_like(order).at[order].set(order[first])
+    # Norms are divided by their largest in the group: squares of the smallest would underflow in float32.
+    largest = jnp.zeros_like(norm).at[source].max(norm)
+    relative = norm / jnp.where(largest > 0, largest, 1)[source]
+    joint = jnp.sqrt(jnp.zeros_like(norm).at[source].add(relative * relative))
+    share = sign * sign[source] * relative / jnp.where(joint > 0, joint, 1)[source]
+    return unit * (largest * joint)[None, :], source, share
 
 
 def _span_of_rows(rows: Sliced, factor: RidgeFactor, bits: int, count: int) -> Extended:

@@ -1,0 +1,184 @@
+"""`w2sjax evaluate`: the table, the JSON, and one line on stderr for every file that cannot be used."""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tests.exact import experiment
+from w2sjax.cli import main
+
+
+@pytest.fixture(autouse=True)
+def settings_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Keep compiled programs out of the user's cache, and give JAX its settings back."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    names = (
+        "jax_compilation_cache_dir",
+        "jax_persistent_cache_min_compile_time_secs",
+        "jax_enable_x64",
+    )
+    before = {name: getattr(jax.config, name) for name in names}
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def run(*arguments: Any) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", *map(str, arguments)])
+    return int(stopped.value.code or 0)
+
+
+def features() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(3, 20, 3))
+    truth = np.sin(inputs @ rng.normal(size=(3, 2)))
+    return {
+        "weak_train": inputs[0, :, :2],
+        "y_train": truth[0],
+        "weak_transfer": inputs[1, :, :2],
+        "strong_transfer": inputs[1],
+        "weak_eval": inputs[2, :, :2],
+        "strong_eval": inputs[2],
+        "y_eval": truth[2],
+    }
+
+
+def test_prints_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file, json_file = tmp_path / "features.npz", tmp_path / "report.json"
+    np.savez(file, **features())
+    assert run(file, "--ridge-weak", "0.01", "--ridge-strong", "0.01") == 0
+    shown = capsys.readouterr()
+    table, _, text = shown.out.partition("\n{\n")
+    assert shown.err == ""
+    report = json.loads("{" + text)
+    expected = experiment(features() | {"y_transfer": features()["y_eval"]}, 0.01, True)
+    for name in ("weak_error", "w2s_error", "misfit", "gain", "deviation"):
+        np.testing.assert_allclose(report[name], expected[name], rtol=1e-12, atol=1e-14)
+        assert f"{np.mean(expected[name]):.6g}" in table
+    assert report["ceiling_error"] == report["pgr"] == [None, None]  # there is no y_transfer
+    assert report["status"]["flags"] == []
+    assert report["ridge_strong"] == 0.01
+    assert "float64" in report["precision"] and "2 tasks" in table
+
+    assert run(file, "--ridge-weak", "0.01", "--ridge-strong", "0.01", "--json", json_file) == 0
+    assert json.loads(json_file.read_text()) == report
+    assert "{" not in capsys.readouterr().out
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda file: np.savez(file, **{k: v for k, v in features().items() if k != name})
+
+
+def with_changed(**changes: Any) -> Callable[[Path], None]:
+    return lambda file: np.savez(file, **(features() | changes))
+
+
+def truncated(file: Path) -> None:
+    np.savez(file, **features())
+    file.write_bytes(file.read_bytes()[:-200])
+
+
+def damaged(file: Path) -> None:
+    np.savez_compressed(file, **features())
+    with zipfile.ZipFile(file) as archive:
+        member = archive.getinfo("weak_train.npy")
+    content = bytearray(file.read_bytes())
+    start = member.header_offset + 100
+    content[start : start + 40] = bytes(40)
+    file.write_bytes(bytes(content))
+
+
+def with_text(file: Path) -> None:
+    np.savez(file, **{k: v for k, v in features().items() if k != "weak_train"})
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("weak_train.npy", "1, 2, 3")
+
+
+def one_array(file: Path) -> None:
+    with file.open("wb") as stream:
+        np.save(stream, np.ones(3))
+
+
+STRONG = features()["strong_transfer"]
+MISTAKES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
+    "missing array": (without("y_eval"), ("y_eval is missing", "holds weak_train", "save it")),
+    "unknown array": (with_changed(y_test=STRONG), ("'y_test'", "rename it", "y_eval")),
+    "wrong rank": (
+        with_changed(strong_transfer=STRONG[0]),
+        ("strong_transfer has shape (3,)", "pass an array of shape [n, width]"),
+    ),
+    "rows": (with_changed(strong_transfer=STRONG[1:]), ("strong_transfer has 19 rows", "pass the same")),
+    "columns": (with_changed(strong_eval=STRONG[:, 1:]), ("strong_eval has 2 columns", "pass features")),
+    "tasks": (with_changed(y_eval=STRONG), ("y_eval has shape (20, 3)", "pass the same tasks")),
+    "nan": (
+        with_changed(strong_transfer=np.where(STRONG == STRONG[7, 1], np.nan, STRONG)),
+        ("strong_transfer holds 1 NaN or infinite values", "(nan) at row 7", "drop or fill"),
+    ),
+    "infinity": (
+        with_changed(weak_eval=np.full((20, 2), np.inf)),
+        ("weak_eval holds 40 NaN", "drop or fill"),
+    ),
+    "empty split": (with_changed(weak_train=np.ones((0, 2))), ("weak_train is empty", "at least one row")),
+    "integers": (
+        with_changed(y_train=np.ones((20, 2), int)),
+        ("y_train has dtype int64", "pass floating"),
+    ),
+    "complex": (with_changed(y_train=np.ones((20, 2)) * 1j), ("y_train has dtype complex128", "real part")),
+    "objects": (
+        with_changed(y_train=np.array([{}], object)),
+        ("y_train holds Python objects", "save a plain array"),
+    ),
+    "text": (with_text, ("weak_train", ": ")),
+    "truncated": (truncated, ("is not an .npz file", "numpy.savez")),
+    "damaged": (damaged, ("weak_train is damaged", "save the file again")),
+    "one array": (one_array, ("holds one array", "numpy.savez")),
+    "not a file of arrays": (lambda file: file.write_text("a,b\n1,2\n"), ("is not an .npz", "numpy.savez")),
+    "empty file": (lambda file: file.touch(), ("is not an .npz file", "numpy.savez")),
+    "no file": (lambda file: None, ("cannot be read (No such file", "pass an .npz file")),
+    "folder": (lambda file: file.mkdir(), ("cannot be read (Is a directory", "pass an .npz file")),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_unusable_files_are_one_line_and_status_two(
+    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write, parts = MISTAKES[mistake]
+    file = tmp_path / "features.npz"
+    write(file)
+    check_refused(run(file), parts, capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--ridge-weak", "-1"), ("--ridge-weak=-1 is out of range", ">= 0")),
+        (("--ridge-strong", "nan"), ("--ridge-strong=nan is out of range", ">= 0")),
+        (("--ridge-strong", "much"), ("--ridge-strong", "a valid number")),
+        (("--precision", "float16"), ("--precision 'float16'", "choose one of")),
+        (("--json", "/proc/report.json"), ("--json /proc/report.json cannot be written", "another path")),
+    ],
+)
+def test_unusable_options_are_one_line_and_status_two(
+    options: tuple[str, ...], parts: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file = tmp_path / "features.npz"
+    np.savez(file, **features())
+    check_refused(run(file, *options), parts, capsys)
+
+
+def check_refused(status: int, parts: tuple[str, ...], capsys: pytest.CaptureFixture) -> None:
+    shown = capsys.readouterr()
+    assert status == 2
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert shown.err.count("\n") == 1
+    for part in parts:
+        assert part in shown.err
