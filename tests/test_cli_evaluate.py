@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.exact import experiment
+from tests.test_evaluate import QUANTITIES, TALL, arrays
 from w2sjax.cli import main
 
 
@@ -35,19 +36,8 @@ def run(*arguments: Any) -> int:
     return int(stopped.value.code or 0)
 
 
-def features() -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(3, 20, 3))
-    truth = np.sin(inputs @ rng.normal(size=(3, 2)))
-    return {
-        "weak_train": inputs[0, :, :2],
-        "y_train": truth[0],
-        "weak_transfer": inputs[1, :, :2],
-        "strong_transfer": inputs[1],
-        "weak_eval": inputs[2, :, :2],
-        "strong_eval": inputs[2],
-        "y_eval": truth[2],
-    }
+def features() -> dict[str, Any]:
+    return arrays(9, **TALL, condition=10.0)  # of shapes that other tests compile too
 
 
 def test_prints_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -58,14 +48,15 @@ def test_prints_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) 
     table, _, text = shown.out.partition("\n{\n")
     assert shown.err == ""
     report = json.loads("{" + text)
-    expected = experiment(features() | {"y_transfer": features()["y_eval"]}, 0.01, True)
-    for name in ("weak_error", "w2s_error", "misfit", "gain", "deviation"):
+    expected = experiment(features(), 0.01, True)
+    for name in QUANTITIES:
         np.testing.assert_allclose(report[name], expected[name], rtol=1e-12, atol=1e-14)
         assert f"{np.mean(expected[name]):.6g}" in table
-    assert report["ceiling_error"] == report["pgr"] == [None, None]  # there is no y_transfer
+    gap = expected["weak_error"] - expected["ceiling_error"]
+    assert [value is None for value in report["pgr"]] == list(gap <= 0)  # JSON has no NaN
     assert report["status"]["flags"] == []
     assert report["ridge_strong"] == 0.01
-    assert "float64" in report["precision"] and "2 tasks" in table
+    assert "float64" in report["precision"] and "3 tasks" in table
 
     assert run(file, "--ridge-weak", "0.01", "--ridge-strong", "0.01", "--json", json_file) == 0
     assert json.loads(json_file.read_text()) == report
@@ -91,7 +82,7 @@ def damaged(file: Path) -> None:
         member = archive.getinfo("weak_train.npy")
     content = bytearray(file.read_bytes())
     start = member.header_offset + 100
-    content[start : start + 40] = bytes(40)
+    content[start : start + 400] = bytes(400)
     file.write_bytes(bytes(content))
 
 
@@ -112,11 +103,11 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "unknown array": (with_changed(y_test=STRONG), ("'y_test'", "rename it", "y_eval")),
     "wrong rank": (
         with_changed(strong_transfer=STRONG[0]),
-        ("strong_transfer has shape (3,)", "pass an array of shape [n, width]"),
+        ("strong_transfer has shape (12,)", "pass an array of shape [n, width]"),
     ),
-    "rows": (with_changed(strong_transfer=STRONG[1:]), ("strong_transfer has 19 rows", "pass the same")),
-    "columns": (with_changed(strong_eval=STRONG[:, 1:]), ("strong_eval has 2 columns", "pass features")),
-    "tasks": (with_changed(y_eval=STRONG), ("y_eval has shape (20, 3)", "pass the same tasks")),
+    "rows": (with_changed(strong_transfer=STRONG[1:]), ("strong_transfer has 59 rows", "pass the same")),
+    "columns": (with_changed(strong_eval=STRONG[:, 1:]), ("strong_eval has 11 columns", "pass features")),
+    "tasks": (with_changed(y_eval=STRONG), ("y_eval has shape (60, 12)", "pass the same tasks")),
     "nan": (
         with_changed(strong_transfer=np.where(STRONG == STRONG[7, 1], np.nan, STRONG)),
         ("strong_transfer holds 1 NaN or infinite values", "(nan) at row 7", "drop or fill"),
@@ -125,12 +116,12 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
         with_changed(weak_eval=np.full((20, 2), np.inf)),
         ("weak_eval holds 40 NaN", "drop or fill"),
     ),
-    "empty split": (with_changed(weak_train=np.ones((0, 2))), ("weak_train is empty", "at least one row")),
+    "empty split": (with_changed(weak_train=np.ones((0, 6))), ("weak_train is empty", "at least one row")),
     "integers": (
-        with_changed(y_train=np.ones((20, 2), int)),
+        with_changed(y_train=np.ones((60, 3), int)),
         ("y_train has dtype int64", "pass floating"),
     ),
-    "complex": (with_changed(y_train=np.ones((20, 2)) * 1j), ("y_train has dtype complex128", "real part")),
+    "complex": (with_changed(y_train=np.ones((60, 3)) * 1j), ("y_train has dtype complex128", "real part")),
     "objects": (
         with_changed(y_train=np.array([{}], object)),
         ("y_train holds Python objects", "save a plain array"),

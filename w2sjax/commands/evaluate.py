@@ -56,7 +56,7 @@ def evaluate(
     )
     values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in QUANTITIES}
     status = {name: np.asarray(value).item() for name, value in vars(outcome.status).items()}
-    flags = [flag.name for flag in Flag if status["code"] & flag]
+    flags = [str(flag.name) for flag in Flag if status["code"] & flag]
     Console().print(_table(f"{file.name}, {used}", values, status | {"code": ", ".join(flags) or "ok"}))
     report = {
         **{name: [_number(float(x)) for x in array] for name, array in values.items()},

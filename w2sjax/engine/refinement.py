@@ -119,7 +119,12 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
     tolerance = eps * max(LEAST_RANK_TOLERANCE_IN_EPS, width, math.sqrt(rows))
     factor = factorize(reduced, tolerance, rows - 1 if fit_intercept else rows)
     frame_of_all = jnp.take(factor.frame, source, axis=0) * share[:, None]
-    factor = factor.replace(frame=frame_of_all)  # type: ignore[attr-defined]
+    # Columns that are constant or joined to others could account for nothing, so they have no part in what was lost.
+    occupied = jnp.sum(jnp.any(centred != 0, axis=0), dtype=jnp.int32)
+    lost = jnp.arange(factor.discarded_left.shape[1], dtype=jnp.int32) < occupied
+    factor = factor.replace(  # type: ignore[attr-defined]
+        frame=frame_of_all, discarded_left=jnp.where(lost[None, :], factor.discarded_left, 0)
+    )
     bits, count = _slicing(features.shape, features.dtype)
     frame = None
     if orthogonal is None:
