@@ -2,8 +2,9 @@
 
 import shlex
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +32,7 @@ def sweep(
 
     if not quiet:
         print(f"{file}: {used}", file=sys.stderr)
+    warnings.showwarning = _plain_warning
     try:
         run.sweep(**configuration.arguments(), store=out, progress=not quiet)
     except KeyboardInterrupt as stopped:
@@ -41,3 +43,8 @@ def sweep(
         print(f"{reason}; resume with: {shlex.join(command)}", file=sys.stderr)
         raise typer.Exit(130) from None
     print(f"wrote {out} and {summary_path(out)}")
+
+
+def _plain_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning without the place in the code that gave it."""
+    print(f"warning: {message}", file=sys.stderr)

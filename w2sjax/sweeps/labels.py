@@ -146,17 +146,22 @@ def _plain(value: Any) -> Any:
 
 def provenance() -> dict[str, str]:
     """Return the versions and the device that produced a result."""
+    device = jax.local_devices()[0]
+    return _versions() | {
+        "device": f"{jax.local_device_count()} x {device.device_kind}",
+        "platform": device.platform,
+        "git_revision": git_revision(),
+    }
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
     versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "xarray")}
     try:
         versions["w2sjax"] = metadata.version("w2sjax")
     except metadata.PackageNotFoundError:
         versions["w2sjax"] = "source tree"
-    device = jax.local_devices()[0]
-    return {f"{name}_version": v for name, v in versions.items()} | {
-        "device": f"{jax.local_device_count()} x {device.device_kind}",
-        "platform": device.platform,
-        "git_revision": git_revision(),
-    }
+    return {f"{name}_version": version for name, version in versions.items()}
 
 
 @functools.cache

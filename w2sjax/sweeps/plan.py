@@ -17,8 +17,8 @@ from w2sjax.worlds.static import as_pytree
 CHUNK_BYTES = 2**25
 """Most bytes of results in one region of a store, over all variables, unless a single pair has more."""
 
-CHUNK_PAIRS = 1024
-"""Pairs in one region where that is below the bytes, so that a kill loses little."""
+CHUNK_ROWS = 2**24
+"""Samples behind one region where that is below the bytes: some ten seconds of one CPU, which a kill may lose."""
 
 RUNS = 256
 """Regions per cell beyond which regions grow instead, so that a store has a bounded number of files."""
@@ -106,7 +106,13 @@ class Plan:
 
 
 def make_plan(
-    grid: Grid, seed: int, pairs: int, *, memory_budget: int, chunk_pairs: int | None = None
+    grid: Grid,
+    seed: int,
+    pairs: int,
+    *,
+    memory_budget: int,
+    chunk_pairs: int | None = None,
+    template: dict[str, np.ndarray] | None = None,
 ) -> Plan:
     """Group cells by what they compile to, and choose how many pairs go together.
 
@@ -115,8 +121,9 @@ def make_plan(
         seed, pairs: as in `sweep`.
         memory_budget: bytes of working memory.
         chunk_pairs: pairs per region; None chooses.
+        template: see `Plan`, where it is known already.
 
-    Cost: one abstract trace of the computation per compilation group's first cell.
+    Cost: without a template, one abstract trace of the computation, which the first call then does not repeat.
     """
     cells = tuple(grid.cells())
     groups: dict[Any, int] = {}
@@ -134,9 +141,11 @@ def make_plan(
     for need in needs:
         group = min(group_size(), max(1, memory_budget // (devices * need)))
         steps.append(devices * min(group, math.ceil(pairs / devices)))
-    template = result_template(grid, cells[0], seed, steps[shapes[0]])
+    if template is None:
+        template = result_template(grid, cells[0], seed, steps[shapes[0]])
     if chunk_pairs is None:
-        chunk_pairs = choose_chunk_pairs(pairs, sum(values.nbytes for values in template.values()))
+        rows = max(max(c.design.n_weak) + max(c.design.n_strong) + max(c.design.n_eval) for c in cells)
+        chunk_pairs = choose_chunk_pairs(pairs, sum(v.nbytes for v in template.values()), rows)
     return Plan(
         grid=grid,
         seed=seed,
@@ -150,12 +159,12 @@ def make_plan(
     )
 
 
-def choose_chunk_pairs(pairs: int, result_bytes: int) -> int:
-    """Return the pairs per region for a sweep of so many pairs with so many bytes of results each.
+def choose_chunk_pairs(pairs: int, result_bytes: int, rows: int) -> int:
+    """Return the pairs per region for a sweep of so many pairs, each with so many bytes of results and samples.
 
     It depends on nothing else: not on devices, processes or memory.
     """
-    wanted = max(CHUNK_PAIRS, math.ceil(pairs / RUNS))
+    wanted = max(CHUNK_ROWS // max(1, rows), math.ceil(pairs / RUNS))
     return max(1, min(wanted, CHUNK_BYTES // max(1, result_bytes), pairs))
 
 

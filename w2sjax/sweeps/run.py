@@ -90,9 +90,15 @@ def sweep(
     if not exists and index > 0:
         stores.wait_until_created(path)
         exists = True
+    template = None
     if exists:
-        chunk_pairs = stores.describe(path).chunk_pairs
-    plan = make_plan(grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs)
+        description = stores.describe(path)
+        stores.check_same(description, grid, seed, pairs)
+        chunk_pairs = description.chunk_pairs
+        template = stores.result_template(description, grid)
+    plan = make_plan(
+        grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs, template=template
+    )
     if not exists:
         stores.create(path, plan)
     return _in_store(plan, path, index, count, show=progress)
@@ -115,13 +121,15 @@ def _in_memory(plan: Plan, *, show: bool) -> xr.Dataset:
 
 def _in_store(plan: Plan, path: Path, index: int, count: int, *, show: bool) -> xr.Dataset:
     description = stores.describe(path)
-    stores.check_same(description, plan)
+    stores.check_same(description, plan.grid, plan.seed, plan.pairs)  # another process may have created it
     done = stores.finished(description)
     mine = plan.regions(index, count)
     left = [region for region in mine if (region.cell, region.run) not in done]
     if show:
         print(plan.describe(len(done)), file=sys.stderr, flush=True)
     if left:
+        if done:
+            stores.warn_of_mixture(description)
         writer = stores.Writer(description, plan)
         total = sum(len(region.pairs) for region in mine)
         before = total - sum(len(region.pairs) for region in left)

@@ -16,7 +16,7 @@ import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -25,6 +25,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.compare import first_difference
+from w2sjax.sweeps.grid import Grid
 from w2sjax.sweeps.plan import Plan, Region
 from w2sjax.sweeps.stream import place
 
@@ -247,13 +248,13 @@ def describe(path: Path) -> Description:
     return description
 
 
-def check_same(description: Description, plan: Plan) -> None:
+def check_same(description: Description, grid: Grid, seed: int, pairs: int) -> None:
     """Refuse a store that holds another sweep, naming the first field that differs.
 
     Raises:
         StoreError: if configuration, seed, dtype or version differ.
     """
-    mine = labels.attributes(plan.grid, plan.seed, plan.pairs)
+    mine = labels.attributes(grid, seed, pairs)
     expected = json.loads(mine["configuration"]) | {name: mine[name] for name in VERSIONS}
     stored = description.configuration | {name: description.attributes.get(name) for name in VERSIONS}
     difference = first_difference(stored, expected)
@@ -263,13 +264,47 @@ def check_same(description: Description, plan: Plan) -> None:
             f"store {description.path} holds {name}={old} but this sweep has {name}={new}: "
             f"go back to {name}={old}, or write to another path."
         )
+
+
+def warn_of_mixture(description: Description) -> None:
+    """Warn if the rest of a store will come from another revision or another kind of device than its beginning."""
+    mine = labels.provenance()
     for name in ("git_revision", "platform"):
         if description.attributes.get(name) != mine[name]:
             warnings.warn(
                 f"{description.path} was begun with {name} {description.attributes.get(name)} "
                 f"and goes on with {mine[name]}.",
-                stacklevel=3,
+                stacklevel=4,
             )
+
+
+def result_template(description: Description, grid: Grid) -> dict[str, np.ndarray]:
+    """Return zeros with the shape and dtype of one pair's results in one cell, by variable.
+
+    Raises:
+        StoreError: if the metadata of a variable are damaged.
+    """
+    template = {}
+    for name in description.variables:
+        array = open_variable(description, name, mode="r")
+        inner = [len(grid.axes[axis]) for axis in grid.axes if axis in grid.inner]
+        template[name] = np.zeros((1, *inner, *array.shape[1 + len(grid.axes) :]), array.dtype)
+    return template
+
+
+def open_variable(description: Description, name: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
+    """Open one variable of a store.
+
+    Raises:
+        StoreError: if its metadata are damaged.
+    """
+    path = description.path / name
+    try:
+        return zarr.open_array(path, mode=mode, zarr_format=3)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise StoreError(
+            f"{path / 'zarr.json'} is damaged: restore it, or remove {description.path} and run the sweep again."
+        ) from error
 
 
 def wait_until_created(path: Path, seconds: float = WAIT_SECONDS) -> None:
@@ -345,17 +380,13 @@ class Writer:
 
     def __init__(self, description: Description, plan: Plan) -> None:
         self._description, self._plan = description, plan
-        self._arrays: dict[str, zarr.Array] = {}
+        origin = labels.provenance()
+        self._origin = {name: origin[name] for name in ("device", "git_revision")}
+        self._arrays: dict[str, zarr.Array[Any]] = {}
         # A chunk of nothing but fill values must be there too: its absence means damage.
         with zarr.config.set({"array.write_empty_chunks": True}):
             for name in description.variables:
-                try:
-                    self._arrays[name] = zarr.open_array(description.path / name, mode="r+", zarr_format=3)
-                except (ValueError, KeyError, TypeError, OSError) as error:
-                    raise StoreError(
-                        f"{description.path / name / 'zarr.json'} is damaged: restore it, or remove "
-                        f"{description.path} and run the sweep again."
-                    ) from error
+                self._arrays[name] = open_variable(description, name, mode="r+")
         try:
             (description.path / MARKS).mkdir(exist_ok=True)
         except OSError as error:
@@ -385,11 +416,7 @@ class Writer:
                 sizes[name] = file.stat().st_size
             for name in arrays:
                 _sync(self._description.path / name)
-            content = {"pairs": len(region.pairs), "flagged": flagged, "bytes": sizes} | {
-                name: value
-                for name, value in labels.provenance().items()
-                if name in ("device", "git_revision")
-            }
+            content = {"pairs": len(region.pairs), "flagged": flagged, "bytes": sizes, **self._origin}
             write_atomically(mark, json.dumps(content))
         except OSError as error:
             raise StoreError(
@@ -463,7 +490,7 @@ def discard_damaged(description: Description) -> list[Path]:
     """
     damaged = []
     for name in description.variables:
-        array = zarr.open_array(description.path / name, mode="r", zarr_format=3)
+        array = open_variable(description, name, mode="r")
         for cell, run in finished(description):
             position, pairs = description.position(cell), description.pairs(run)
             where = (

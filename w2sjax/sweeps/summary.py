@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 
 from w2sjax.engine.outcome import Flag
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.store import Description, StoreError, reading, write_atomically
+from w2sjax.sweeps.store import Description, StoreError, open_variable, reading, write_atomically
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -185,7 +184,7 @@ def _flags(description: Description, cell: int) -> dict[tuple[int, ...], dict[st
 
 def _chunks(description: Description, cell: int, variable: str) -> Any:
     """Yield the chunks `[pair, *inner axes, ...]` of a variable in one cell."""
-    array = zarr.open_array(description.path / variable, mode="r", zarr_format=3)
+    array = open_variable(description, variable, mode="r")
     position = description.position(cell)
     for run in range(description.runs):
         pairs = description.pairs(run)

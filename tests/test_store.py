@@ -1,0 +1,357 @@
+"""Sweeps in a store: the numbers of the sweep in memory, whatever was interrupted, damaged, split or reordered."""
+
+import dataclasses
+import errno
+import json
+import os
+import pathlib
+import signal
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+import w2sjax as w2s
+from w2sjax.sweeps import labels, run, store
+from w2sjax.sweeps.batch import run_group
+from w2sjax.sweeps.compare import first_difference
+from w2sjax.sweeps.grid import make_grid
+from w2sjax.sweeps.interrupt import SweepInterrupted
+from w2sjax.sweeps.plan import choose_chunk_pairs, make_plan
+from w2sjax.sweeps.summary import RELATIVE_ERROR, Distribution
+
+WORLD = w2s.worlds.PerturbedMLP(input_dim=3, width=4, depth=2, input_scale=1.0, activation="tanh")
+PROTOCOL = w2s.Protocol(n_weak=50, n_strong=60, n_eval=70, tasks=3)
+AXES: dict[str, list[Any]] = {"ridge": [0, 1e-3], "weak_noise": [0.02, 0.05], "n_strong": [60, 30]}
+SETTINGS: dict[str, Any] = {"pairs": 14, "seed": 3, "axes": AXES}
+CHUNK = 5
+REGIONS = 2 * 3  # two values of weak_noise, the only outer axis, and three runs of at most five pairs
+
+
+@pytest.fixture(autouse=True)
+def calm() -> Iterator[None]:
+    """Others may commit between two sweeps of a test."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*git_revision.*")
+        yield
+
+
+@pytest.fixture(scope="module")
+def memory() -> xr.Dataset:
+    return w2s.sweep(WORLD, PROTOCOL, **SETTINGS)
+
+
+def stored(path: Path, **changes: Any) -> xr.Dataset:
+    return w2s.sweep(WORLD, PROTOCOL, **(SETTINGS | {"store": path, "chunk_pairs": CHUNK} | changes))
+
+
+def assert_same(a: xr.Dataset, b: xr.Dataset) -> None:
+    """Every variable to 1e-12, relative to its largest value; labels exactly."""
+    assert list(a.data_vars) == list(b.data_vars)
+    for name in a.data_vars:
+        assert a[name].dims == b[name].dims and a[name].dtype == b[name].dtype
+        assert a[name].attrs == b[name].attrs
+        scale = np.nanmax(np.abs(a[name].values), initial=1e-300)
+        np.testing.assert_allclose(b[name].values, a[name].values, rtol=1e-12, atol=1e-12 * scale)
+    for name in a.coords:
+        xr.testing.assert_identical(a[name], b[name])
+    assert a.attrs["configuration"] == b.attrs["configuration"]
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the regions that sweeps write, as they are written."""
+    names: list[str] = []
+    write = store.Writer.write
+
+    def spy(self: store.Writer, region: Any, *rest: Any) -> None:
+        write(self, region, *rest)
+        names.append(region.name)
+
+    monkeypatch.setattr(store.Writer, "write", spy)
+    return names
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, regions: int, error: BaseException) -> None:
+    write = store.Writer.write
+    written = []
+
+    def failing(self: store.Writer, *arguments: Any) -> None:
+        if len(written) == regions:
+            raise error
+        written.append(None)
+        write(self, *arguments)
+
+    monkeypatch.setattr(store.Writer, "write", failing)
+
+
+@pytest.mark.parametrize("chunk", [2, 14, None])
+def test_a_store_holds_what_memory_holds(memory: xr.Dataset, tmp_path: Path, chunk: int | None) -> None:
+    ds = stored(tmp_path / "a.zarr", chunk_pairs=chunk)
+    assert not any(array.variable._in_memory for array in ds.data_vars.values())
+    assert_same(memory, ds)
+    assert_same(memory, xr.open_zarr(tmp_path / "a.zarr", chunks=None)[list(memory.data_vars)])
+    for name in ("jax_version", "device", "git_revision"):
+        assert ds.attrs[name]
+    assert sorted(os.listdir(tmp_path)) == ["a.summary.json", "a.zarr"]
+
+
+def test_resumed_sweep_computes_only_what_is_missing(
+    memory: xr.Dataset, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zarr"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3, RuntimeError("power failure"))
+        with pytest.raises(RuntimeError, match="power failure"):
+            stored(path)
+    assert len(computed) == 3
+    assert_same(memory, stored(path))
+    assert len(computed) == len(set(computed)) == REGIONS
+    stored(path)
+    assert len(computed) == REGIONS
+
+
+def test_order_of_axes_does_not_matter(memory: xr.Dataset, tmp_path: Path) -> None:
+    ds = stored(tmp_path / "a.zarr", axes=dict(reversed(AXES.items())))
+    assert ds["gain"].dims == ("pair", "n_strong", "weak_noise", "ridge", "task")
+    for name in ("gain", "misfit", "w2s_error"):
+        expected = memory[name].transpose(*ds[name].dims)
+        np.testing.assert_allclose(ds[name], expected, rtol=1e-12, atol=1e-14)
+
+
+def test_deleted_cut_and_unmarked_chunks_are_computed_again(
+    memory: xr.Dataset, tmp_path: Path, computed: list[str]
+) -> None:
+    path = tmp_path / "a.zarr"
+    stored(path)
+    computed.clear()
+    (path / "gain" / "c.0.0.0.0.0").unlink()
+    (path / "status_code" / "c.2.0.1.0").write_bytes(b"")
+    mark = path / "regions" / "1.1.json"
+    mark.write_text(mark.read_text()[:20])
+    assert_same(memory, stored(path))
+    assert sorted(computed) == ["0.0", "1.1", "1.2"]
+
+
+def test_flipped_bits_are_found_named_and_mended(
+    memory: xr.Dataset, tmp_path: Path, computed: list[str]
+) -> None:
+    path = tmp_path / "a.zarr"
+    stored(path)
+    file = path / "misfit" / "c.1.0.1.0.0"
+    content = bytearray(file.read_bytes())
+    content[11] ^= 4
+    file.write_bytes(content)
+    (tmp_path / "a.summary.json").unlink()
+    computed.clear()
+    with pytest.raises(store.StoreError, match=r"misfit/c\.1\.0\.1\.0\.0 is damaged"):
+        stored(path)
+    assert_same(memory, stored(path))
+    assert computed == ["1.1"]
+
+
+@pytest.mark.parametrize(
+    ("world", "protocol", "changes", "message"),
+    [
+        (
+            {"weak_noise": 0.1},
+            {},
+            {},
+            r"holds world\.weak_noise=0\.05 but this sweep has world\.weak_noise=0\.1",
+        ),
+        ({}, {"n_weak": 51}, {}, r"protocol\.n_weak=50 but .*protocol\.n_weak=51"),
+        ({}, {}, {"axes": AXES | {"ridge": [0, 1e-2]}}, r"axes\.ridge=\[0\.0, 0\.001\] but"),
+        ({}, {}, {"axes": {"ridge": [0, 1e-3]}}, r"axes\.weak_noise=\[0\.02, 0\.05\] but .*=nothing"),
+        ({}, {}, {"axes": dict(reversed(AXES.items()))}, r"axes \(order\)=ridge, weak_noise, n_strong but"),
+        (
+            {},
+            {},
+            {"seed": 4},
+            r"seed=3 but this sweep has seed=4: go back to seed=3, or write to another path",
+        ),
+        ({}, {}, {"pairs": 15}, "pairs=14 but"),
+        ({}, {}, {"paired": False}, "paired=true but"),
+    ],
+)
+def test_another_sweep_is_refused_by_its_first_difference(
+    tmp_path_factory: pytest.TempPathFactory,
+    world: dict[str, Any],
+    protocol: dict[str, Any],
+    changes: dict[str, Any],
+    message: str,
+    memory: xr.Dataset,
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "refused.zarr"
+    stored(path)
+    with pytest.raises(store.StoreError, match=message) as refused:
+        w2s.sweep(
+            dataclasses.replace(WORLD, **world),
+            dataclasses.replace(PROTOCOL, **protocol),
+            **(SETTINGS | {"store": path} | changes),
+        )
+    assert "\n" not in str(refused.value)
+    assert_same(memory, stored(path))
+
+
+def test_another_dtype_or_version_is_refused(
+    tmp_path: Path, memory: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zarr"
+    stored(path)
+    with jax.enable_x64(False), pytest.raises(store.StoreError, match='dtype="float64" but .*"float32"'):
+        stored(path)
+    provenance = labels.provenance() | {"jax_version": "0.0.1"}
+    monkeypatch.setattr(labels, "provenance", lambda: provenance)
+    with pytest.raises(store.StoreError, match="jax_version=.* but this sweep has jax_version=.*0.0.1"):
+        stored(path)
+
+
+def test_full_disk_keeps_what_is_written(
+    memory: xr.Dataset, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zarr"
+    replace = pathlib.Path.replace
+    with monkeypatch.context() as patch:
+
+        def full(self: Path, target: Path) -> Path:
+            if len(computed) == 4 and "ceiling_error" in str(target):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return replace(self, target)
+
+        patch.setattr(pathlib.Path, "replace", full)
+        with pytest.raises(store.StoreError, match=r"No space left on device\): make space .* is kept"):
+            stored(path)
+    assert len(computed) == 4
+    assert_same(memory, stored(path))
+    assert len(computed) == REGIONS
+
+
+def test_paths_that_cannot_hold_a_store(tmp_path: Path, memory: xr.Dataset) -> None:
+    with pytest.raises(store.StoreError, match="cannot be created"):
+        stored(Path("/proc/a.zarr"))
+    memory.to_zarr(tmp_path / "plain.zarr")
+    with pytest.raises(store.StoreError, match="not written by a sweep with a store: choose another path"):
+        stored(tmp_path / "plain.zarr")
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "notes").write_text("mine")
+    with pytest.raises(store.StoreError, match="is not a Zarr v3 store: choose another path"):
+        stored(tmp_path / "text")
+    stored(tmp_path / "a.zarr")
+    (tmp_path / "a.zarr" / "gain" / "zarr.json").write_text("{")
+    with pytest.raises(store.StoreError, match=r"gain/zarr\.json is damaged: restore it"):
+        stored(tmp_path / "a.zarr")
+    (tmp_path / "a.zarr" / "zarr.json").write_text("{")
+    with pytest.raises(store.StoreError, match=r"a\.zarr/zarr\.json is damaged: restore it"):
+        stored(tmp_path / "a.zarr")
+    assert (tmp_path / "text" / "notes").read_text() == "mine"
+
+
+def test_a_world_without_a_description_is_refused(tmp_path: Path) -> None:
+    class Nameless:
+        def draw(self, key: jax.Array) -> Any:
+            return WORLD.draw(key)
+
+    with pytest.raises(store.StoreError, match="make it a dataclass"):
+        w2s.sweep(Nameless(), PROTOCOL, pairs=2, store=tmp_path / "a.zarr")
+    assert not os.listdir(tmp_path)
+
+
+def test_two_processes_share_a_store(memory: xr.Dataset, tmp_path: Path, computed: list[str]) -> None:
+    path = tmp_path / "a.zarr"
+    stored(path, process=(0, 2))
+    first = list(computed)
+    assert not (tmp_path / "a.summary.json").exists()
+    ds = stored(path, process=(1, 2))
+    assert len(first) == REGIONS // 2 and len(set(computed)) == len(computed) == REGIONS
+    assert (tmp_path / "a.summary.json").exists()
+    assert_same(memory, ds)
+
+
+def test_ctrl_c_stops_after_the_running_chunk(
+    memory: xr.Dataset, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zarr"
+    spied = store.Writer.write
+
+    def interrupted(self: store.Writer, *arguments: Any) -> None:
+        if len(computed) == 2:
+            signal.raise_signal(signal.SIGINT)
+        spied(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Writer, "write", interrupted)
+        with pytest.raises(SweepInterrupted, match="stopped with 3 of 6 chunks done"):
+            stored(path)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert_same(memory, stored(path))
+    assert len(computed) == REGIONS
+
+
+def test_summary_is_that_of_the_data(memory: xr.Dataset, tmp_path: Path) -> None:
+    stored(tmp_path / "a.zarr")
+    summary = json.loads((tmp_path / "a.summary.json").read_text())
+    assert len(summary["cells"]) == 8
+    for cell in summary["cells"]:
+        chosen = memory.sel(cell["axes"])
+        for name in ("gain", "weak_error", "pgr"):
+            by_pair = chosen[name].mean("task").values
+            levels = [float(level) for level in cell[name]["quantiles"]]
+            assert levels == [0.05, 0.25, 0.5, 0.75, 0.95]
+            expected = np.nanquantile(by_pair, levels)
+            np.testing.assert_allclose(list(cell[name]["quantiles"].values()), expected, rtol=1e-12)
+            assert cell[name]["mean"] == pytest.approx(np.nanmean(by_pair), rel=1e-12)
+        assert cell["status"]["weak_rank_deficient"] == np.count_nonzero(chosen["status_code"] & 1)
+
+
+def test_quantiles_of_long_streams_keep_their_stated_error() -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate(
+        [np.exp(8 * rng.normal(size=6000)), -np.exp(3 * rng.normal(size=3000)), np.zeros(500)]
+    )
+    rng.shuffle(values)
+    sketch = Distribution(exact=1000)
+    for part in np.split(values, 5):
+        sketch.add(np.append(part, np.nan))
+    levels = (0.0, 0.05, 0.25, 0.34, 0.5, 0.75, 0.95, 1.0)
+    expected = np.quantile(values, levels, method="nearest")
+    np.testing.assert_allclose(sketch.quantiles(levels), expected, rtol=1.01 * RELATIVE_ERROR)
+    assert sketch.count == values.size and sketch.total == values.size + 5
+    assert sketch.mean() == pytest.approx(values.mean(), rel=1e-12)
+
+
+def test_cells_of_one_shape_compile_once(memory: xr.Dataset) -> None:
+    before = run_group._cache_size()  # type: ignore[attr-defined]
+    w2s.sweep(
+        WORLD, PROTOCOL, **(SETTINGS | {"axes": AXES | {"weak_noise": [0, 0.5], "strong_noise": [0.0, 1]}})
+    )
+    assert run_group._cache_size() == before  # type: ignore[attr-defined]
+    grid = make_grid(WORLD, PROTOCOL, {"depth": [2, 3], "weak_noise": [0.0, 0.1], "n_weak": [20, 50]})
+    plan = make_plan(grid, 0, 100, memory_budget=2**30, template={"gain": np.zeros((1, 2, 3))})
+    assert plan.shapes == (0, 0, 1, 1)
+    assert "8 cells (4 runs of 100 pairs), 2 compilations" in plan.describe()
+
+
+def test_chunk_size_is_bounded_by_bytes_and_by_count() -> None:
+    assert choose_chunk_pairs(10, 5000, 6000) == 10
+    assert choose_chunk_pairs(10_000, 5000, 6000) == 2**24 // 6000
+    assert choose_chunk_pairs(1_000_000, 5000, 6000) == 3907
+    assert choose_chunk_pairs(10**8, 5000, 6000) == 2**25 // 5000
+    assert choose_chunk_pairs(10, 2**30, 6000) == choose_chunk_pairs(10, 10, 10**9) == 1
+
+
+def test_first_difference_is_nested_and_in_order() -> None:
+    old = {"world": {"kind": "A", "noise": 1}, "seed": 0}
+    assert first_difference(old, {"world": {"kind": "A", "noise": 1.0}, "seed": 0}) is None
+    assert first_difference(old, {"world": {"kind": "A", "noise": 2}, "seed": 1}) == ("world.noise", "1", "2")
+    assert first_difference(old, {"world": {"kind": "A"}, "seed": 0}) == ("world.noise", "1", "nothing")
+    assert first_difference({"paired": True}, {"paired": 1}) == ("paired", "true", "1")
+
+
+def test_process_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"process=\(2, 2\) has no such index"):
+        run.sweep(WORLD, PROTOCOL, pairs=1, process=(2, 2))
