@@ -72,7 +72,9 @@ def _is_threefry(key: jax.Array) -> bool:
 
 def _threefry(key: jax.Array, first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Threefry-2x32 with 20 rounds (Salmon et al. 2011), of counters `[n]` under one key."""
-    data = jax.random.key_data(key)
+    # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's
+    # vectorizer takes time exponential in the number of rounds.
+    data = jax.lax.optimization_barrier(jax.random.key_data(key))
     schedule = (data[0], data[1], data[0] ^ data[1] ^ _PARITY)
     first, second = first + schedule[0], second + schedule[1]
     for i in range(5):

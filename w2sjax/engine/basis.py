@@ -9,6 +9,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from w2sjax.engine.products import product
+
 PILOT_ROWS_PER_UNIT = 5
 """Pilot sample size per feature; the whitened covariance then has a condition number near 6."""
 
@@ -39,7 +41,7 @@ class Basis:
 
     def coordinates(self, features: jax.Array) -> jax.Array:
         """Map features `[d, n]` to coordinates `[d, n]`."""
-        return jnp.matmul(self.whiten, features - self.center[:, None], precision=jax.lax.Precision.HIGHEST)
+        return product(self.whiten, features - self.center[:, None])
 
 
 def safe_scale(scale: jax.Array) -> jax.Array:
@@ -69,15 +71,21 @@ def pilot_basis(features: jax.Array) -> Basis:
     shift = rounding_shift(size, features.dtype) * jnp.eye(size, dtype=features.dtype)
     identity = jnp.eye(size, dtype=features.dtype)
     center = jnp.mean(features, axis=1)
-    coordinates = features - center[:, None]
-    whiten, unwhiten = identity, identity
-    for _ in range(_ROUNDS):
+
+    def whiten_again(
+        state: tuple[jax.Array, jax.Array, jax.Array], _: None
+    ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
+        coordinates, whiten, unwhiten = state
         scale = safe_scale(jnp.sqrt(jnp.mean(coordinates * coordinates, axis=1)))
         scaled = coordinates / scale[:, None]
-        covariance = jnp.matmul(scaled, scaled.T, precision=jax.lax.Precision.HIGHEST)
-        factor = jnp.linalg.cholesky(covariance / features.shape[1] + shift)
+        factor = jnp.linalg.cholesky(product(scaled, scaled.T) / features.shape[1] + shift)
         inverse = jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
-        coordinates = jnp.matmul(inverse, scaled, precision=jax.lax.Precision.HIGHEST)
-        whiten = jnp.matmul(inverse, whiten / scale[:, None], precision=jax.lax.Precision.HIGHEST)
-        unwhiten = jnp.matmul(unwhiten * scale[None, :], factor, precision=jax.lax.Precision.HIGHEST)
+        return (
+            product(inverse, scaled),
+            product(inverse, whiten / scale[:, None]),
+            product(unwhiten * scale[None, :], factor),
+        ), None
+
+    start = (features - center[:, None], identity, identity)
+    (_, whiten, unwhiten), _ = jax.lax.scan(whiten_again, start, length=_ROUNDS)  # compiled once
     return Basis(center=center, whiten=whiten, unwhiten=unwhiten)

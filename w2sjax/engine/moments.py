@@ -1,19 +1,23 @@
 """Streaming second moments of the joint features, and the small sample that they are equivalent to.
 
-A linear-head experiment depends on a sample only through its mean and covariance. `accumulate` streams them in
-whitened coordinates, block by block, for every requested sample size in one pass; `compress` turns them into at most d
+A linear-head experiment depends on a sample only through its mean and covariance. These are streamed in
+whitened coordinates, block by block, for every requested sample size in one pass; `compress_splits` turns them into d
 rows with the same mean and covariance, on which fitting and evaluation are ordinary regressions.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from w2sjax.engine.basis import Basis, rounding_shift
+from w2sjax.engine.intervals import Plan, plan_intervals
+from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK
 
 ROWS_KEPT_PER_UNIT = 4
@@ -55,99 +59,157 @@ class CompressedSample:
     noise_rows: jax.Array | None
 
 
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
-
-
 def _block_sums(basis: Basis, features: jax.Array, noise: jax.Array | None) -> Sums:
     coordinates = basis.coordinates(features)
     return Sums(
-        products=_product(coordinates, coordinates.T),
+        products=product(coordinates, coordinates.T),
         coordinates=jnp.sum(coordinates, axis=1),
-        noise_products=None if noise is None else _product(coordinates, noise.T),
+        noise_products=None if noise is None else product(coordinates, noise.T),
         noise=None if noise is None else jnp.sum(noise, axis=1),
     )
 
 
-def _add_compensated(total: Sums, lost: Sums, term: Sums) -> tuple[Sums, Sums]:
+Compensated = tuple[Sums, Sums]
+"""Sums, and what rounding added to them: the true sums are their difference."""
+
+
+def _add_compensated(sums: Compensated, term: Sums) -> Compensated:
     """Add `term` with Kahan's correction, so that float32 sums do not drift with the number of blocks."""
+    total, lost = sums
     corrected = jax.tree.map(jnp.subtract, term, lost)
     new = jax.tree.map(jnp.add, total, corrected)
     lost = jax.tree.map(lambda n, t, c: (n - t) - c, new, total, corrected)
     return new, lost
 
 
-def accumulate(
-    draw_block: DrawBlock, stream: Stream, basis: Basis, sizes: Sequence[int]
+def _join(a: Compensated, b: Compensated) -> Compensated:
+    """Add sums and their corrections."""
+    return _add_compensated((a[0], jax.tree.map(jnp.add, a[1], b[1])), b[0])
+
+
+def compress_splits(
+    draw_block: DrawBlock, streams: Sequence[Stream], sizes: Sequence[Sequence[int]], basis: Basis
 ) -> list[CompressedSample]:
-    """Compress the first n rows of a stream for every n in `sizes`, in one pass.
+    """Compress the first n rows of several streams, for every sample size n of each, in one pass.
 
     Args:
-        draw_block: draws rows j * BLOCK to (j + 1) * BLOCK from entry j of `stream`.
-        stream: a pytree of arrays with one leading entry per block.
+        draw_block: draws rows j * BLOCK to (j + 1) * BLOCK of a stream from its entry j.
+        streams: one per split; pytrees of arrays with one leading entry per block.
+        sizes: per split, increasing positive sample sizes (static).
         basis: coordinates of the features drawn.
-        sizes: increasing positive sample sizes (static).
 
     Returns:
-        One `CompressedSample` per size. Memory: one block and one `[d, d]` matrix per size.
+        Per split, a `CompressedSample` with a leading axis over its sizes. Memory: one block, the blocks that sample
+        sizes cut, and one `[d, d]` matrix per size.
     """
     width = basis.center.shape[0]
-    shapes = jax.eval_shape(lambda: draw_block(_entry(stream, 0)))
+    plan = plan_intervals(sizes, ROWS_KEPT_PER_UNIT * width)
+    cut = _draw_cut(draw_block, streams, plan)
+    totals = _prefix_sums(plan, _interval_sums(draw_block, streams, plan, basis, cut))
+    compressed: list[list[CompressedSample]] = [
+        [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width) for n in small]
+        for split, small in enumerate(plan.small)
+    ]
+    if plan.slots:
+        stacked = jax.tree.map(lambda *a: jnp.stack(a), *totals)
+        counts = jnp.array([n for split in plan.large for n in split], stacked.coordinates.dtype)
+        large = jax.vmap(_compress_sums, in_axes=(0, None, 0))(stacked, basis, counts)
+        slots = iter(range(plan.slots))
+        for split, many in enumerate(plan.large):
+            compressed[split] += [_entry(large, next(slots)) for _ in many]
+    return [jax.tree.map(lambda *a: jnp.stack(a), *samples) for samples in compressed]
+
+
+Block = tuple[jax.Array, jax.Array | None]
+"""Features `[d, BLOCK]` and label noise `[task, BLOCK]` or None."""
+
+
+def _draw_cut(draw_block: DrawBlock, streams: Sequence[Stream], plan: Plan) -> dict[tuple[int, int], Block]:
+    """Draw the blocks that sample sizes cut, by (split, block)."""
+    if not plan.cut:
+        return {}
+    drawn = jax.lax.map(draw_block, _entries(streams, plan.cut))
+    return {place: _entry(drawn, i) for i, place in enumerate(plan.cut)}
+
+
+def _interval_sums(
+    draw_block: DrawBlock,
+    streams: Sequence[Stream],
+    plan: Plan,
+    basis: Basis,
+    cut: dict[tuple[int, int], Block],
+) -> list[Compensated]:
+    """Return the sums over the rows of every interval."""
+    shapes = jax.eval_shape(lambda: draw_block(_entry(streams[0], 0)))
     zero = jax.tree.map(
-        lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(functools.partial(_block_sums, basis), *shapes)
+        lambda s: jnp.zeros(s.shape, s.dtype),
+        jax.eval_shape(functools.partial(_block_sums, basis), *shapes),
     )
 
-    @functools.cache
-    def drawn(block: int) -> tuple[jax.Array, jax.Array | None]:
-        return draw_block(_entry(stream, block))
+    entries = _entries(streams, [(visit.split, visit.block) for visit in plan.whole]) if plan.whole else None
 
-    def add_block(carry: tuple[Sums, Sums], block: Stream) -> tuple[tuple[Sums, Sums], None]:
-        return _add_compensated(*carry, _block_sums(basis, *draw_block(block))), None
+    def add_block(visit: jax.Array, sums: Compensated) -> Compensated:
+        entry = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, visit, keepdims=False), entries)
+        return _add_compensated(sums, _block_sums(basis, *draw_block(entry)))
 
-    total = (zero, zero)  # sums over the first `done` rows, with what rounding lost
-    done = 0
-    compressed = []
-    for size in sizes:
-        if size <= ROWS_KEPT_PER_UNIT * width:
-            compressed.append(_compress_rows(drawn, size, width))
-            continue
-        while done < size:
-            block, start = divmod(done, BLOCK)
-            whole = size // BLOCK
-            if start == 0 and whole > block:
-                blocks = jax.tree.map(lambda a, s=slice(block, whole): a[s], stream)
-                total, _ = jax.lax.scan(add_block, total, blocks)
-                done = whole * BLOCK
-            else:  # a sample size ends within this block: it is drawn once and added in slices
-                stop = min(size, (block + 1) * BLOCK)
-                rows = slice(start, stop - block * BLOCK)
-                part = jax.tree.map(lambda a, rows=rows: a[:, rows], drawn(block))
-                total = _add_compensated(*total, _block_sums(basis, *part))
-                done = stop
-        compressed.append(_compress_sums(total[0], basis, size))
-    return compressed
+    def add_interval(_: None, visits: jax.Array) -> tuple[None, Compensated]:
+        return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (zero, zero))
+
+    sums: Compensated = jax.tree.map(lambda a: jnp.zeros((plan.slots, *a.shape), a.dtype), (zero, zero))
+    if plan.whole:
+        counts = np.bincount([visit.slot for visit in plan.whole], minlength=plan.slots)
+        stops = np.cumsum(counts)
+        _, sums = jax.lax.scan(add_interval, None, jnp.array(np.stack([stops - counts, stops], 1), jnp.int32))
+    by_slot = [_entry(sums, slot) for slot in range(plan.slots)]
+    for part in plan.parts:
+        rows = jax.tree.map(lambda a, p=part: a[:, p.start : p.stop], cut[part.split, part.block])
+        by_slot[part.slot] = _add_compensated(by_slot[part.slot], _block_sums(basis, *rows))
+    return by_slot
+
+
+def _prefix_sums(plan: Plan, intervals: list[Compensated]) -> list[Sums]:
+    """Return the sums over the first n rows for every large size, from those over the intervals between sizes."""
+    totals = []
+    slots = iter(range(plan.slots))
+    for split in plan.large:
+        running: Compensated | None = None
+        for _ in split:
+            interval = intervals[next(slots)]
+            running = interval if running is None else _join(running, interval)
+            totals.append(running[0])
+    return totals
 
 
 def _entry(stream: Stream, index: int) -> Stream:
     return jax.tree.map(lambda a: a[index], stream)
 
 
-def _compress_sums(sums: Sums, basis: Basis, size: int) -> CompressedSample:
+def _entries(streams: Sequence[Stream], places: Sequence[tuple[int, int]]) -> Stream:
+    """Return the entries at (split, block) places, stacked."""
+    lengths = [len(jax.tree.leaves(stream)[0]) for stream in streams]
+    starts = [0, *itertools.accumulate(lengths)]
+    where = np.array([starts[split] + block for split, block in places])
+    return jax.tree.map(lambda *a: jnp.concatenate(a)[where], *streams)
+
+
+def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSample:
     width = sums.coordinates.shape[0]
     mean = sums.coordinates / size
     second = sums.products / size
     covariance = second - mean[:, None] * mean[None, :]
     # The entries are known to rounding of the uncentred moments, and the shift must cover that.
-    shift = rounding_shift(width, mean.dtype) * jnp.diagonal(second)
-    alive = jnp.diagonal(covariance) > shift
+    identity = jnp.eye(width, dtype=mean.dtype)
+    diagonal_of = lambda matrix: jnp.sum(matrix * identity, axis=1)  # noqa: E731
+    shift = rounding_shift(width, mean.dtype) * diagonal_of(second)
+    alive = diagonal_of(covariance) > shift
     covariance = jnp.where(alive[:, None] & alive[None, :], covariance, 0)
-    shifted = covariance + jnp.diag(jnp.where(alive, shift, 1))
-    scale = jnp.sqrt(jnp.diagonal(shifted))
+    shifted = covariance + identity * jnp.where(alive, shift, 1)[None, :]
+    scale = jnp.sqrt(diagonal_of(shifted))
     factor = jnp.linalg.cholesky(shifted / (scale[:, None] * scale[None, :]))
     coordinate_rows = jnp.where(alive[None, :], factor.T * scale[None, :], 0)
-    rows = _product(coordinate_rows, basis.unwhiten.T)
-    size_of_terms = _product(jnp.abs(basis.unwhiten), jnp.linalg.norm(coordinate_rows, axis=0)[:, None])[:, 0]
-    features_mean = basis.center + _product(basis.unwhiten, mean[:, None])[:, 0]
+    rows = product(coordinate_rows, basis.unwhiten.T)
+    size_of_terms = product(jnp.abs(basis.unwhiten), jnp.linalg.norm(coordinate_rows, axis=0)[:, None])[:, 0]
+    features_mean = basis.center + product(basis.unwhiten, mean[:, None])[:, 0]
     rows = _zero_constant(rows, size_of_terms + jnp.abs(features_mean))
     if sums.noise is None or sums.noise_products is None:
         return CompressedSample(mean=features_mean, rows=rows, noise_mean=None, noise_rows=None)
@@ -166,11 +228,8 @@ def _zero_constant(rows: jax.Array, magnitude: jax.Array) -> jax.Array:
     return jnp.where(constant[None, :], 0, rows)
 
 
-def _compress_rows(
-    drawn: Callable[[int], tuple[jax.Array, jax.Array | None]], size: int, width: int
-) -> CompressedSample:
+def _compress_rows(blocks: list[Block], size: int, width: int) -> CompressedSample:
     """Compress few rows by an orthogonal reduction: a moment matrix of so few would be near singular."""
-    blocks = [drawn(j) for j in range(-(-size // BLOCK))]
     features = jnp.concatenate([c for c, _ in blocks], axis=1)[:, :size]
     mean = jnp.mean(features, axis=1)
     centred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean))
@@ -180,7 +239,7 @@ def _compress_rows(
     if blocks[0][1] is not None:
         noise = jnp.concatenate([e for _, e in blocks if e is not None], axis=1)[:, :size]
         noise_mean = jnp.mean(noise, axis=1)
-        noise_rows = orthogonal.T @ (noise - noise_mean[:, None]).T / size**0.5
+        noise_rows = product(orthogonal.T, (noise - noise_mean[:, None]).T / size**0.5)
         noise_rows = jnp.pad(noise_rows, padding)
     return CompressedSample(
         mean=mean, rows=jnp.pad(rows, padding), noise_mean=noise_mean, noise_rows=noise_rows

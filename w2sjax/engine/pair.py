@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from w2sjax.draws import normal
 from w2sjax.engine.basis import PILOT_ROWS_PER_UNIT, Basis, pilot_basis
-from w2sjax.engine.moments import CompressedSample, accumulate
+from w2sjax.engine.moments import CompressedSample, compress_splits
 from w2sjax.engine.outcome import Flag, Outcome, Status, outcome_from_residuals
+from w2sjax.engine.products import product
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.randomness import BLOCK, Role, block_keys
 from w2sjax.engine.ridge import RidgeFactor, dropped_effect, factorize, solve
@@ -68,7 +70,8 @@ class Sample(NamedTuple):
 
     def predict(self, name: str, head: Head) -> tuple[jax.Array, jax.Array]:
         """Return the mean `[task]` and centred rows `[row, task]` of a head's predictions on this sample."""
-        return self.mean[name] @ head.weights + head.bias, self.rows[name] @ head.weights
+        mean = product(self.mean[name][None, :], head.weights)[0] + head.bias
+        return mean, product(self.rows[name], head.weights)
 
 
 def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:
@@ -145,61 +148,80 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
     heads = _target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
     basis = _pilot(pair, keys[Role.PILOT][0], widths)
 
-    def split(
-        role: Role, noise_role: Role | None, names: tuple[str, ...], sizes: tuple[int, ...]
+    def compress(
+        names: tuple[str, ...],
+        roles: tuple[Role, ...],
+        sizes: tuple[tuple[int, ...], ...],
+        noise: Role | None,
     ) -> list[Sample]:
         def draw_block(stream: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array | None]:
             features = _draw_columns(pair, stream[0], BLOCK, names)
-            noise = None
-            if len(stream) > 1:
-                noise = numbers.label_noise * normal(stream[1], (design.tasks, BLOCK))
-            return jnp.concatenate([features[name] for name in names]), noise
+            if len(stream) == 1:
+                return features, None
+            return features, numbers.label_noise * normal(stream[1], (design.tasks, BLOCK))
 
-        stream: tuple[jax.Array, ...] = (keys[role],)
-        if noise_role is not None and design.noisy:
-            stream += (keys[noise_role],)
+        noise_keys = (keys[noise],) if noise is not None and design.noisy else ()
+        streams = [(keys[role], *noise_keys) for role in roles]
         local = basis.leading(sum(widths[name] for name in names))
-        order = sorted(set(sizes))
-        samples = accumulate(draw_block, stream, local, order)
-        compressed = dict(zip(order, samples, strict=True))
-        return [_by_name(compressed[n], names, widths) for n in sizes]
+        orders = [sorted(set(split)) for split in sizes]
+        compressed = compress_splits(draw_block, streams, orders, local)
+        where = [
+            np.array([order.index(n) for n in split]) for order, split in zip(orders, sizes, strict=True)
+        ]
+        chosen = [jax.tree.map(lambda a, w=w: a[w], c) for c, w in zip(compressed, where, strict=True)]
+        return [_by_name(sample, names, widths) for sample in chosen]
 
-    weak_samples = split(Role.WEAK, Role.WEAK_NOISE, ("weak", "target"), design.n_weak)
-    strong_samples = split(strong_role, Role.STRONG_NOISE, ORDER, design.n_strong)
-    eval_samples = split(Role.EVAL, None, ORDER, design.n_eval)
+    # Splits that draw alike share one loop: it is compiled once.
+    (weak,) = compress(ORDER[:2], (Role.WEAK,), (design.n_weak,), Role.WEAK_NOISE)
+    if design.noisy:
+        (strong,) = compress(ORDER, (strong_role,), (design.n_strong,), Role.STRONG_NOISE)
+        (evaluation,) = compress(ORDER, (Role.EVAL,), (design.n_eval,), None)
+    else:
+        strong, evaluation = compress(ORDER, (strong_role, Role.EVAL), (design.n_strong, design.n_eval), None)
+    weak_factors, strong_factors = _factorize(
+        [weak.rows["weak"], strong.rows["strong"]], [design.n_weak, design.n_strong]
+    )
 
-    weak, strong = _stack(weak_samples), _stack(strong_samples)
-    weak_factors = _factorize(weak, "weak", design.n_weak)
-    strong_factors = _factorize(strong, "strong", design.n_strong)
+    def cell(
+        weak: Sample,
+        weak_factor: RidgeFactor,
+        strong: Sample,
+        strong_factor: RidgeFactor,
+        evaluation: Sample,
+        n_eval: jax.Array,
+        ridge_weak: jax.Array,
+        ridge_strong: jax.Array,
+    ) -> Outcome:
+        models = fit_models(weak, weak_factor, strong, strong_factor, heads, ridge_weak, ridge_strong)
+        outcome = evaluate_models(evaluation, heads, models)
+        if design.standard_errors:
+            draw = lambda key: _draw_columns(pair, key, BLOCK, ORDER)  # noqa: E731
+            spread = standard_errors(
+                draw,
+                keys[Role.EVAL],
+                lambda joint: _parts(joint, ORDER, widths),
+                heads,
+                models,
+                outcome,
+                n_eval,
+            )
+            outcome = outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
+        return outcome
 
-    by_eval = []
-    for n_eval, sample in zip(design.n_eval, eval_samples, strict=True):
-
-        def cell(
-            weak: Sample,
-            weak_factor: RidgeFactor,
-            strong: Sample,
-            strong_factor: RidgeFactor,
-            ridge_weak: jax.Array,
-            ridge_strong: jax.Array,
-            n: int = n_eval,
-            ev: Sample = sample,
-        ) -> Outcome:
-            models = fit_models(weak, weak_factor, strong, strong_factor, heads, ridge_weak, ridge_strong)
-            outcome = evaluate_models(ev, heads, models)
-            if design.standard_errors:
-                draw = lambda key: _draw_columns(pair, key, BLOCK, ORDER)  # noqa: E731
-                spread = standard_errors(draw, keys[Role.EVAL], heads, models, outcome, n)
-                outcome = outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
-            return outcome
-
-        over_ridges = jax.vmap(cell, in_axes=(None, None, None, None, 0, 0))
-        over_strong = jax.vmap(over_ridges, in_axes=(None, None, 0, 0, None, None))
-        over_weak = jax.vmap(over_strong, in_axes=(0, 0, None, None, None, None))
-        by_eval.append(
-            over_weak(weak, weak_factors, strong, strong_factors, numbers.ridge_weak, numbers.ridge_strong)
-        )
-    return jax.tree.map(lambda *cells: jnp.stack(cells, axis=2), *by_eval)
+    over_ridges = jax.vmap(cell, in_axes=(None,) * 6 + (0, 0))
+    over_eval = jax.vmap(over_ridges, in_axes=(None,) * 4 + (0, 0) + (None,) * 2)
+    over_strong = jax.vmap(over_eval, in_axes=(None, None, 0, 0) + (None,) * 4)
+    over_weak = jax.vmap(over_strong, in_axes=(0, 0) + (None,) * 6)
+    return over_weak(
+        weak,
+        weak_factors,
+        strong,
+        strong_factors,
+        evaluation,
+        jnp.array(design.n_eval, jnp.int32),
+        numbers.ridge_weak,
+        numbers.ridge_strong,
+    )
 
 
 def _blocks(design: Design) -> dict[Role, int]:
@@ -292,7 +314,7 @@ def _fit(
 ) -> tuple[Head, jax.Array]:
     mean, rows = labels
     weights = solve(factor, rows, ridge)
-    return Head(weights, mean - sample.mean[name] @ weights), dropped_effect(factor, rows)
+    return Head(weights, mean - product(sample.mean[name][None, :], weights)[0]), dropped_effect(factor, rows)
 
 
 def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
@@ -302,33 +324,49 @@ def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
     return mean + sample.noise_mean, rows + sample.noise_rows
 
 
-def _factorize(samples: Sample, name: str, sizes: tuple[int, ...]) -> RidgeFactor:
-    """Factorize stacked samples; n centred rows have a rank of at most n - 1, whatever rounding says."""
-    rows = samples.rows[name]
-    tolerance = RANK_TOLERANCE_IN_EPS * float(jnp.finfo(rows.dtype).eps)
-    limits = jnp.array([n - 1 for n in sizes], jnp.int32)
-    return jax.vmap(lambda r, limit: factorize(r, tolerance, limit))(rows, limits)
+def _factorize(rows: list[jax.Array], sizes: list[tuple[int, ...]]) -> list[RidgeFactor]:
+    """Factorize stacks of samples `[size, row, d]`, those of equal width together.
+
+    n centred rows have a rank of at most n - 1, whatever rounding says.
+    """
+    tolerance = RANK_TOLERANCE_IN_EPS * float(jnp.finfo(rows[0].dtype).eps)
+    limits = [jnp.array([n - 1 for n in split], jnp.int32) for split in sizes]
+    factor = jax.vmap(lambda r, limit: factorize(r, tolerance, limit))
+    if rows[0].shape[2] != rows[1].shape[2]:
+        return [factor(*split) for split in zip(rows, limits, strict=True)]
+    most = max(r.shape[1] for r in rows)
+    padded = [jnp.pad(r, ((0, 0), (0, most - r.shape[1]), (0, 0))) for r in rows]
+    together = factor(jnp.concatenate(padded), jnp.concatenate(limits))
+    first = len(sizes[0])
+    return [
+        dataclasses.replace(part, left=part.left[:, :count], discarded_left=part.discarded_left[:, :count])
+        for part, count in (
+            (jax.tree.map(lambda a: a[:first], together), rows[0].shape[1]),
+            (jax.tree.map(lambda a: a[first:], together), rows[1].shape[1]),
+        )
+    ]
 
 
 def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str, int]) -> Sample:
-    stops = list(itertools.accumulate(widths[name] for name in names))
-    parts = {name: slice(stop - widths[name], stop) for name, stop in zip(names, stops, strict=True)}
+    """Split the joint features of stacked samples, on the last axis, by representation."""
+    mean, rows = sample.mean.T, jnp.moveaxis(sample.rows, -1, 0)
     return Sample(
-        mean={name: sample.mean[part] for name, part in parts.items()},
-        rows={name: sample.rows[:, part] for name, part in parts.items()},
+        mean={name: part.T for name, part in _parts(mean, names, widths).items()},
+        rows={name: jnp.moveaxis(part, 0, -1) for name, part in _parts(rows, names, widths).items()},
         noise_mean=sample.noise_mean,
         noise_rows=sample.noise_rows,
     )
 
 
-def _stack(samples: list[Sample]) -> Sample:
-    return jax.tree.map(lambda *a: jnp.stack(a), *samples)
+def _parts(joint: jax.Array, names: tuple[str, ...], widths: dict[str, int]) -> dict[str, jax.Array]:
+    """Split joint features, on the first axis, by representation."""
+    stops = list(itertools.accumulate(widths[name] for name in names))
+    return {name: joint[stop - widths[name] : stop] for name, stop in zip(names, stops, strict=True)}
 
 
 def _pilot(pair: Any, key: jax.Array, widths: dict[str, int]) -> Basis:
     rows = PILOT_ROWS_PER_UNIT * sum(widths.values())
-    features = _draw_columns(pair, key, rows, ORDER)
-    return pilot_basis(jnp.concatenate([features[name] for name in ORDER]))
+    return pilot_basis(_draw_columns(pair, key, rows, ORDER))
 
 
 def _target_heads(pair: Any, key: jax.Array, tasks: int, width: int) -> Head:
@@ -345,10 +383,16 @@ def _target_heads(pair: Any, key: jax.Array, tasks: int, width: int) -> Head:
     return Head(weights.T.astype(dtype), bias.astype(dtype))
 
 
-def _draw_columns(pair: Any, key: jax.Array, n: int, names: tuple[str, ...]) -> dict[str, jax.Array]:
-    """Return the named features of n fresh inputs, each `[width, n]`, checked."""
+def _draw_columns(pair: Any, key: jax.Array, n: int, names: tuple[str, ...]) -> jax.Array:
+    """Return the named features of n fresh inputs, one after another: `[sum of widths, n]`, checked."""
     if hasattr(pair, "columns"):
         return pair.columns(key, n, names)
+    named = _draw_features(pair, key, n)
+    return jnp.concatenate([named[name].T.astype(jnp.zeros(()).dtype) for name in names])
+
+
+def _draw_features(pair: Any, key: jax.Array, n: int) -> dict[str, jax.Array]:
+    """Return the features of n fresh inputs by name, each `[n, width]`, checked."""
     drawn = pair.features(key, n)
     if not isinstance(drawn, tuple) or len(drawn) != 3:
         raise ValueError(f"features returned {type(drawn).__name__}: return (target, weak, strong).")
@@ -359,9 +403,9 @@ def _draw_columns(pair: Any, key: jax.Array, n: int, names: tuple[str, ...]) -> 
             raise ValueError(f"features returned {name} of shape {shape}: return [n, width] with n={n}.")
         if not jnp.issubdtype(value.dtype, jnp.floating):
             raise ValueError(f"features returned {name} of dtype {value.dtype}: return floating numbers.")
-    return {name: named[name].T.astype(jnp.zeros(()).dtype) for name in names}
+    return named
 
 
 def _feature_widths(pair: Any) -> dict[str, int]:
-    shapes = jax.eval_shape(lambda key: _draw_columns(pair, key, 1, ORDER), jax.random.key(0))
-    return {name: shape.shape[0] for name, shape in shapes.items()}
+    shapes = jax.eval_shape(lambda key: _draw_features(pair, key, 1), jax.random.key(0))
+    return {name: shape.shape[1] for name, shape in shapes.items()}

@@ -8,6 +8,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from w2sjax.engine.products import product
+
 
 @chex.dataclass(frozen=True)
 class RidgeFactor:
@@ -37,11 +39,6 @@ class RidgeFactor:
     rank: jax.Array
     condition: jax.Array
     discarded_left: jax.Array
-
-
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Multiply in full precision: accelerators round float32 factors to fewer bits unless told otherwise."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 
 
 def factorize(
@@ -104,11 +101,11 @@ def solve(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Arra
         targets: `[r, task]`, centred and scaled like the rows.
         ridge: scalar >= 0, in squared feature units.
     """
-    projected = _product(factor.left.T, targets)
+    projected = product(factor.left.T, targets)
     kept = jnp.arange(projected.shape[0], dtype=jnp.int32) < factor.rank
     values = factor.core_values
     shrunk = jnp.where(kept, values / jnp.where(kept, values * values + ridge, 1), 0)
-    penalized = _product(factor.core_right.T, shrunk[:, None] * _product(factor.core_left.T, projected))
+    penalized = product(factor.core_right.T, shrunk[:, None] * product(factor.core_left.T, projected))
     inverse = jax.lax.linalg.triangular_solve(
         factor.triangle,
         jnp.eye(factor.triangle.shape[0], dtype=targets.dtype),
@@ -116,8 +113,8 @@ def solve(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Arra
         lower=False,
         transpose_a=True,
     )
-    interpolating = _product(inverse, projected / factor.scaled_values[:, None])
-    return _product(factor.frame, jnp.where(ridge > 0, penalized, interpolating))
+    interpolating = product(inverse, projected / factor.scaled_values[:, None])
+    return product(factor.frame, jnp.where(ridge > 0, penalized, interpolating))
 
 
 def augmented_core(factor: RidgeFactor, ridge: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -142,17 +139,17 @@ def solve_accurately(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) 
     The augmented problem [core; sqrt(ridge) I] is invariant to column scales, so features whose scales differ by many
     orders of magnitude keep their digits at every ridge. One factorization of `2k x k` per ridge.
     """
-    return _product(factor.frame, solve_in_frame(factor, targets, ridge))
+    return product(factor.frame, solve_in_frame(factor, targets, ridge))
 
 
 def solve_in_frame(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
     """Return `solve_accurately` in coordinates of the frame, `[k, task]`: coefficients are frame @ coordinates."""
     size = factor.triangle.shape[0]
-    projected = _product(factor.left.T, targets)
+    projected = product(factor.left.T, targets)
     kept = jnp.arange(size, dtype=jnp.int32) < factor.rank
     orthogonal, triangle = augmented_core(factor, jnp.where(ridge > 0, ridge, 1))
     solution = jax.lax.linalg.triangular_solve(
-        triangle, _product(orthogonal[:size].T, projected), left_side=True, lower=False
+        triangle, product(orthogonal[:size].T, projected), left_side=True, lower=False
     )
     interpolating = jax.lax.linalg.triangular_solve(
         factor.triangle,
@@ -177,6 +174,6 @@ def dropped_effect(factor: RidgeFactor, targets: jax.Array, power: jax.Array | N
     """
     if power is None:
         power = jnp.sum(targets * targets, axis=0)
-    along = _product(factor.discarded_left.T, targets)
+    along = product(factor.discarded_left.T, targets)
     share = jnp.sum(along * along, axis=0) / jnp.where(power > 0, power, 1)
     return jnp.max(share)

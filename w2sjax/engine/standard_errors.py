@@ -7,27 +7,30 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.outcome import Outcome, StandardErrors
+from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK
 
 _NAMES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation")
 
 
 def standard_errors(
-    draw_block: Callable[[jax.Array], dict[str, jax.Array]],
+    draw_block: Callable[[jax.Array], jax.Array],
     keys: jax.Array,
+    by_name: Callable[[jax.Array], dict[str, jax.Array]],
     target: Any,
     models: Any,
     outcome: Outcome,
-    size: int,
+    size: jax.Array,
 ) -> StandardErrors:
     """Return std / sqrt(n_eval) of each per-sample quantity whose mean is in `outcome`.
 
     Args:
-        draw_block: maps the key of a block to features `[width, BLOCK]` by name.
+        draw_block: maps the key of a block to joint features `[d, BLOCK]`.
         keys: `[block]`, of the evaluation stream.
+        by_name: splits joint features by representation, `[width, BLOCK]` each.
         target, models: the true heads and the fitted ones.
         outcome: the means, of shape `[task]`.
-        size: n_eval; with one sample the standard errors are NaN.
+        size: int32 scalar, n_eval; with one sample the standard errors are NaN.
 
     Cost: one more pass over the evaluation features, and four `[task, BLOCK]` arrays of memory.
     """
@@ -37,8 +40,8 @@ def standard_errors(
         total: dict[str, jax.Array], entry: tuple[jax.Array, jax.Array]
     ) -> tuple[dict[str, jax.Array], None]:
         key, block = entry
-        features = draw_block(key)
-        predict = lambda name, head: head.weights.T @ features[name] + head.bias[:, None]  # noqa: E731
+        features = by_name(draw_block(key))
+        predict = lambda name, head: product(head.weights.T, features[name]) + head.bias[:, None]  # noqa: E731
         truth = predict("target", target)
         weak = predict("weak", models.weak) - truth
         w2s = predict("strong", models.w2s) - truth
@@ -60,12 +63,7 @@ def standard_errors(
         return jax.tree.map(jnp.add, total, squares), None
 
     zero = jax.tree.map(jnp.zeros_like, means)
-    blocks = jnp.arange(-(-size // BLOCK), dtype=jnp.int32)
-    squares, _ = jax.lax.scan(add_block, zero, (keys[: blocks.shape[0]], blocks))
-    degrees = size - 1
-    return StandardErrors(
-        **{
-            name: jnp.sqrt(s / (degrees * size)) if degrees else jnp.full_like(s, jnp.nan)
-            for name, s in squares.items()
-        }
-    )
+    blocks = jnp.arange(keys.shape[0], dtype=jnp.int32)
+    squares, _ = jax.lax.scan(add_block, zero, (keys, blocks))
+    count = size.astype(outcome.gain.dtype)
+    return StandardErrors(**{name: jnp.sqrt(s / (count * (count - 1))) for name, s in squares.items()})

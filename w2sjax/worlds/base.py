@@ -23,8 +23,8 @@ class Pair(Protocol):
 
     - `heads(key, tasks) -> (weights [task, width], bias [task])`, its prior over target heads; without one, heads are
       drawn like `torch.nn.Linear` layers (see `default_heads`);
-    - `columns(key, n, names) -> {name: [width, n]}`, the same features as `features` in the engine's layout, for the
-      names asked for ("target", "weak", "strong") only.
+    - `columns(key, n, names) -> [sum of widths, n]`, the same features as `features` in the engine's layout: those of
+      the names asked for ("weak", "target", "strong"), one after another.
     """
 
     def features(self, key: jax.Array, n: int) -> Any:

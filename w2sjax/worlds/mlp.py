@@ -76,51 +76,49 @@ class Perceptron(nn.Module):
         return hidden
 
 
-def draw_parameters(key: jax.Array, module: Perceptron, input_dim: int) -> Any:
-    """Draw the parameters that `module.init` describes, from one stream of random numbers.
+def parameter_shapes(module: Perceptron, input_dim: int) -> Any:
+    """Return the shapes of `module`'s parameters, a pytree."""
+    inputs = jax.ShapeDtypeStruct((input_dim, 1), default_dtype())
+    return jax.eval_shape(module.init, jax.random.key(0), inputs)
+
+
+def draw_parameters(key: jax.Array, shapes: Any) -> jax.Array:
+    """Draw the parameters that `Perceptron.init` describes as one array: see `unpack` for the pytree.
 
     The distribution is that of `module.init`; one draw instead of two per layer compiles many times faster.
     """
-    inputs = jax.ShapeDtypeStruct((input_dim, 1), default_dtype())
-    shapes = jax.eval_shape(module.init, key, inputs)
-    fan_in = {name: layer["weight"].shape[1] for name, layer in shapes["params"].items()}
-    size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
-    unit = _fill(shapes, uniform(key, (size,), 1.0))
-    return {
-        "params": {
-            name: jax.tree.map(lambda u, bound=fan_in[name] ** -0.5: u * bound, layer)
-            for name, layer in unit["params"].items()
-        }
-    }
+    bounds: list[np.ndarray] = []
+    for layer in shapes["params"].values():
+        size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(layer))
+        bounds.append(np.full(size, layer["weight"].shape[1] ** -0.5))
+    bound = jnp.asarray(np.concatenate(bounds), default_dtype())
+    return uniform(key, bound.shape, 1.0) * bound
 
 
-def perturbed_copies(key: jax.Array, parameters: Any, noises: jax.Array) -> Any:
-    """Return copies of a pytree with independent Gaussian noise on every parameter, stacked on a leading axis.
+def perturbed_copies(key: jax.Array, parameters: jax.Array, noises: jax.Array) -> jax.Array:
+    """Return copies of an array of parameters with independent Gaussian noise on every one.
 
     Args:
         key: consumed.
-        parameters: a pytree of arrays.
+        parameters: `[size]`.
         noises: `[copy]`, the standard deviation of each copy's noise; 0 copies exactly.
+
+    Returns:
+        `[copy, size]`.
     """
-    size = sum(leaf.size for leaf in jax.tree.leaves(parameters))
-    draws = jax.vmap(functools.partial(_fill, parameters))(normal(key, (noises.shape[0], size)))
-
-    def add(parameter: jax.Array, draw: jax.Array) -> jax.Array:
-        shape = (-1,) + (1,) * parameter.ndim
-        return parameter[None] + noises.reshape(shape) * draw
-
-    return jax.tree.map(add, parameters, draws)
+    draws = normal(key, (noises.shape[0], parameters.shape[0]))
+    return parameters[None, :] + noises[:, None] * draws
 
 
-def _fill(shapes: Any, flat: jax.Array) -> Any:
-    """Return a pytree of the given shapes filled from a flat array."""
+def unpack(shapes: Any, flat: jax.Array) -> Any:
+    """Return a pytree of the given shapes, each with the leading axes of `flat` `[..., size]`, which fills it."""
     # Without the barrier every slice is fused with its own copy of the random number generator.
     flat = jax.lax.optimization_barrier(flat)
     leaves, structure = jax.tree.flatten(shapes)
     sizes = [math.prod(leaf.shape) for leaf in leaves]
     stops = list(itertools.accumulate(sizes))
     parts = [
-        flat[stop - size : stop].reshape(leaf.shape)
+        flat[..., stop - size : stop].reshape(*flat.shape[:-1], *leaf.shape)
         for leaf, size, stop in zip(leaves, sizes, stops, strict=True)
     ]
     return jax.tree.unflatten(structure, parts)
@@ -138,7 +136,7 @@ def draw_inputs(
     return draws * (scale * ((degrees_of_freedom - 2) / degrees_of_freedom) ** 0.5)
 
 
-NETWORKS = ("target", "weak", "strong")
+NETWORKS = ("weak", "target", "strong")
 
 
 @functools.partial(
@@ -151,7 +149,8 @@ class PerceptronPair:
     """Three perceptrons of one architecture on one input distribution.
 
     Attributes:
-        parameters: the flax parameters of target, weak and strong, a plain pytree stacked on a leading axis of 3.
+        parameters: the flax parameters of the three networks, a plain pytree stacked on a leading axis of 3 in the
+            order of `NETWORKS`.
     """
 
     parameters: Any
@@ -161,18 +160,19 @@ class PerceptronPair:
     inputs: str
     degrees_of_freedom: float
 
-    def columns(self, key: jax.Array, n: int, names: tuple[str, ...]) -> dict[str, jax.Array]:
-        """Draw n inputs and return the named features, each `[width, n]`: the engine's own layout, nothing unused."""
+    def columns(self, key: jax.Array, n: int, names: tuple[str, ...]) -> jax.Array:
+        """Draw n inputs and return the named features, `[len(names) * width, n]`: the engine's own layout."""
         inputs = draw_inputs(self.inputs, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
-        rows = [NETWORKS.index(name) for name in names]
-        chosen = jax.tree.map(lambda p: jnp.stack([p[row] for row in rows]), self.parameters)
+        leading = names == NETWORKS[: len(names)]  # a slice, where stacking would copy
+        rows = slice(len(names)) if leading else np.array([NETWORKS.index(name) for name in names])
+        chosen = jax.tree.map(lambda p: p[rows], self.parameters)
         features: Any = jax.vmap(self.module.apply, in_axes=(0, None))(chosen, inputs)
-        return {name: features[i] for i, name in enumerate(names)}
+        return features.reshape(len(names) * self.module.width, n)
 
     def features(self, key: jax.Array, n: int) -> Features:
         """Draw n inputs and return the three feature matrices, each `[n, width]`."""
-        columns = self.columns(key, n, NETWORKS)
-        return Features(*(columns[name].T for name in NETWORKS))
+        weak, target, strong = self.columns(key, n, NETWORKS).reshape(3, self.module.width, n)
+        return Features(target=target.T, weak=weak.T, strong=strong.T)
 
     def heads(self, key: jax.Array, tasks: int) -> tuple[jax.Array, jax.Array]:
         """Draw target heads initialized like `torch.nn.Linear`: weights `[task, width]`, bias `[task]`."""
@@ -239,11 +239,13 @@ class PerturbedMLP:
     def draw(self, key: jax.Array) -> PerceptronPair:
         """Draw one pair: target parameters, and two noisy copies of them."""
         target_key, noise_key = fold_in(key, np.arange(2, dtype=np.uint32))
-        target = draw_parameters(target_key, self.module, self.input_dim)
+        shapes = parameter_shapes(self.module, self.input_dim)
+        target = draw_parameters(target_key, shapes)
         dtype = default_dtype()
-        noises = [jnp.asarray(noise, dtype) for noise in (0, self.weak_noise, self.strong_noise)]
+        noises = jnp.stack([jnp.asarray(noise, dtype) for noise in (self.weak_noise, self.strong_noise)])
+        weak, strong = perturbed_copies(noise_key, target, noises)
         return PerceptronPair(
-            parameters=perturbed_copies(noise_key, target, jnp.stack(noises)),
+            parameters=unpack(shapes, jnp.stack([weak, target, strong])),
             input_scale=jnp.asarray(self.input_scale, dtype),
             input_dim=self.input_dim,
             module=self.module,
