@@ -69,17 +69,8 @@ def reproduce(
     dataset.to_zarr(out / "data.zarr", mode="w")
     importing.join()
     figures = importlib.import_module("w2sjax.figures")
-    from w2sjax.figures.summary import summarize
-
-    if setting.axes:
-        from w2sjax.figures.deviation_against_samples import median_by_size
-
-        numbers: dict[str, Any] = {"median_relative_deviation_by_size": median_by_size(dataset)}
-        headline = f"median |deviation| / weak_error by size {numbers['median_relative_deviation_by_size']}"
-    else:
-        numbers = summarize(dataset)
-        fit = numbers["gain_on_misfit"]
-        headline = f"gain on misfit: slope {fit['slope']['median']:.3f}, R2 {fit['r2']['median']:.3f}"
+    numbers = getattr(figures, setting.summary)(dataset)
+    headline = numbers.pop("headline")
     figure = getattr(figures, setting.figure)(dataset, title=f"{setting.name}\n{setting.title}")
     for suffix in ("png", "svg"):
         figure.savefig(out / f"figure.{suffix}", dpi=150)

@@ -1,5 +1,7 @@
 """Deviation against sample size: how far gain is from misfit when the samples are finite."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -26,6 +28,15 @@ def median_by_size(dataset: xr.Dataset) -> dict[int, float]:
     """Return the median over pairs and tasks of |deviation| / weak_error, by the common sample size."""
     medians = relative_deviation(equal_sizes(dataset)).median(("pair", "task"))
     return {int(n): float(m) for n, m in zip(medians["n"].values, medians.values, strict=True)}
+
+
+def medians_by_size(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return `median_by_size` as plain numbers with a headline."""
+    medians = median_by_size(dataset)
+    return {
+        "median_relative_deviation_by_size": medians,
+        "headline": f"median |deviation| / weak_error by size {medians}",
+    }
 
 
 def deviation_against_samples(dataset: xr.Dataset, title: str = "") -> Figure:

@@ -29,7 +29,8 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
 
     Returns:
         Plain numbers: per quantity the mean, the standard deviation over tasks (averaged over pairs), the standard
-        deviation of the pair means, median and 10 and 90% quantiles; the fits of all pairs; counts of status flags.
+        deviation of the pair means, median and 10 and 90% quantiles; the fits of all pairs; counts of status flags; a
+        `headline`.
     """
     quantities = ("weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation", "pgr")
     summary: dict[str, Any] = {"pairs": dataset.sizes["pair"], "tasks": dataset.sizes["task"]}
@@ -66,7 +67,9 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
     summary["status"] = {
         flag.name.lower(): int(np.count_nonzero(code & flag)) for flag in Flag if flag and flag.name
     }
-    return summary
+    fit = summary["gain_on_misfit"]
+    slope, r2 = fit["slope"]["median"], fit["r2"]["median"]
+    return summary | {"headline": f"gain on misfit: slope {slope:.3f}, R2 {r2:.3f}"}
 
 
 def _quantiles(values: list[float]) -> dict[str, float]:

@@ -44,6 +44,7 @@ PERTURBATION_SAMPLE_SIZE = Setting(
     world=PerturbedMLP(weak_noise=0.05, strong_noise=0.0),
     protocol=Protocol(tasks=10, ridge=0.0),
     figure="deviation_against_samples",
+    summary="medians_by_size",
     axes={"n_weak": _SIZES, "n_strong": _SIZES, "n_eval": _SIZES},
     pairs=16,
 )

@@ -17,6 +17,7 @@ class Setting:
         unverified: parameters whose values are recollections, not read in the paper.
         world, protocol: what to run.
         figure: name of a function in `w2sjax.figures`.
+        summary: name of the function in `w2sjax.figures` that turns the Dataset into plain numbers and a `headline`.
         axes: values by field name, for a setting that is a grid.
         pairs: independent draws unless the user asks for another number.
     """
@@ -28,5 +29,6 @@ class Setting:
     world: Any
     protocol: Protocol
     figure: str
+    summary: str = "summarize"
     axes: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     pairs: int = 1
