@@ -31,7 +31,7 @@ def reproduce(
     tasks: Annotated[int | None, typer.Option(help="Tasks per pair, if not the published number.")] = None,
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
 ) -> None:
-    """Reproduce a published setting: data, figure and summary in one folder."""
+    """Reproduce a published setting: data, figure and summary in one folder. The same command resumes a stopped run."""
     started = time.perf_counter()
     # The figure's imports run beside the compilation, which takes longer.
     importing = threading.Thread(target=importlib.import_module, args=("w2sjax.figures",))
@@ -63,10 +63,10 @@ def reproduce(
         pairs=setting.pairs if pairs is None else pairs,
         seed=seed,
         axes=setting.axes,
+        store=out / "data.zarr",
         progress=True,
-    )
+    ).load()
     computed = time.perf_counter() - started
-    dataset.to_zarr(out / "data.zarr", mode="w")
     importing.join()
     figures = importlib.import_module("w2sjax.figures")
     numbers = getattr(figures, setting.summary)(dataset)

@@ -12,7 +12,7 @@ FINITE_SAMPLE = Setting(
     reference="this project; worlds of Charikar, Pabbaraju, Shiragur 2024, arXiv 2405.15116",
     unverified=("weak_noise", "strong_noise"),
     world=PerturbedMLP(weak_noise=0.05),
-    protocol=Protocol(n_eval=500_000, tasks=10, ridge=0.0),
+    protocol=Protocol(n_eval=200_000, tasks=10, ridge=0.0),
     figure="finite_sample_map",
     summary="finite_sample_slopes",
     axes={"strong_noise": (0.0, 0.01), "n_weak": _SIZES, "n_strong": _SIZES},
