@@ -6,6 +6,7 @@ import typer
 
 from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.evaluate import evaluate
+from w2sjax.commands.plot import plot
 from w2sjax.commands.reproduce import reproduce
 from w2sjax.commands.sweep import sweep
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command()(reproduce)
 app.command()(evaluate)
 app.command()(sweep)
+app.command()(plot)
 
 
 @app.command()

@@ -1,0 +1,87 @@
+"""`w2sjax plot`: two quantities of a finished or running sweep against each other."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from w2sjax.commands.errors import UserMistake
+from w2sjax.validation import check_integer, nearest
+
+
+def plot(
+    store: Annotated[
+        Path, typer.Argument(help="A store written by w2sjax sweep or reproduce, finished or not.")
+    ],
+    out: Annotated[Path, typer.Option(help="Figure to write: .png, .svg or .pdf.")],
+    x: Annotated[str, typer.Option(help="Variable or axis on the horizontal axis.")] = "misfit",
+    y: Annotated[str, typer.Option(help="Variable or axis on the vertical axis.")] = "gain",
+    color: Annotated[str | None, typer.Option(help="Axis of the sweep that colours the points.")] = None,
+    facet: Annotated[str | None, typer.Option(help="Axis of the sweep with one panel per value.")] = None,
+    points: Annotated[
+        int, typer.Option(help="Most points to draw, spread evenly over what is done.")
+    ] = 20_000,
+) -> None:
+    """Plot one quantity of a sweep against another."""
+    check_integer("--points", points, least=1)
+
+    from w2sjax.figures.scatter import check_names, scatter
+    from w2sjax.sweeps import store as stores
+
+    formats = ("png", "svg", "pdf", "jpg")
+    if out.suffix[1:].lower() not in formats:
+        close = nearest(out.suffix[1:], formats)
+        raise UserMistake(
+            f"--out {out} has no known ending: use one of {', '.join(formats)}, such as .{close}."
+        )
+    dataset, blocks, share = finished_blocks(store)
+    check_names(dataset, x=x, y=y, color=color, facet=facet)
+    done = f"{share:.1%} of the sweep is done" if share < 1 else ""
+    try:
+        figure = scatter(
+            blocks, x=x, y=y, color=color, facet=facet, points=points, title=store.name, note=done
+        )
+    except (ValueError, RuntimeError, OSError) as error:
+        if (store / stores.MARKS).is_dir() and (damaged := stores.discard_damaged(stores.describe(store))):
+            raise UserMistake(
+                f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
+            ) from error
+        raise
+    try:
+        figure.savefig(out, dpi=150)
+    except OSError as error:
+        raise UserMistake(
+            f"--out {out} cannot be written ({error.strerror}): choose another path."
+        ) from error
+    print(f"wrote {out}" + (f"; {done}" if done else ""))
+
+
+def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
+    """Return a store as a lazy Dataset, the parts of it that are done, and their share of the sweep.
+
+    A store without regions, such as that of `reproduce`, is one part.
+
+    Raises:
+        UserMistake: if the path is not a store. ValueError if it is a damaged one.
+    """
+    import xarray as xr
+
+    from w2sjax.sweeps import store as stores
+
+    if not (store / "zarr.json").is_file():
+        raise UserMistake(f"{store} is not a Zarr v3 store: pass one written by w2sjax sweep.")
+    if not (store / stores.MARKS).is_dir():
+        try:
+            dataset = xr.open_zarr(store, chunks=None)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise UserMistake(f"{store} cannot be opened: pass one written by w2sjax sweep.") from error
+        return dataset, [dataset], 1.0
+    description = stores.describe(store)
+    dataset = stores.open_dataset(description)
+    blocks, pairs = [], 0
+    for cell, run in sorted(stores.finished(description)):
+        here = description.pairs(run)
+        pairs += len(here)
+        position = {name: slice(i, i + 1) for name, i in description.position(cell).items()}
+        blocks.append(dataset.isel({"pair": slice(here.start, here.stop), **position}))
+    return dataset, blocks, pairs / (description.cells * int(description.configuration["pairs"]))
