@@ -19,13 +19,24 @@ def sweep(
         str | None, typer.Option(help="auto, float64 or float32, in place of the file's.")
     ] = None,
     quiet: Annotated[bool, typer.Option(help="No plan and no progress on stderr.")] = False,
+    cpu_devices: Annotated[int | None, typer.Option(help="Host devices of this process on CPU.")] = None,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="One of many processes under SLURM, Kubernetes or Open MPI.")
+    ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(help="HOST:PORT of process 0, where --distributed cannot detect it.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(help="Number of processes, with --coordinator.")] = None,
+    process: Annotated[int | None, typer.Option(help="Index of this process, with --coordinator.")] = None,
 ) -> None:
     """Run the sweep that a file describes; the same command resumes it."""
     from w2sjax.commands.precision import configure
+    from w2sjax.commands.processes import join
     from w2sjax.sweeps.configuration import load_configuration
 
     configuration = load_configuration(file)
-    used = configure(precision or configuration.precision)
+    group = join(distributed, coordinator, processes, process, cpu_devices)
+    used = group + configure(precision or configuration.precision)
 
     from w2sjax.sweeps import run
     from w2sjax.sweeps.summary import summary_path
