@@ -79,7 +79,7 @@ def load_configuration(file: Path) -> SweepConfiguration:
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not text in UTF-8: pass a TOML file.") from error
     try:
-        content = tomllib.loads(text)
+        content = tomllib.loads(text + "\n")  # so that a mistake at the end has a line number
     except tomllib.TOMLDecodeError as error:
         raise ValueError(_syntax(file, text, str(error))) from error
     try:
@@ -97,7 +97,7 @@ def check_configuration(content: dict[str, Any]) -> SweepConfiguration:
     try:
         given = SweepFile.model_validate(content)
     except pydantic.ValidationError as error:
-        raise ValueError(_sentence(error.errors()[0], "", SweepFile)) from None
+        raise ValueError(_sentence(_first(error), "", SweepFile)) from None
     world = _build("world", _world_class(given.world), {k: v for k, v in given.world.items() if k != "kind"})
     protocol = _build("protocol", Protocol, given.protocol)
     _check_axes(world, protocol, given.axes)
@@ -141,7 +141,7 @@ def _build(section: str, kind: type, values: dict[str, Any]) -> Any:
         model.model_validate(values)
     except pydantic.ValidationError as error:
         names = (*fields, "kind") if section == "world" else tuple(fields)
-        raise ValueError(_sentence(error.errors()[0], f"{section}.", model, names)) from None
+        raise ValueError(_sentence(_first(error), f"{section}.", model, names)) from None
     try:
         return kind(**values)
     except ValueError as error:
@@ -181,6 +181,11 @@ def _with_path(section: str, message: str, values: dict[str, Any]) -> str:
     return f"{section}{only}: {message}"
 
 
+def _first(error: pydantic.ValidationError) -> Any:
+    """Return the first error, an unknown key before all others: a key that is missing may be the one misspelled."""
+    return min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+
+
 def _sentence(error: Any, prefix: str, model: type[pydantic.BaseModel], names: Sequence[str] = ()) -> str:
     """Turn an error of pydantic into one sentence with the full path of the key."""
     location = [str(part) for part in error["loc"] if not str(part).startswith("constrained-")]
@@ -200,7 +205,7 @@ def _syntax(file: Path, text: str, message: str) -> str:
     found = re.search(r"\(at line (\d+), column \d+\)", message)
     lines = text.splitlines()
     number = int(found.group(1)) if found else 0
-    if "overwrite" in message.lower() and 1 <= number <= len(lines):
+    if ("overwrite" in message or "twice" in message) and 1 <= number <= len(lines):
         key = lines[number - 1].split("=")[0].strip().strip("[]\"' ")
         headers = [
             m.group(1) for line in lines[: number - 1] if (m := re.match(r"\s*\[\s*([\w.]+)\s*\]", line))

@@ -1,0 +1,164 @@
+"""The sweep and plot commands: files, exit status, one-line messages, Ctrl-C."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+import w2sjax as w2s
+from tests.test_cli import run
+from w2sjax.figures.scatter import scatter
+from w2sjax.sweeps import store
+from w2sjax.sweeps.configuration import load_configuration
+
+TINY = Path(__file__).parents[1] / "examples" / "tiny.toml"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Commands set JAX's cache; the tests after these must not see it."""
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in names}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sweep") / "tiny.zarr"
+    assert run("sweep", str(TINY), "--out", str(out)) == 0
+    return out
+
+
+def test_sweep_writes_what_python_returns(finished: Path, capsys: pytest.CaptureFixture) -> None:
+    expected = w2s.sweep(**load_configuration(TINY).arguments())
+    assert capsys.readouterr().err == ""
+    ds = xr.open_zarr(finished, chunks=None)
+    for name in expected.data_vars:
+        np.testing.assert_allclose(ds[name], expected[name], rtol=1e-12)
+    assert run("sweep", str(TINY), "--out", str(finished)) == 0
+    captured = capsys.readouterr()
+    assert "plan: 4 cells (2 runs of 24 pairs), 1 compilation, 2 chunks" in captured.err
+    assert "2 chunks done already" in captured.err
+    assert captured.out == f"wrote {finished} and {finished.with_name('tiny.summary.json')}\n"
+    assert run("sweep", str(TINY), "--out", str(finished), "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_prints_how_to_resume(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, finished: Path
+) -> None:
+    file, out = tmp_path / "my sweep.toml", tmp_path / "a.zarr"
+    file.write_text(TINY.read_text().replace("pairs = 24", "pairs = 24\nchunk_pairs = 8"))
+    write = store.Writer.write
+
+    def interrupted(self: store.Writer, *arguments: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Writer, "write", interrupted)
+        assert run("sweep", str(file), "--out", str(out)) == 130
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last == (
+        f"stopped with 1 of 6 chunks done in {out}; resume with: w2sjax sweep '{file}' --out {out}"
+    )
+    assert run("plot", str(out), "--out", str(tmp_path / "a.png")) == 0
+    assert "16.7% of the sweep is done" in capsys.readouterr().out
+    assert run("sweep", str(file), "--out", str(out)) == 0
+    xr.testing.assert_equal(xr.open_zarr(out, chunks=None), xr.open_zarr(finished, chunks=None))
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (
+            ("weak_noise", "weak_nois"),
+            (),
+            "axes.weak_nois is not a field that can vary: did you mean axes.weak_noise?",
+        ),
+        (("width = 4", "width = 5"), (), "holds world.width=4 but this sweep has world.width=5"),
+        (("", ""), ("--precision", "float32"), 'holds dtype="float64" but this sweep has dtype="float32"'),
+        (("", ""), ("--precision", "half"), "--precision 'half' is not known"),
+    ],
+)
+def test_sweep_mistakes_exit_two(
+    finished: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    change: tuple[str, str],
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    file = tmp_path / "changed.toml"
+    file.write_text(TINY.read_text().replace(*change, 1) if change[0] != "weak_noise" else _last(change))
+    try:
+        assert run("sweep", str(file), "--out", str(finished), "--quiet", *options) == 2
+    finally:
+        jax.config.update("jax_enable_x64", True)
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+
+
+def _last(change: tuple[str, str]) -> str:
+    head, tail = TINY.read_text().split("[axes]")
+    return f"{head}[axes]{tail.replace(*change)}"
+
+
+def test_plot_draws_panels_with_units(finished: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "a.svg"):
+        arguments = ("--x", "misfit", "--y", "gain", "--color", "weak_noise", "--facet", "ridge")
+        assert run("plot", str(finished), *arguments, "--out", str(tmp_path / name)) == 0
+        assert (tmp_path / name).stat().st_size > 10_000
+    blocks = [xr.open_zarr(finished, chunks=None)]
+    figure = scatter(blocks, x="misfit", y="gain", color="weak_noise", facet="ridge")
+    assert (
+        "[squared label unit]" in figure.get_supxlabel() and "[squared label unit]" in figure.get_supylabel()
+    )
+    assert [panel.get_title() for panel in figure.axes] == ["ridge = 0", "ridge = 0.001"]
+    line = figure.axes[0].lines[0].get_xydata()
+    np.testing.assert_array_equal(line[:, 0], line[:, 1])
+    drawn = figure.axes[0].collections[0].get_offsets()
+    expected = blocks[0].isel(ridge=0)
+    assert {tuple(point) for point in np.asarray(drawn)} == set(
+        zip(expected["misfit"].values.ravel(), expected["gain"].values.ravel(), strict=True)
+    )
+    one_axis = scatter(blocks, x="ridge", y="deviation", points=50)
+    assert "squared feature unit" in one_axis.get_supxlabel() and not one_axis.axes[0].lines
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--x", "misfitt"), "--x misfitt is no variable or axis of this store: did you mean misfit?"),
+        (("--color", "weaknoise"), "--color weaknoise is no axis of this store: did you mean weak_noise?"),
+        (("--facet", "gain"), "--facet gain is no axis"),
+        (("--facet", "pair"), "--facet pair has 24 values"),
+        (("--points", "0"), "--points=0 is too small"),
+        (("--out", "a.pgn"), "has no known ending"),
+        (("--out", "/proc/a.png"), "cannot be written"),
+    ],
+)
+def test_plot_mistakes_exit_two(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture, options: tuple[str, ...], message: str
+) -> None:
+    out = () if "--out" in options else ("--out", str(tmp_path / "a.png"))
+    assert run("plot", str(finished), *options, *out) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+
+
+def test_plot_needs_a_store_with_something_done(
+    tmp_path: Path, finished: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run("plot", str(tmp_path), "--out", str(tmp_path / "a.png")) == 2
+    assert "is not a Zarr v3 store" in capsys.readouterr().err
