@@ -1,9 +1,17 @@
 """Strict JAX for every test: float64, no implicit promotion of dtypes or ranks."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
-import jax
 import pytest
+
+# Programs are compiled once for all tests, subprocesses included, and kept for the next run.
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
+import jax  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -86,8 +86,8 @@ def test_a_users_world_sweeps_over_its_own_fields(key: jax.Array) -> None:
 def test_published_panels_look_as_published() -> None:
     """Slope and R2 of gain on misfit over 100 tasks, and the floor of the deviation.
 
-    Of 400 draws, 96% of the realizable panels had a slope of 0.8 to 1.2 and R2 > 0.95; of the others, 81% had a slope of
-    0.7 to 1.0, 94% R2 > 0.85, and the median of deviation / weak_error was -8.7%.
+    Of 400 draws, 96% of the realizable panels had a slope of 0.8 to 1.2 and R2 > 0.95; of the others, 81% had a slope
+    of 0.7 to 1.0, 94% R2 > 0.85, and the median of deviation / weak_error was -8.7%.
     """
     for strong_noise, slopes, least_r2 in ((0.0, (0.8, 1.2), 0.95), (0.01, (0.7, 1.0), 0.85)):
         world = dataclasses.replace(WORLD, strong_noise=strong_noise)

@@ -39,8 +39,8 @@ def along(dataset: xr.Dataset, curve: str) -> xr.Dataset:
 def distance(cells: xr.Dataset, realizable: bool) -> xr.DataArray:
     """Return how far deviation / weak_error of every pair and task is from its limit, by size.
 
-    The weak_error is that of the largest size. In the realizable world the limit is zero. Otherwise it is not known, and
-    the value at the largest size stands for it: the draws are common, so that differences are small where sizes are.
+    The weak_error is that of the largest size. In the realizable world the limit is zero. Otherwise it is not known,
+    and the value at the largest size stands for it: the draws are common to all sizes.
     """
     scale = cells["weak_error"].isel(n=-1)
     relative = cells["deviation"] / scale.where(scale > 0)
