@@ -1,0 +1,68 @@
+"""The finite-sample map on a Dataset whose exponents are known by construction."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from w2sjax import settings
+from w2sjax.figures.finite_sample import along, distance, finite_sample_map, finite_sample_slopes
+
+SIZES = [100, 200, 400, 1600, 6400, 25_600, 102_400]
+FLOOR = -0.08
+
+
+@pytest.fixture(scope="module")
+def dataset() -> xr.Dataset:
+    """deviation / weak_error = floor + a / sqrt(n_strong) + b / n_weak with independent Gaussian a and b."""
+    rng = np.random.default_rng(0)
+    pairs, tasks, count = 300, 4, len(SIZES)
+    n = np.array(SIZES, float)
+    a, b = rng.normal(size=(2, pairs, tasks, 1, 1))
+    noisy = a / n[None, None, None, :] ** 0.5 + b / n[None, None, :, None]
+    deviation = np.stack([noisy, FLOOR + noisy], axis=2)
+    dims = ("pair", "task", "strong_noise", "n_weak", "n_strong")
+    weak_error = 2 * np.ones((pairs, tasks, 2, count, count))
+    return xr.Dataset(
+        {"deviation": (dims, 2 * deviation), "weak_error": (dims, weak_error)},
+        coords={"strong_noise": [0.0, 0.01], "n_weak": SIZES, "n_strong": SIZES},
+    )
+
+
+def test_exponents_and_floor_are_recovered(dataset: xr.Dataset) -> None:
+    report = finite_sample_slopes(dataset)
+    realizable, other = report["strong_noise=0"], report["strong_noise=0.01"]
+    for curve in ("n_strong", "both"):
+        fit = realizable[curve]
+        assert fit["slope"] == pytest.approx(-0.5, abs=0.02)  # 1/n is a few per cent of 1/sqrt(n) here
+        assert fit["low"] <= fit["slope"] <= fit["high"]
+    # With n_strong at its largest the change with n_weak is 1/n less its value at the largest size.
+    assert other["n_weak"]["slope"] == pytest.approx(-1, abs=0.03)
+    assert other["median_relative_deviation_at_largest_size"] == pytest.approx(FLOOR, abs=1e-3)
+    assert "-0.5" in report["headline"]
+
+
+def test_curves_hold_the_right_cells(dataset: xr.Dataset) -> None:
+    world = dataset.sel(strong_noise=0.0)
+    for n in SIZES[:2]:
+        for curve, sizes in (("n_weak", (n, SIZES[-1])), ("n_strong", (SIZES[-1], n)), ("both", (n, n))):
+            cell = world.sel(n_weak=sizes[0], n_strong=sizes[1])
+            values = along(world, curve).sel(n=n)
+            xr.testing.assert_allclose(values.drop_vars("n"), cell.drop_vars(["n_weak", "n_strong"]))
+    assert distance(along(world, "both"), realizable=True).min() >= 0
+
+
+def test_figure_names_its_axes_and_lines(dataset: xr.Dataset) -> None:
+    figure = finite_sample_map(dataset, "title")
+    left, right = figure.axes
+    assert "sample size n" in left.get_xlabel() and "weak error" in left.get_ylabel()
+    assert "largest n" in right.get_ylabel()
+    labels = left.get_legend_handles_labels()[1]
+    assert len(labels) == 5 and any("exponent" in label for label in labels)
+
+
+def test_setting_spans_four_decades() -> None:
+    setting = settings.get("finite-sample")
+    for name in ("n_weak", "n_strong"):
+        sizes = setting.axes[name]
+        assert len(sizes) >= 16 and sizes[-1] / sizes[0] >= 1e4
+    assert setting.pairs >= 1000
