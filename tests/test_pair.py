@@ -177,3 +177,15 @@ def test_refusals(key: jax.Array) -> None:
 
     with pytest.raises(ValueError, match=r"features returned weak of shape"):
         w2s.run_pair(Wrong(), protocol, key)
+
+
+def test_units_that_the_pilot_hardly_sees_keep_their_digits() -> None:
+    """Rarely active units: constant, or collinear with others, on the pilot or the sample but not on both."""
+    world = w2s.worlds.PerturbedMLP(weak_noise=0.02, strong_noise=0.01)
+    protocol = w2s.Protocol(n_weak=500, n_strong=200, n_eval=500, tasks=3)
+    for index in (27, 46, 91, *range(12)):
+        key = pair_key(jax.random.key(0), index)
+        outcome, expected = w2s.run_pair(world, protocol, key), errors(world, protocol, key)
+        for name in NAMES:
+            error = np.abs(np.asarray(getattr(outcome, name)) - expected[name]) / expected["weak_error"]
+            assert error.max() < 1e-9, (name, index, error.max())

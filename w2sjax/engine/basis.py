@@ -14,7 +14,11 @@ from w2sjax.engine.products import product
 PILOT_ROWS_PER_UNIT = 5
 """Pilot sample size per feature; the whitened covariance then has a condition number near 6."""
 
-_ROUNDS = 2
+CONSTANT_IN_EPS = 256
+"""A feature that varies by fewer units of rounding of its size, within a sample, is constant there."""
+
+UNRESOLVED = 0.01
+"""Directions of a smaller spread after the first round of whitening are left alone by the second."""
 
 
 @chex.dataclass(frozen=True)
@@ -58,8 +62,9 @@ def pilot_basis(features: jax.Array) -> Basis:
     """Whiten a pilot sample by shifted Cholesky factorizations, applied twice.
 
     The shift (a few hundred units of rounding) keeps the first factorization positive when features are collinear; the
-    second round whitens what the first one could not resolve, so condition numbers up to about 1 / eps are reached
-    without a QR of the sample. A feature that is constant on the pilot keeps a huge but finite coordinate.
+    second round whitens what the first one could not resolve. A direction of which the pilot shows less than
+    `UNRESOLVED` of what the shift leaves, or nothing, is left as it is: a unit that is active on one row of the pilot
+    may be active on many rows of a sample, and a coordinate magnified by the pilot's rounding would drown all others.
 
     Args:
         features: `[d, n]` floating, n several times d.
@@ -73,12 +78,16 @@ def pilot_basis(features: jax.Array) -> Basis:
     center = jnp.mean(features, axis=1)
 
     def whiten_again(
-        state: tuple[jax.Array, jax.Array, jax.Array], _: None
+        state: tuple[jax.Array, jax.Array, jax.Array], least: jax.Array
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
         coordinates, whiten, unwhiten = state
-        scale = safe_scale(jnp.sqrt(jnp.mean(coordinates * coordinates, axis=1)))
+        spread = jnp.sqrt(jnp.mean(coordinates * coordinates, axis=1))
+        resolved = spread > least
+        scale = jnp.where(resolved, safe_scale(spread), 1)
         scaled = coordinates / scale[:, None]
-        factor = jnp.linalg.cholesky(product(scaled, scaled.T) / features.shape[1] + shift)
+        covariance = product(scaled, scaled.T) / features.shape[1] + shift
+        covariance = jnp.where(resolved[:, None] & resolved[None, :], covariance, identity)
+        factor = jnp.linalg.cholesky(covariance)
         inverse = jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
         return (
             product(inverse, scaled),
@@ -87,5 +96,8 @@ def pilot_basis(features: jax.Array) -> Basis:
         ), None
 
     start = (features - center[:, None], identity, identity)
-    (_, whiten, unwhiten), _ = jax.lax.scan(whiten_again, start, length=_ROUNDS)  # compiled once
+    # The first round compares with the features' own size, the second with the unit size that the first one leaves.
+    constant = CONSTANT_IN_EPS * float(jnp.finfo(features.dtype).eps) * jnp.max(jnp.abs(features), axis=1)
+    thresholds = jnp.stack([constant, jnp.full_like(constant, UNRESOLVED)])
+    (_, whiten, unwhiten), _ = jax.lax.scan(whiten_again, start, thresholds)  # compiled once
     return Basis(center=center, whiten=whiten, unwhiten=unwhiten)

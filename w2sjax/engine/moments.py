@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.engine.basis import Basis, rounding_shift
+from w2sjax.engine.basis import CONSTANT_IN_EPS, Basis, rounding_shift
 from w2sjax.engine.intervals import Plan, plan_intervals
 from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK
@@ -23,8 +23,8 @@ from w2sjax.engine.randomness import BLOCK
 ROWS_KEPT_PER_UNIT = 4
 """A sample of at most this many rows per feature is compressed by QR of its rows instead of through moments."""
 
-CONSTANT_IN_EPS = 256
-"""A feature that varies by fewer units of rounding of its size, within a sample, is constant there."""
+NOISE_IN_SHIFTS = 4
+"""A direction whose variance, given the directions before it, is below this many shifts is rounding noise."""
 
 Stream = Any
 """Whatever a block is drawn from, stacked over blocks on leading axes: keys."""
@@ -34,10 +34,11 @@ DrawBlock = Callable[[Stream], tuple[jax.Array, jax.Array | None]]
 
 
 class Sums(NamedTuple):
-    """Sums over rows of v v', v, v e' and e, for coordinates v `[d]` and label noise e `[task]`."""
+    """Sums over rows of v v', v, |u|, v e' and e, for coordinates v `[d]` of features u and label noise e `[task]`."""
 
     products: jax.Array
     coordinates: jax.Array
+    magnitudes: jax.Array
     noise_products: jax.Array | None
     noise: jax.Array | None
 
@@ -64,6 +65,7 @@ def _block_sums(basis: Basis, features: jax.Array, noise: jax.Array | None) -> S
     return Sums(
         products=product(coordinates, coordinates.T),
         coordinates=jnp.sum(coordinates, axis=1),
+        magnitudes=jnp.sum(jnp.abs(features), axis=1),
         noise_products=None if noise is None else product(coordinates, noise.T),
         noise=None if noise is None else jnp.sum(noise, axis=1),
     )
@@ -206,11 +208,15 @@ def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSampl
     shifted = covariance + identity * jnp.where(alive, shift, 1)[None, :]
     scale = jnp.sqrt(diagonal_of(shifted))
     factor = jnp.linalg.cholesky(shifted / (scale[:, None] * scale[None, :]))
-    coordinate_rows = jnp.where(alive[None, :], factor.T * scale[None, :], 0)
+    kept = diagonal_of(factor) ** 2 > NOISE_IN_SHIFTS * rounding_shift(width, mean.dtype)
+    coordinate_rows = jnp.where(kept[:, None] & alive[None, :], factor.T * scale[None, :], 0)
     rows = product(coordinate_rows, basis.unwhiten.T)
     size_of_terms = product(jnp.abs(basis.unwhiten), jnp.linalg.norm(coordinate_rows, axis=0)[:, None])[:, 0]
     features_mean = basis.center + product(basis.unwhiten, mean[:, None])[:, 0]
     rows = _zero_constant(rows, size_of_terms + jnp.abs(features_mean))
+    dead = sums.magnitudes == 0  # exact, where moments know zero to rounding only
+    rows = jnp.where(dead[None, :], 0, rows)
+    features_mean = jnp.where(dead, 0, features_mean)
     if sums.noise is None or sums.noise_products is None:
         return CompressedSample(mean=features_mean, rows=rows, noise_mean=None, noise_rows=None)
     noise_mean = sums.noise / size
@@ -218,6 +224,7 @@ def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSampl
     noise_rows = jax.lax.linalg.triangular_solve(
         factor, jnp.where(alive[:, None], cross / scale[:, None], 0), left_side=True, lower=True
     )
+    noise_rows = jnp.where(kept[:, None], noise_rows, 0)
     return CompressedSample(mean=features_mean, rows=rows, noise_mean=noise_mean, noise_rows=noise_rows)
 
 
