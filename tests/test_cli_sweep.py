@@ -63,13 +63,9 @@ def test_ctrl_c_prints_how_to_resume(
         signal.raise_signal(signal.SIGINT)
         write(self, *arguments)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(store.Writer, "write", interrupted)
-            assert run("sweep", str(file), "--out", str(out)) == 130
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Writer, "write", interrupted)
+        assert run("sweep", str(file), "--out", str(out)) == 130
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last == (
         f"stopped with 1 of 6 chunks done in {out}; resume with: w2sjax sweep '{file}' --out {out}"
