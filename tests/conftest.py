@@ -1,6 +1,7 @@
 """Strict JAX for every test: float64, no implicit promotion of dtypes or ranks."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ import jax  # noqa: E402
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# A shell's background job ignores SIGINT, and so would the sweeps under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEED = 0
 
