@@ -6,16 +6,13 @@ Every grid is one call of the compiled program for a group of pairs. The variant
 change of the machine's speed meets all of them; the record holds the least and the median time of each.
 """
 
-import argparse
-import json
 import resource
 import time
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import recording
 
 import w2sjax as w2s
 from w2sjax.sweeps.batch import group_size, local_mesh, run_group
@@ -38,12 +35,7 @@ def variants() -> dict[str, dict[str, list[Any]]]:
 
 def main() -> None:
     """Run all variants and write the record as JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--fast", action="store_true", help="two repeats: a check that it runs")
-    parser.add_argument("--out", type=Path, help="where to write the JSON (default: standard output)")
-    options = parser.parse_args()
+    options = recording.options(__doc__)
     protocol = w2s.Protocol(n_eval=SIZES[-1], tasks=TASKS)
     mesh = local_mesh()
     group = group_size() * mesh.devices.size
@@ -72,8 +64,7 @@ def main() -> None:
     base = "largest size"
     report = {
         "benchmark": "cheap_axes",
-        "device": f"{jax.local_device_count()} x {jax.local_devices()[0].device_kind}",
-        "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy")},
+        **recording.surroundings(),
         "dtype": str(jax.numpy.zeros(()).dtype),
         "sizes": SIZES,
         "ridges": len(RIDGES),
@@ -92,12 +83,7 @@ def main() -> None:
         ],
         "peak_resident_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    text = json.dumps(report, indent=2) + "\n"
-    if options.out is None:
-        print(text, end="")
-    else:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text)
+    recording.write(report, options.out)
 
 
 if __name__ == "__main__":

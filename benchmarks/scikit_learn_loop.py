@@ -9,18 +9,15 @@ repeat by repeat. Agreement compares the two on identical features: the loop's r
 that the sweep draws.
 """
 
-import argparse
-import json
 import platform
 import resource
 import time
 import warnings
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import recording
 from sklearn.linear_model import Ridge
 
 import w2sjax as w2s
@@ -153,12 +150,7 @@ def record(tasks: int, precision: str, repeats: int, loop_pairs: int, sweep_pair
 
 def main() -> None:
     """Run all records and write them as JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--fast", action="store_true", help="one repeat of few pairs: a check that it runs")
-    parser.add_argument("--out", type=Path, help="where to write the JSON (default: standard output)")
-    options = parser.parse_args()
+    options = recording.options(__doc__)
     # The loop's ridge is too small for scikit-learn's taste; that is part of the setting.
     warnings.filterwarnings("ignore", module="sklearn")
     settings = [(100, "float64")] if options.fast else [
@@ -167,17 +159,11 @@ def main() -> None:
     repeats, loop_pairs, sweep_pairs = (1, 2, 8) if options.fast else (7, 6, 64)
     report = {
         "benchmark": "scikit_learn_loop",
-        "device": f"{jax.local_device_count()} x {jax.local_devices()[0].device_kind}",
+        **recording.surroundings("scikit-learn"),
         "processor": platform.processor() or platform.machine(),
-        "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scikit-learn")},
         "records": [record(*setting, repeats, loop_pairs, sweep_pairs) for setting in settings],
     }
-    text = json.dumps(report, indent=2) + "\n"
-    if options.out is None:
-        print(text, end="")
-    else:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text)
+    recording.write(report, options.out)
 
 
 if __name__ == "__main__":

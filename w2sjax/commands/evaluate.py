@@ -1,6 +1,5 @@
 """`w2sjax evaluate`: the experiment on features saved as arrays."""
 
-import json
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import typer
 
 from w2sjax.commands.errors import UserMistake
+from w2sjax.commands.reports import report_text
 from w2sjax.validation import check_number, nearest
 
 REQUIRED = (
@@ -59,14 +59,14 @@ def evaluate(
     flags = [str(flag.name) for flag in Flag if status["code"] & flag]
     Console().print(_table(f"{file.name}, {used}", values, status | {"code": ", ".join(flags) or "ok"}))
     report = {
-        **{name: [_number(float(x)) for x in array] for name, array in values.items()},
-        "status": {name: _number(x) for name, x in status.items()} | {"flags": flags},
+        **{name: array.tolist() for name, array in values.items()},
+        "status": status | {"flags": flags},
         "precision": used,
         "ridge_weak": ridge_weak,
         "ridge_strong": ridge_strong,
         "fit_intercept": intercept,
     }
-    text = json.dumps(report, indent=2)
+    text = report_text(report)
     if json_file is None:
         print(text)
     else:
@@ -129,11 +129,6 @@ def _write(file: Path, text: str) -> None:
         raise UserMistake(
             f"--json {file} cannot be written ({error.strerror}): choose another path."
         ) from error
-
-
-def _number(value: float) -> float | None:
-    """Return a JSON number; null in place of NaN and infinity, which JSON lacks."""
-    return value if np.isfinite(value) else None
 
 
 def _table(title: str, values: dict[str, np.ndarray], status: dict[str, Any]) -> Any:

@@ -59,7 +59,7 @@ def plot(
 def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
     """Return a store as a lazy Dataset, the parts of it that are done, and their share of the sweep.
 
-    A store without regions, such as that of `reproduce`, is one part.
+    A Dataset that was written by `to_zarr`, without regions, is one part.
 
     Raises:
         UserMistake: if the path is not a store. ValueError if it is a damaged one.

@@ -2,25 +2,16 @@
 
 import importlib
 import json
-import math
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from w2sjax.commands.errors import UserMistake
-
-
-def _null_for_nan(value: Any) -> Any:
-    """Return a JSON value with null in place of NaN and infinity, which JSON lacks."""
-    if isinstance(value, dict):
-        return {key: _null_for_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_null_for_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+from w2sjax.commands.reports import report_text
 
 
 def reproduce(
@@ -85,5 +76,5 @@ def reproduce(
         "seconds_to_data": round(computed, 3),
         "seconds": round(time.perf_counter() - started, 3),
     }
-    (out / "summary.json").write_text(json.dumps(_null_for_nan(summary), indent=2, allow_nan=False) + "\n")
+    (out / "summary.json").write_text(report_text(summary) + "\n")
     print(f"{headline}; wrote {out / 'figure.png'}")

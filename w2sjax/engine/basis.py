@@ -48,11 +48,6 @@ class Basis:
         return product(self.whiten, features - self.center[:, None])
 
 
-def safe_scale(scale: jax.Array) -> jax.Array:
-    """Replace zeros and non-finite values by one, so that a dead unit divides to zero."""
-    return jnp.where((scale > 0) & jnp.isfinite(scale), scale, 1)
-
-
 def rounding_shift(size: int, dtype: jnp.dtype) -> float:
     """Return the diagonal shift that keeps a Cholesky factorization of a unit-diagonal matrix positive."""
     return 4.0 * size * float(jnp.finfo(dtype).eps)
@@ -82,8 +77,8 @@ def pilot_basis(features: jax.Array) -> Basis:
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
         coordinates, whiten, unwhiten = state
         spread = jnp.sqrt(jnp.mean(coordinates * coordinates, axis=1))
-        resolved = spread > least
-        scale = jnp.where(resolved, safe_scale(spread), 1)
+        resolved = (spread > least) & jnp.isfinite(spread)
+        scale = jnp.where(resolved, spread, 1)
         scaled = coordinates / scale[:, None]
         covariance = product(scaled, scaled.T) / features.shape[1] + shift
         covariance = jnp.where(resolved[:, None] & resolved[None, :], covariance, identity)

@@ -17,13 +17,10 @@ from w2sjax.engine.outcome import Flag, Outcome, Status, outcome_from_residuals
 from w2sjax.engine.products import product
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.randomness import BLOCK, Role, block_keys
-from w2sjax.engine.ridge import RidgeFactor, dropped_effect, factorize, solve
+from w2sjax.engine.ridge import RANK_TOLERANCE_IN_EPS, RidgeFactor, dropped_effect, factorize, solve
 from w2sjax.engine.standard_errors import standard_errors
 from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.static import as_pytree
-
-RANK_TOLERANCE_IN_EPS = 64
-"""Singular values below this many units of rounding, relative to the largest, are noise of the features themselves."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,7 +196,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
             spread = standard_errors(
                 draw,
                 keys[Role.EVAL],
-                lambda joint: _parts(joint, ORDER, widths),
+                lambda joint: _parts(joint, ORDER, widths, axis=0),
                 heads,
                 models,
                 outcome,
@@ -349,19 +346,20 @@ def _factorize(rows: list[jax.Array], sizes: list[tuple[int, ...]]) -> list[Ridg
 
 def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str, int]) -> Sample:
     """Split the joint features of stacked samples, on the last axis, by representation."""
-    mean, rows = sample.mean.T, jnp.moveaxis(sample.rows, -1, 0)
     return Sample(
-        mean={name: part.T for name, part in _parts(mean, names, widths).items()},
-        rows={name: jnp.moveaxis(part, 0, -1) for name, part in _parts(rows, names, widths).items()},
+        mean=_parts(sample.mean, names, widths, axis=-1),
+        rows=_parts(sample.rows, names, widths, axis=-1),
         noise_mean=sample.noise_mean,
         noise_rows=sample.noise_rows,
     )
 
 
-def _parts(joint: jax.Array, names: tuple[str, ...], widths: dict[str, int]) -> dict[str, jax.Array]:
-    """Split joint features, on the first axis, by representation."""
+def _parts(
+    joint: jax.Array, names: tuple[str, ...], widths: dict[str, int], axis: int
+) -> dict[str, jax.Array]:
+    """Split joint features along an axis by representation."""
     stops = list(itertools.accumulate(widths[name] for name in names))
-    return {name: joint[stop - widths[name] : stop] for name, stop in zip(names, stops, strict=True)}
+    return dict(zip(names, jnp.split(joint, stops[:-1], axis=axis), strict=True))
 
 
 def _pilot(pair: Any, key: jax.Array, widths: dict[str, int]) -> Basis:

@@ -24,7 +24,9 @@ from w2sjax.engine.extended import (
     subtract,
     transposed_product,
 )
+from w2sjax.engine.products import product as matmul
 from w2sjax.engine.ridge import (
+    RANK_TOLERANCE_IN_EPS,
     RidgeFactor,
     augmented_core,
     dropped_effect,
@@ -46,9 +48,6 @@ PROPORTIONAL_IN_EPS = 8
 
 PURIFICATIONS = 2
 """Rounds; each one shrinks what columns of large scale leave in those of small scale by a rounding error."""
-
-LEAST_RANK_TOLERANCE_IN_EPS = 64
-"""Singular values below this many units of rounding, relative to the largest, are noise of the features themselves."""
 
 
 class Training(NamedTuple):
@@ -116,7 +115,7 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
     centred, source, share = _merge_proportional(centred)
 
     orthogonal, reduced = jnp.linalg.qr(centred) if rows > width else (None, centred)
-    tolerance = eps * max(LEAST_RANK_TOLERANCE_IN_EPS, width, math.sqrt(rows))
+    tolerance = eps * max(RANK_TOLERANCE_IN_EPS, width, math.sqrt(rows))
     factor = factorize(reduced, tolerance, rows - 1 if fit_intercept else rows)
     frame_of_all = jnp.take(factor.frame, source, axis=0) * share[:, None]
     # Columns that are constant or joined to others could account for nothing, so they have no part in what was lost.
@@ -152,7 +151,7 @@ def _merge_proportional(centred: jax.Array) -> tuple[jax.Array, jax.Array, jax.A
     unit = centred / jnp.where(norm > 0, norm, 1)[None, :]
     # Along a random direction multiples of each other are neighbours, and hardly anything comes between them.
     direction = jnp.asarray(np.random.default_rng(0).standard_normal(rows), centred.dtype)
-    along = _matmul(direction, unit)
+    along = matmul(direction, unit)
     sign = jnp.where(along < 0, -1, 1).astype(centred.dtype)
     order = jnp.argsort(jnp.abs(along))
     sorted_unit = jnp.take(unit * sign[None, :], order, axis=1)
@@ -183,7 +182,7 @@ def _span_of_rows(rows: Sliced, factor: RidgeFactor, bits: int, count: int) -> E
 
     def purify(spanning: Extended, _: None) -> tuple[Extended, None]:
         # Rounding of the combinations leaves parts of columns of large scale in those of small scale.
-        mixture = jnp.triu(_matmul(factor.frame.T, spanning.high))
+        mixture = jnp.triu(matmul(factor.frame.T, spanning.high))
         dropped = jnp.arange(mixture.shape[0], dtype=jnp.int32) >= factor.rank
         mixture = jnp.where(jnp.diag(dropped), 1, mixture)
         inverse = _triangular(mixture, jnp.eye(mixture.shape[0], dtype=mixture.dtype), transpose=False)
@@ -213,13 +212,13 @@ def fit(
     power = jnp.sum(centred * centred, axis=0)
     targets = centred
     if training.orthogonal is not None:
-        targets = _matmul(training.orthogonal.T, centred)
+        targets = matmul(training.orthogonal.T, centred)
 
     bits, _ = _slicing((rows, training.shift.shape[0]), labels.dtype)
 
     def lift(coordinates: jax.Array) -> Extended:
         if training.frame is None:
-            return extended(_matmul(factor.frame, coordinates))
+            return extended(matmul(factor.frame, coordinates))
         return product(training.frame, extended(coordinates), bits)
 
     _, triangle = augmented_core(factor, ridge)
@@ -249,7 +248,7 @@ def fit(
         zero = jax.tree.map(jnp.zeros_like, weights)
         gradient, _none = jax.lax.scan(add_block, zero, (training.blocks, residual))
         descent = gradient.high / rows + (gradient.low / rows - ridge * weights.high)
-        inner = _matmul(factor.frame.T, descent)
+        inner = matmul(factor.frame.T, descent)
         step = jnp.where(kept, _triangular(triangle, inner, transpose=True), 0)
         size = jnp.sum(step * step, axis=0)  # the change of the predictions
         useful = size < state.size / 4  # where it does not shrink, rounding has taken over
@@ -305,10 +304,6 @@ def _in_blocks(values: jax.Array) -> jax.Array:
     count = -(-rows // BLOCK_ROWS)
     size = -(-rows // count)
     return jnp.pad(values, ((0, count * size - rows), (0, 0))).reshape(count, size, width)
-
-
-def _matmul(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 
 
 def _triangular(triangle: jax.Array, right_side: jax.Array, transpose: bool) -> jax.Array:

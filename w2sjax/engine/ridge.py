@@ -10,6 +10,9 @@ import jax.numpy as jnp
 
 from w2sjax.engine.products import product
 
+RANK_TOLERANCE_IN_EPS = 64
+"""Singular values below this many units of rounding, relative to the largest, are noise of the features themselves."""
+
 
 @chex.dataclass(frozen=True)
 class RidgeFactor:
@@ -133,17 +136,15 @@ def augmented_core(factor: RidgeFactor, ridge: jax.Array) -> tuple[jax.Array, ja
     return orthogonal, triangle
 
 
-def solve_accurately(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
-    """Like `solve`, but by a QR factorization of the augmented core for each ridge.
+def solve_in_frame(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
+    """Like `solve`, but in coordinates of the frame and by a QR factorization of the augmented core for each ridge.
 
     The augmented problem [core; sqrt(ridge) I] is invariant to column scales, so features whose scales differ by many
     orders of magnitude keep their digits at every ridge. One factorization of `2k x k` per ridge.
+
+    Returns:
+        `[k, task]`; coefficients are frame @ coordinates.
     """
-    return product(factor.frame, solve_in_frame(factor, targets, ridge))
-
-
-def solve_in_frame(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
-    """Return `solve_accurately` in coordinates of the frame, `[k, task]`: coefficients are frame @ coordinates."""
     size = factor.triangle.shape[0]
     projected = product(factor.left.T, targets)
     kept = jnp.arange(size, dtype=jnp.int32) < factor.rank

@@ -186,7 +186,7 @@ def result_template(grid: Grid, cell: Cell, seed: int, step: int) -> dict[str, n
 def bytes_per_pair(cell: Cell) -> int:
     """Estimate the working memory of one pair, in bytes: streamed blocks, moments per size, and results."""
     design = cell.design
-    shapes = jax.eval_shape(lambda key: tuple(cell.world.draw(key).features(key, BLOCK)), jax.random.key(0))
+    shapes = _block_features.eval_shape(as_pytree(cell.world), jax.random.key(0))
     width = sum(shape.shape[1] for shape in shapes)
     itemsize = jnp.zeros(()).dtype.itemsize
     cells = len(design.n_weak) * len(design.n_strong) * len(design.n_eval) * cell.numbers.ridge_weak.size
@@ -196,6 +196,12 @@ def bytes_per_pair(cell: Cell) -> int:
     if design.standard_errors:
         results += cells * design.tasks * 8 * BLOCK
     return itemsize * (streamed + moments + results)
+
+
+@jax.jit
+def _block_features(world: Any, key: jax.Array) -> tuple[jax.Array, ...]:
+    """Never run: a jitted function remembers its abstract trace, so that a repeated sweep does not trace again."""
+    return tuple(world.draw(key).features(key, BLOCK))
 
 
 def megabytes(count: int) -> str:

@@ -154,4 +154,4 @@ def _in_store(plan: Plan, path: Path, index: int, count: int, *, show: bool) -> 
 
 def _where(grid: Grid, plan: Plan, region: Region) -> tuple[Any, ...]:
     position = plan.cells[region.cell].position
-    return place(grid, position, slice(region.pairs.start, region.pairs.stop))
+    return place(grid.axes, position, slice(region.pairs.start, region.pairs.stop))

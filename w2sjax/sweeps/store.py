@@ -402,7 +402,7 @@ class Writer:
             StoreError: if a file cannot be written; regions done before stay as they are.
         """
         where = place(
-            self._plan.grid,
+            self._plan.grid.axes,
             self._plan.cells[region.cell].position,
             slice(region.pairs.start, region.pairs.stop),
         )

@@ -1,7 +1,7 @@
 """The loop of every sweep: groups of pairs go to the devices, finished regions come back."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -11,7 +11,6 @@ import numpy as np
 from w2sjax.engine.outcome import Flag
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import local_mesh, run_group
-from w2sjax.sweeps.grid import Grid
 from w2sjax.sweeps.plan import Plan, Region
 from w2sjax.worlds.static import as_pytree
 
@@ -103,9 +102,9 @@ def _collect(
             yield region, {name: np.concatenate([p[name] for p in parts]) for name in arrays}
 
 
-def place(grid: Grid, position: dict[str, int], pairs: slice) -> tuple[Any, ...]:
+def place(axes: Iterable[str], position: dict[str, int], pairs: slice) -> tuple[Any, ...]:
     """Return where the arrays of a cell go in arrays `[pair, *axes, ...]`."""
-    return (pairs, *(position.get(name, slice(None)) for name in grid.axes))
+    return (pairs, *(position.get(name, slice(None)) for name in axes))
 
 
 def count_flagged(arrays: Arrays) -> int:

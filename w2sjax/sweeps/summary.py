@@ -11,6 +11,7 @@ import numpy as np
 from w2sjax.engine.outcome import Flag
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.store import Description, StoreError, open_variable, reading, write_atomically
+from w2sjax.sweeps.stream import place
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -188,10 +189,7 @@ def _chunks(description: Description, cell: int, variable: str) -> Any:
     position = description.position(cell)
     for run in range(description.runs):
         pairs = description.pairs(run)
-        where = (
-            slice(pairs.start, pairs.stop),
-            *(position.get(name, slice(None)) for name in description.axes),
-        )
+        where = place(description.axes, position, slice(pairs.start, pairs.stop))
         with reading(description):
             values = np.asarray(array[where])
         yield values
