@@ -1,5 +1,6 @@
 """What one pair yields: errors, misfit, gain, and the numerical status they were obtained with."""
 
+import dataclasses
 import enum
 
 import chex
@@ -15,6 +16,21 @@ class Flag(enum.IntFlag):
     STRONG_RANK_DEFICIENT = 2
     ILL_CONDITIONED = 4
     NOT_FINITE = 8
+    WEAK_TRAINING_DIVERGED = 16
+    STRONG_TRAINING_DIVERGED = 32
+    WEAK_REPRESENTATION_DEAD = 64
+    STRONG_REPRESENTATION_DEAD = 128
+
+
+SERIOUS = (
+    Flag.ILL_CONDITIONED
+    | Flag.NOT_FINITE
+    | Flag.WEAK_TRAINING_DIVERGED
+    | Flag.STRONG_TRAINING_DIVERGED
+    | Flag.WEAK_REPRESENTATION_DEAD
+    | Flag.STRONG_REPRESENTATION_DEAD
+)
+"""What is counted as trouble while a sweep runs; a lower rank alone is not."""
 
 
 @chex.dataclass(frozen=True)
@@ -23,7 +39,9 @@ class Status:
 
     Attributes:
         code: int32, a combination of `Flag` bits. A rank below the width is a flag, not a failure: the head is then the
-            minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32).
+            minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32). The flags
+            of training and of dead representations come from worlds that train: parameters or losses that are not
+            finite, and features that are constant.
         weak_rank, strong_rank: int32, numerical rank of the centred features on the training split.
         weak_condition, strong_condition: ratio of the extreme singular values kept, columns scaled to unit norm.
         weak_dropped, strong_dropped: int32, directions dropped: width (or sample size, if smaller) minus rank.
@@ -65,6 +83,7 @@ class Outcome:
         pgr: gain / (weak_error - ceiling_error); NaN where the denominator is not positive.
         status: `Status`, one per pair.
         standard_errors: `StandardErrors` where the protocol asked for them, else None.
+        curves: training losses by name, `[progress]` each, where something was trained; else empty.
     """
 
     weak_error: jax.Array
@@ -76,6 +95,7 @@ class Outcome:
     pgr: jax.Array
     status: Status
     standard_errors: StandardErrors | None = None
+    curves: dict[str, jax.Array] = dataclasses.field(default_factory=dict)
 
 
 def outcome_from_residuals(

@@ -130,17 +130,22 @@ def numbers_of(protocol: Protocol) -> Numbers:
     )
 
 
-def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Outcome:
+def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepared: Any = None) -> Outcome:
     """Run one pair under every combination of sample sizes and every ridge pair of a grid.
 
     The features of each split are drawn once; sample sizes are prefixes of them, ridges share a factorization.
+
+    Args:
+        world, key: as in `run_pair`.
+        design, numbers: the grid.
+        prepared: what the world's preparations returned for this pair, if it has any and they were run before.
 
     Returns:
         An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, ridge, task]` (status without the task axis).
     """
     strong_role = Role.WEAK if design.reuse_inputs else Role.STRONG
     keys = block_keys(key, _blocks(design))
-    pair = world.draw(keys[Role.PAIR][0])
+    pair = draw_pair(world, keys[Role.PAIR][0], prepared)
     widths = _feature_widths(pair)
     heads = _target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
     basis = _pilot(pair, keys[Role.PILOT][0], widths)
@@ -209,7 +214,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
     over_eval = jax.vmap(over_ridges, in_axes=(None,) * 4 + (0, 0) + (None,) * 2)
     over_strong = jax.vmap(over_eval, in_axes=(None, None, 0, 0) + (None,) * 4)
     over_weak = jax.vmap(over_strong, in_axes=(0, 0) + (None,) * 6)
-    return over_weak(
+    outcome = over_weak(
         weak,
         weak_factors,
         strong,
@@ -218,6 +223,25 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> Ou
         jnp.array(design.n_eval, jnp.int32),
         numbers.ridge_weak,
         numbers.ridge_strong,
+    )
+    return with_diagnostics(outcome, pair)
+
+
+def draw_pair(world: Any, key: jax.Array, prepared: Any) -> Any:
+    """Draw a pair, from what was prepared for it where the world has preparations."""
+    return world.draw(key) if prepared is None else world.draw(key, prepared)
+
+
+def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
+    """Add the flags and the training curves of a pair that has `diagnostics()` to its outcome."""
+    if not hasattr(pair, "diagnostics"):
+        return outcome
+    code, curves = pair.diagnostics()
+    grid = outcome.status.code.shape
+    status = outcome.status.replace(code=outcome.status.code | code)  # type: ignore[attr-defined]
+    return outcome.replace(  # type: ignore[attr-defined]
+        status=status,
+        curves={name: jnp.broadcast_to(curve, (*grid, *curve.shape)) for name, curve in curves.items()},
     )
 
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from w2sjax.engine.outcome import Outcome
+from w2sjax.engine.outcome import Flag, Outcome
 from w2sjax.sweeps.grid import Grid
 
 MEANINGS = {
@@ -41,11 +41,15 @@ AXIS_MEANINGS = {
 }
 """Long name and unit of the axes that have them; others go by their field's name."""
 
+CURVE = "_loss_curve"
+"""Ending of the names of training curves."""
+
 LARGEST_LISTED = 64
 """Entries of an array beyond which a configuration holds its hash instead of its values."""
 
 STATUS_MEANINGS = {
-    "status_code": "numerical status, bits: 1 weak rank, 2 strong rank, 4 ill conditioned, 8 not finite",
+    "status_code": "status, bits: "
+    + ", ".join(f"{int(flag)} {flag.name.lower().replace('_', ' ')}" for flag in Flag if flag and flag.name),
     "status_weak_rank": "numerical rank of the weak features",
     "status_strong_rank": "numerical rank of the strong features",
     "status_weak_condition": "condition number of the weak features, columns scaled",
@@ -65,7 +69,7 @@ def flatten(outcome: Outcome) -> dict[str, np.ndarray]:
     if outcome.standard_errors is not None:
         for field in dataclasses.fields(outcome.standard_errors):
             named[f"{field.name}_standard_error"] = np.asarray(getattr(outcome.standard_errors, field.name))
-    return named
+    return named | {f"{name}{CURVE}": np.asarray(curve) for name, curve in outcome.curves.items()}
 
 
 def dimensions(grid: Grid, name: str) -> tuple[str, ...]:
@@ -74,7 +78,9 @@ def dimensions(grid: Grid, name: str) -> tuple[str, ...]:
 
 
 def own_dimensions(name: str) -> tuple[str, ...]:
-    """Return the dimensions of a variable beside pair and axes: task, but none for the status."""
+    """Return the dimensions of a variable beside pair and axes: task, progress of training, none for the status."""
+    if name.endswith(CURVE):
+        return ("progress",)
     return () if name.startswith("status_") else ("task",)
 
 
@@ -82,6 +88,9 @@ def variable_attributes(name: str) -> dict[str, str]:
     """Return the meaning and unit of a variable."""
     if name in STATUS_MEANINGS:
         return {"long_name": STATUS_MEANINGS[name], "units": "1"}
+    if name.endswith(CURVE):
+        what = name.removesuffix(CURVE).replace("_", " ")
+        return {"long_name": f"mean training loss of {what}", "units": "squared label unit"}
     mean = name.removesuffix("_standard_error")
     unit = "1" if mean == "pgr" else "squared label unit"
     prefix = "standard error of " if mean != name else ""

@@ -93,8 +93,7 @@ class Description:
         """Return the file that holds one region of one variable."""
         position = self.position(cell)
         indices = [run, *(position.get(name, 0) for name in self.axes)]
-        if "task" in labels.own_dimensions(variable):
-            indices.append(0)
+        indices += [0] * len(labels.own_dimensions(variable))
         return self.path / variable / ".".join(["c", *map(str, indices)])
 
     def mark(self, cell: int, run: int) -> Path:

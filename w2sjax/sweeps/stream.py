@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.engine.outcome import Flag
+from w2sjax.engine.outcome import SERIOUS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import local_mesh, run_group
 from w2sjax.sweeps.plan import Plan, Region
@@ -108,6 +108,6 @@ def place(axes: Iterable[str], position: dict[str, int], pairs: slice) -> tuple[
 
 
 def count_flagged(arrays: Arrays) -> int:
-    """Return how many pairs are ill conditioned or not finite in some cell; a lower rank alone is not counted."""
-    serious = arrays["status_code"] & int(Flag.ILL_CONDITIONED | Flag.NOT_FINITE)
+    """Return how many pairs have a serious status in some cell."""
+    serious = arrays["status_code"] & int(SERIOUS)
     return int((serious.reshape(serious.shape[0], -1) != 0).any(axis=1).sum())
