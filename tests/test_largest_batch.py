@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import jax, numpy as np, jax.numpy as jnp
 import w2sjax as w2s
-from w2sjax.engine.pair import design_of, numbers_of
+from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.sweeps.batch import ACCELERATOR_GROUP, local_mesh, run_group
 protocol = w2s.Protocol(n_weak=500, n_strong=500, n_eval=500, tasks=4)
 indices = jnp.arange(ACCELERATOR_GROUP, dtype=jnp.uint32)

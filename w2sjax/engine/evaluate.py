@@ -10,8 +10,8 @@ import numpy as np
 
 from w2sjax.draws import default_dtype
 from w2sjax.engine.extended import Extended, extended, subtract
+from w2sjax.engine.models import status_of
 from w2sjax.engine.outcome import Outcome, outcome_from_residuals
-from w2sjax.engine.pair import status_of
 from w2sjax.engine.refinement import fit, predict, prepare
 from w2sjax.validation import check_number
 

@@ -7,9 +7,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.outcome import Outcome
-from w2sjax.engine.pair import Design, Numbers, run_grid
 from w2sjax.engine.randomness import pair_key
+from w2sjax.heads.experiment import run_experiment
 
 CPU_GROUP = 8
 """Pairs batched together on a CPU core: enough to amortize dispatch, few enough to stay in the L2 cache."""
@@ -40,7 +41,7 @@ def run_group(
 
     def local(world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array) -> Outcome:
         def one(index: jax.Array) -> Outcome:
-            return run_grid(world, pair_key(seed, index), design, numbers)
+            return run_experiment(world, pair_key(seed, index), design, numbers)
 
         return jax.vmap(one)(indices)
 

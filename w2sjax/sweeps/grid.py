@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.engine.pair import Design, Numbers
+from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.protocol import RIDGES, SIZES, Protocol
 from w2sjax.validation import nearest
 

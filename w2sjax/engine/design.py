@@ -1,0 +1,74 @@
+"""A grid of protocols on one pair in the engine's form: what sets shapes, and the numbers that vary freely."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from w2sjax.engine.protocol import Protocol
+from w2sjax.engine.randomness import BLOCK, Role
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """The static half of a grid of protocols on one pair: what sets array shapes.
+
+    Attributes:
+        n_weak, n_strong, n_eval: increasing sample sizes.
+        tasks, reuse_inputs, standard_errors: as in `Protocol`.
+        noisy: whether labels carry noise at all.
+    """
+
+    n_weak: tuple[int, ...]
+    n_strong: tuple[int, ...]
+    n_eval: tuple[int, ...]
+    tasks: int
+    reuse_inputs: bool
+    standard_errors: bool
+    noisy: bool
+
+
+class Numbers(NamedTuple):
+    """The traced half: ridge pairs `[ridge]` and the standard deviation of label noise."""
+
+    ridge_weak: jax.Array
+    ridge_strong: jax.Array
+    label_noise: jax.Array
+
+
+def design_of(protocol: Protocol) -> Design:
+    """Return the static half of a single protocol."""
+    noise = protocol.label_noise
+    return Design(
+        n_weak=(protocol.n_weak,),
+        n_strong=(protocol.n_strong,),
+        n_eval=(protocol.n_eval,),
+        tasks=protocol.tasks,
+        reuse_inputs=protocol.reuse_inputs,
+        standard_errors=protocol.standard_errors,
+        noisy=isinstance(noise, jax.core.Tracer) or float(noise) > 0,
+    )
+
+
+def numbers_of(protocol: Protocol) -> Numbers:
+    """Return the traced half of a single protocol."""
+    weak = protocol.ridge if protocol.ridge_weak is None else protocol.ridge_weak
+    strong = protocol.ridge if protocol.ridge_strong is None else protocol.ridge_strong
+    dtype = jnp.zeros(()).dtype
+    return Numbers(
+        ridge_weak=jnp.asarray(weak, dtype)[None],
+        ridge_strong=jnp.asarray(strong, dtype)[None],
+        label_noise=jnp.asarray(protocol.label_noise, dtype),
+    )
+
+
+def block_counts(design: Design) -> dict[Role, int]:
+    """Return how many blocks each role of a design draws."""
+    counts = {Role.PAIR: 1, Role.TASKS: 1, Role.PILOT: 1}
+    sizes = {Role.WEAK: design.n_weak, Role.STRONG: design.n_strong, Role.EVAL: design.n_eval}
+    if design.reuse_inputs:
+        del sizes[Role.STRONG]
+    if design.noisy:
+        sizes |= {Role.WEAK_NOISE: design.n_weak, Role.STRONG_NOISE: design.n_strong}
+    return counts | {role: -(-max(n) // BLOCK) for role, n in sizes.items()}

@@ -1,0 +1,69 @@
+"""What is drawn from a world: a pair, its target heads and its features, checked and in the engine's layout."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from w2sjax.engine.models import Head
+from w2sjax.worlds.base import default_heads
+
+ORDER = ("weak", "target", "strong")
+"""Order of the joint features: a leading part of it is all that the weak split needs."""
+
+
+def draw_pair(world: Any, key: jax.Array, prepared: Any) -> Any:
+    """Draw a pair, from what was prepared for it where the world has preparations."""
+    return world.draw(key) if prepared is None else world.draw(key, prepared)
+
+
+def target_heads(pair: Any, key: jax.Array, tasks: int, width: int) -> Head:
+    draw: Callable[..., Any] = getattr(pair, "heads", None) or (
+        lambda key, tasks: default_heads(key, tasks, width)
+    )
+    weights, bias = draw(key, tasks)
+    if weights.shape != (tasks, width) or bias.shape != (tasks,):
+        raise ValueError(
+            f"heads returned shapes {weights.shape} and {bias.shape}: return weights of shape "
+            f"({tasks}, {width}) and a bias of shape ({tasks},)."
+        )
+    dtype = jnp.zeros(()).dtype
+    return Head(weights.T.astype(dtype), bias.astype(dtype))
+
+
+def draw_columns(pair: Any, key: jax.Array, n: int, names: tuple[str, ...]) -> jax.Array:
+    """Return the named features of n fresh inputs, one after another: `[sum of widths, n]`, checked."""
+    if hasattr(pair, "columns"):
+        return pair.columns(key, n, names)
+    named = draw_features(pair, key, n)
+    return jnp.concatenate([named[name].T.astype(jnp.zeros(()).dtype) for name in names])
+
+
+def draw_features(pair: Any, key: jax.Array, n: int) -> dict[str, jax.Array]:
+    """Return the features of n fresh inputs by name, each `[n, width]`, checked."""
+    drawn = pair.features(key, n)
+    if not isinstance(drawn, tuple) or len(drawn) != 3:
+        raise ValueError(f"features returned {type(drawn).__name__}: return (target, weak, strong).")
+    named = dict(zip(("target", "weak", "strong"), drawn, strict=True))
+    for name, value in named.items():
+        shape = getattr(value, "shape", None)
+        if shape is None or len(shape) != 2 or shape[0] != n or shape[1] < 1:
+            raise ValueError(f"features returned {name} of shape {shape}: return [n, width] with n={n}.")
+        if not jnp.issubdtype(value.dtype, jnp.floating):
+            raise ValueError(f"features returned {name} of dtype {value.dtype}: return floating numbers.")
+    return named
+
+
+def feature_widths(pair: Any) -> dict[str, int]:
+    shapes = jax.eval_shape(lambda key: draw_features(pair, key, 1), jax.random.key(0))
+    return {name: shape.shape[1] for name, shape in shapes.items()}
+
+
+def parts(
+    joint: jax.Array, names: tuple[str, ...], widths: dict[str, int], axis: int
+) -> dict[str, jax.Array]:
+    """Split joint features along an axis by representation."""
+    stops = list(itertools.accumulate(widths[name] for name in names))
+    return dict(zip(names, jnp.split(joint, stops[:-1], axis=axis), strict=True))

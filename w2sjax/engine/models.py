@@ -1,0 +1,140 @@
+"""Linear heads on compressed samples: the weak, w2s and ceiling heads of a cell, and their errors."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from w2sjax.engine.outcome import Flag, Outcome, Status, outcome_from_residuals
+from w2sjax.engine.products import product
+from w2sjax.engine.ridge import RANK_TOLERANCE_IN_EPS, RidgeFactor, dropped_effect, factorize, solve
+
+
+class Head(NamedTuple):
+    """Linear heads on features u: u' weights + bias, weights `[d, task]`, bias `[task]`."""
+
+    weights: jax.Array
+    bias: jax.Array
+
+
+class Sample(NamedTuple):
+    """A compressed sample in feature units: means `[d]` and centred rows `[row, d]` of each representation."""
+
+    mean: dict[str, jax.Array]
+    rows: dict[str, jax.Array]
+    noise_mean: jax.Array | None
+    noise_rows: jax.Array | None
+
+    def predict(self, name: str, head: Head) -> tuple[jax.Array, jax.Array]:
+        """Return the mean `[task]` and centred rows `[row, task]` of a head's predictions on this sample."""
+        mean = product(self.mean[name][None, :], head.weights)[0] + head.bias
+        return mean, product(self.rows[name], head.weights)
+
+
+class Models(NamedTuple):
+    """The three fitted heads of a cell and the status of their regressions."""
+
+    weak: Head
+    w2s: Head
+    ceiling: Head | None
+    status: Status
+
+
+def fit_models(
+    weak: Sample,
+    weak_factor: RidgeFactor,
+    strong: Sample,
+    strong_factor: RidgeFactor,
+    target: Head,
+    ridge_weak: jax.Array,
+    ridge_strong: jax.Array,
+) -> Models:
+    """Fit the weak head, then the w2s head to its labels, and the ceiling to the truth, on compressed samples."""
+    weak_head, weak_effect = _fit(weak, "weak", weak_factor, _true_labels(weak, target), ridge_weak)
+    w2s_head, w2s_effect = _fit(
+        strong, "strong", strong_factor, strong.predict("weak", weak_head), ridge_strong
+    )
+    ceiling, ceiling_effect = _fit(
+        strong, "strong", strong_factor, _true_labels(strong, target), ridge_strong
+    )
+    effect = jnp.maximum(weak_effect, jnp.maximum(w2s_effect, ceiling_effect))
+    return Models(weak_head, w2s_head, ceiling, status_of(weak_factor, strong_factor, effect))
+
+
+def evaluate_models(sample: Sample, target: Head, models: Models) -> Outcome:
+    """Measure fitted heads on a compressed evaluation sample."""
+    truth = sample.predict("target", target)
+
+    def residual(name: str, head: Head) -> tuple[jax.Array, jax.Array]:
+        prediction = sample.predict(name, head)
+        return prediction[0] - truth[0], prediction[1] - truth[1]
+
+    ceiling = None if models.ceiling is None else residual("strong", models.ceiling)
+    return outcome_from_residuals(
+        residual("weak", models.weak), residual("strong", models.w2s), ceiling, models.status
+    )
+
+
+def status_of(weak: RidgeFactor, strong: RidgeFactor, effect: jax.Array) -> Status:
+    """Collect the numerical status of both factorizations."""
+    limit = 1e6 if weak.condition.dtype == jnp.float64 else 1e3
+    weak_full, strong_full = weak.frame.shape[0], strong.frame.shape[0]
+    ill = (weak.condition > limit) | (strong.condition > limit)
+    code = (
+        jnp.where(weak.rank < weak_full, int(Flag.WEAK_RANK_DEFICIENT), 0)
+        | jnp.where(strong.rank < strong_full, int(Flag.STRONG_RANK_DEFICIENT), 0)
+        | jnp.where(ill, int(Flag.ILL_CONDITIONED), 0)
+    )
+    return Status(
+        code=code.astype(jnp.int32),
+        weak_rank=weak.rank,
+        strong_rank=strong.rank,
+        weak_condition=weak.condition,
+        strong_condition=strong.condition,
+        weak_dropped=weak_full - weak.rank,
+        strong_dropped=strong_full - strong.rank,
+        dropped_effect=effect,
+    )
+
+
+def _fit(
+    sample: Sample,
+    name: str,
+    factor: RidgeFactor,
+    labels: tuple[jax.Array, jax.Array],
+    ridge: jax.Array,
+) -> tuple[Head, jax.Array]:
+    mean, rows = labels
+    weights = solve(factor, rows, ridge)
+    return Head(weights, mean - product(sample.mean[name][None, :], weights)[0]), dropped_effect(factor, rows)
+
+
+def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
+    mean, rows = sample.predict("target", target)
+    if sample.noise_mean is None or sample.noise_rows is None:
+        return mean, rows
+    return mean + sample.noise_mean, rows + sample.noise_rows
+
+
+def factorize_samples(rows: list[jax.Array], sizes: list[tuple[int, ...]]) -> list[RidgeFactor]:
+    """Factorize stacks of samples `[size, row, d]`, those of equal width together.
+
+    n centred rows have a rank of at most n - 1, whatever rounding says.
+    """
+    tolerance = RANK_TOLERANCE_IN_EPS * float(jnp.finfo(rows[0].dtype).eps)
+    limits = [jnp.array([n - 1 for n in split], jnp.int32) for split in sizes]
+    factor = jax.vmap(lambda r, limit: factorize(r, tolerance, limit))
+    if rows[0].shape[2] != rows[1].shape[2]:
+        return [factor(*split) for split in zip(rows, limits, strict=True)]
+    most = max(r.shape[1] for r in rows)
+    padded = [jnp.pad(r, ((0, 0), (0, most - r.shape[1]), (0, 0))) for r in rows]
+    together = factor(jnp.concatenate(padded), jnp.concatenate(limits))
+    first = len(sizes[0])
+    return [
+        dataclasses.replace(part, left=part.left[:, :count], discarded_left=part.discarded_left[:, :count])
+        for part, count in (
+            (jax.tree.map(lambda a: a[:first], together), rows[0].shape[1]),
+            (jax.tree.map(lambda a: a[first:], together), rows[1].shape[1]),
+        )
+    ]
