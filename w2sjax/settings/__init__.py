@@ -1,6 +1,6 @@
 """Published settings, by name."""
 
-from w2sjax.settings import charikar2024, finite_sample
+from w2sjax.settings import charikar2024, charikar2024_theory, finite_sample
 from w2sjax.settings.setting import Setting as Setting
 from w2sjax.validation import check_choice
 
@@ -8,6 +8,8 @@ _ALL = (
     charikar2024.PERTURBATION_REALIZABLE,
     charikar2024.PERTURBATION_NONREALIZABLE,
     charikar2024.PERTURBATION_SAMPLE_SIZE,
+    charikar2024_theory.SELECTION,
+    charikar2024_theory.SELECTION_STRONG,
     finite_sample.FINITE_SAMPLE,
 )
 
