@@ -11,6 +11,19 @@ from w2sjax.engine.randomness import BLOCK, Role
 
 
 @dataclasses.dataclass(frozen=True)
+class Training:
+    """What sets the shapes and the number of steps of training heads; fields as in `Protocol`, without `head_`."""
+
+    width: int
+    activation: str
+    copies: int
+    epochs: int
+    batch_size: int
+    schedule: str
+    standardize: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Design:
     """The static half of a grid of protocols on one pair: what sets array shapes.
 
@@ -18,6 +31,9 @@ class Design:
         n_weak, n_strong, n_eval: increasing sample sizes.
         tasks, reuse_inputs, standard_errors: as in `Protocol`.
         noisy: whether labels carry noise at all.
+        fresh_misfit, head: as in `Protocol`.
+        training: for trained heads, else None.
+        head_curves: whether outcomes have training curves of heads; those of heads that are not trained are NaN.
     """
 
     n_weak: tuple[int, ...]
@@ -27,14 +43,21 @@ class Design:
     reuse_inputs: bool
     standard_errors: bool
     noisy: bool
+    fresh_misfit: bool = False
+    head: str = "ridge"
+    training: Training | None = None
+    head_curves: bool = False
 
 
 class Numbers(NamedTuple):
-    """The traced half: ridge pairs `[ridge]` and the standard deviation of label noise."""
+    """The traced half: ridge pairs `[ridge]`, the standard deviation of label noise, and numbers of head classes."""
 
     ridge_weak: jax.Array
     ridge_strong: jax.Array
     label_noise: jax.Array
+    head_radius: jax.Array
+    head_learning_rate: jax.Array
+    head_weight_decay: jax.Array
 
 
 def design_of(protocol: Protocol) -> Design:
@@ -48,7 +71,18 @@ def design_of(protocol: Protocol) -> Design:
         reuse_inputs=protocol.reuse_inputs,
         standard_errors=protocol.standard_errors,
         noisy=isinstance(noise, jax.core.Tracer) or float(noise) > 0,
+        fresh_misfit=protocol.fresh_misfit,
+        head=protocol.head,
+        training=training_of(protocol),
+        head_curves=protocol.head == "trained",
     )
+
+
+def training_of(protocol: Protocol) -> Training | None:
+    """Return how heads are trained, or None where they are not."""
+    if protocol.head != "trained":
+        return None
+    return Training(**{f.name: getattr(protocol, f"head_{f.name}") for f in dataclasses.fields(Training)})
 
 
 def numbers_of(protocol: Protocol) -> Numbers:
@@ -60,15 +94,22 @@ def numbers_of(protocol: Protocol) -> Numbers:
         ridge_weak=jnp.asarray(weak, dtype)[None],
         ridge_strong=jnp.asarray(strong, dtype)[None],
         label_noise=jnp.asarray(protocol.label_noise, dtype),
+        head_radius=jnp.asarray(protocol.head_radius, dtype),
+        head_learning_rate=jnp.asarray(protocol.head_learning_rate, dtype),
+        head_weight_decay=jnp.asarray(protocol.head_weight_decay, dtype),
     )
 
 
 def block_counts(design: Design) -> dict[Role, int]:
     """Return how many blocks each role of a design draws."""
     counts = {Role.PAIR: 1, Role.TASKS: 1, Role.PILOT: 1}
+    if design.training is not None:
+        counts |= {Role.HEADS: 3, Role.SHUFFLES: 2}
     sizes = {Role.WEAK: design.n_weak, Role.STRONG: design.n_strong, Role.EVAL: design.n_eval}
     if design.reuse_inputs:
         del sizes[Role.STRONG]
     if design.noisy:
         sizes |= {Role.WEAK_NOISE: design.n_weak, Role.STRONG_NOISE: design.n_strong}
+    if design.fresh_misfit:
+        sizes[Role.MISFIT] = design.n_eval
     return counts | {role: -(-max(n) // BLOCK) for role, n in sizes.items()}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from w2sjax.engine.ball import solve_in_ball
 from w2sjax.engine.outcome import Flag, Outcome, Status, outcome_from_residuals
 from w2sjax.engine.products import product
 from w2sjax.engine.ridge import RANK_TOLERANCE_IN_EPS, RidgeFactor, dropped_effect, factorize, solve
@@ -49,15 +50,18 @@ def fit_models(
     target: Head,
     ridge_weak: jax.Array,
     ridge_strong: jax.Array,
+    radius: jax.Array | None = None,
 ) -> Models:
-    """Fit the weak head, then the w2s head to its labels, and the ceiling to the truth, on compressed samples."""
-    weak_head, weak_effect = _fit(weak, "weak", weak_factor, _true_labels(weak, target), ridge_weak)
-    w2s_head, w2s_effect = _fit(
-        strong, "strong", strong_factor, strong.predict("weak", weak_head), ridge_strong
-    )
-    ceiling, ceiling_effect = _fit(
-        strong, "strong", strong_factor, _true_labels(strong, target), ridge_strong
-    )
+    """Fit the weak head, then the w2s head to its labels, and the ceiling to the truth, on compressed samples.
+
+    With a `radius`, the norm of every head's weights is at most that.
+    """
+    true_labels = _true_labels(weak, target)
+    weak_head, weak_effect = _fit(weak, "weak", weak_factor, true_labels, ridge_weak, radius)
+    labels = strong.predict("weak", weak_head)
+    w2s_head, w2s_effect = _fit(strong, "strong", strong_factor, labels, ridge_strong, radius)
+    true_labels = _true_labels(strong, target)
+    ceiling, ceiling_effect = _fit(strong, "strong", strong_factor, true_labels, ridge_strong, radius)
     effect = jnp.maximum(weak_effect, jnp.maximum(w2s_effect, ceiling_effect))
     return Models(weak_head, w2s_head, ceiling, status_of(weak_factor, strong_factor, effect))
 
@@ -74,6 +78,12 @@ def evaluate_models(sample: Sample, target: Head, models: Models) -> Outcome:
     return outcome_from_residuals(
         residual("weak", models.weak), residual("strong", models.w2s), ceiling, models.status
     )
+
+
+def misfit_on(sample: Sample, models: Models) -> jax.Array:
+    """Return the mean squared distance `[task]` between the w2s and the weak predictions on a sample."""
+    weak, w2s = sample.predict("weak", models.weak), sample.predict("strong", models.w2s)
+    return (weak[0] - w2s[0]) ** 2 + jnp.sum((weak[1] - w2s[1]) ** 2, axis=0)
 
 
 def status_of(weak: RidgeFactor, strong: RidgeFactor, effect: jax.Array) -> Status:
@@ -104,9 +114,10 @@ def _fit(
     factor: RidgeFactor,
     labels: tuple[jax.Array, jax.Array],
     ridge: jax.Array,
+    radius: jax.Array | None,
 ) -> tuple[Head, jax.Array]:
     mean, rows = labels
-    weights = solve(factor, rows, ridge)
+    weights = solve(factor, rows, ridge) if radius is None else solve_in_ball(factor, rows, ridge, radius)
     return Head(weights, mean - product(sample.mean[name][None, :], weights)[0]), dropped_effect(factor, rows)
 
 

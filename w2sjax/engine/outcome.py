@@ -136,6 +136,11 @@ def outcome_from_residuals(
     )
 
 
+def with_misfit(outcome: Outcome, misfit: jax.Array) -> Outcome:
+    """Replace the misfit by one measured on another sample, and the deviation by gain - misfit."""
+    return outcome.replace(misfit=misfit, deviation=outcome.gain - misfit)  # type: ignore[attr-defined]
+
+
 def performance_gap_recovered(gain: jax.Array, weak_error: jax.Array, ceiling_error: jax.Array) -> jax.Array:
     """Return gain / (weak_error - ceiling_error), NaN where the gap is not positive (Burns et al. 2023)."""
     gap = weak_error - ceiling_error

@@ -10,9 +10,9 @@ from w2sjax.draws import normal
 from w2sjax.engine.basis import PILOT_ROWS_PER_UNIT, Basis, pilot_basis
 from w2sjax.engine.design import Design, Numbers, block_counts
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
-from w2sjax.engine.models import Sample, evaluate_models, factorize_samples, fit_models
+from w2sjax.engine.models import Sample, evaluate_models, factorize_samples, fit_models, misfit_on
 from w2sjax.engine.moments import CompressedSample, compress_splits
-from w2sjax.engine.outcome import Outcome
+from w2sjax.engine.outcome import Flag, Outcome, with_misfit
 from w2sjax.engine.randomness import BLOCK, Role, block_keys
 from w2sjax.engine.ridge import RidgeFactor
 from w2sjax.engine.standard_errors import standard_errors
@@ -61,13 +61,15 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         chosen = [jax.tree.map(lambda a, w=w: a[w], c) for c, w in zip(compressed, where, strict=True)]
         return [_by_name(sample, names, widths) for sample in chosen]
 
+    fresh = (Role.EVAL, Role.MISFIT) if design.fresh_misfit else (Role.EVAL,)
     # Splits that draw alike share one loop: it is compiled once.
     (weak,) = compress(ORDER[:2], (Role.WEAK,), (design.n_weak,), Role.WEAK_NOISE)
     if design.noisy:
         (strong,) = compress(ORDER, (strong_role,), (design.n_strong,), Role.STRONG_NOISE)
-        (evaluation,) = compress(ORDER, (Role.EVAL,), (design.n_eval,), None)
+        evaluations = compress(ORDER, fresh, (design.n_eval,) * len(fresh), None)
     else:
-        strong, evaluation = compress(ORDER, (strong_role, Role.EVAL), (design.n_strong, design.n_eval), None)
+        sizes = (design.n_strong,) + (design.n_eval,) * len(fresh)
+        strong, *evaluations = compress(ORDER, (strong_role, *fresh), sizes, None)
     weak_factors, strong_factors = factorize_samples(
         [weak.rows["weak"], strong.rows["strong"]], [design.n_weak, design.n_strong]
     )
@@ -77,13 +79,16 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         weak_factor: RidgeFactor,
         strong: Sample,
         strong_factor: RidgeFactor,
-        evaluation: Sample,
+        evaluations: list[Sample],
         n_eval: jax.Array,
         ridge_weak: jax.Array,
         ridge_strong: jax.Array,
     ) -> Outcome:
-        models = fit_models(weak, weak_factor, strong, strong_factor, heads, ridge_weak, ridge_strong)
-        outcome = evaluate_models(evaluation, heads, models)
+        radius = numbers.head_radius if design.head == "ball" else None
+        models = fit_models(weak, weak_factor, strong, strong_factor, heads, ridge_weak, ridge_strong, radius)
+        outcome = evaluate_models(evaluations[0], heads, models)
+        if design.fresh_misfit:
+            outcome = with_misfit(outcome, misfit_on(evaluations[1], models))
         if design.standard_errors:
             draw = lambda key: draw_columns(pair, key, BLOCK, ORDER)  # noqa: E731
             spread = standard_errors(
@@ -107,7 +112,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         weak_factors,
         strong,
         strong_factors,
-        evaluation,
+        evaluations,
         jnp.array(design.n_eval, jnp.int32),
         numbers.ridge_weak,
         numbers.ridge_strong,
@@ -116,16 +121,25 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
 
 
 def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
-    """Add the flags and the training curves of a pair that has `diagnostics()` to its outcome."""
-    if not hasattr(pair, "diagnostics"):
+    """Add the flags and the curves of the training runs of a pair, if it has any, to its outcome."""
+    runs = getattr(pair, "trained", {})
+    if not runs:
         return outcome
-    code, curves = pair.diagnostics()
-    grid = outcome.status.code.shape
-    status = outcome.status.replace(code=outcome.status.code | code)  # type: ignore[attr-defined]
-    return outcome.replace(  # type: ignore[attr-defined]
-        status=status,
-        curves={name: jnp.broadcast_to(curve, (*grid, *curve.shape)) for name, curve in curves.items()},
-    )
+    code = outcome.status.code
+    for name, run in runs.items():
+        for happened, flag in zip((run.diverged, run.dead), _TRAINING_FLAGS[name], strict=True):
+            code = code | jnp.where(happened, int(flag), 0).astype(jnp.int32)
+    status = outcome.status.replace(code=code)  # type: ignore[attr-defined]
+    curves = {
+        name: jnp.broadcast_to(run.curve, (*code.shape, *run.curve.shape)) for name, run in runs.items()
+    }
+    return outcome.replace(status=status, curves=outcome.curves | curves)  # type: ignore[attr-defined]
+
+
+_TRAINING_FLAGS = {
+    "weak": (Flag.WEAK_TRAINING_DIVERGED, Flag.WEAK_REPRESENTATION_DEAD),
+    "strong": (Flag.STRONG_TRAINING_DIVERGED, Flag.STRONG_REPRESENTATION_DEAD),
+}
 
 
 def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str, int]) -> Sample:

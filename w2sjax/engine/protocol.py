@@ -1,20 +1,49 @@
-"""How supervision is done: sample sizes, ridge, label noise."""
+"""How supervision is done: sample sizes, ridge, label noise, head class."""
 
 import dataclasses
 import functools
+from collections.abc import Collection
 
 import jax
 
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import check_choice, check_integer, check_number
+from w2sjax.worlds.mlp import ACTIVATIONS
 
 SIZES = ("n_weak", "n_strong", "n_eval")
 RIDGES = ("ridge", "ridge_weak", "ridge_strong")
+HEADS = ("ridge", "ball", "trained")
+SCHEDULES = ("constant", "cosine")
+
+_TRAINING_SHAPES = (
+    "head_width",
+    "head_activation",
+    "head_copies",
+    "head_epochs",
+    "head_batch_size",
+    "head_schedule",
+    "head_standardize",
+)
+_TRAINING_NUMBERS = ("head_learning_rate", "head_weight_decay")
+
+FIELDS_BY_HEAD = {
+    "ball": ("head_radius",),
+    "trained": (*_TRAINING_SHAPES, *_TRAINING_NUMBERS),
+}
+"""Fields that mean something for one class of heads only."""
 
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=[*RIDGES, "label_noise"],
-    meta_fields=[*SIZES, "tasks", "reuse_inputs", "standard_errors"],
+    data_fields=[*RIDGES, "label_noise", "head_radius", *_TRAINING_NUMBERS],
+    meta_fields=[
+        *SIZES,
+        "tasks",
+        "reuse_inputs",
+        "standard_errors",
+        "fresh_misfit",
+        "head",
+        *_TRAINING_SHAPES,
+    ],
 )
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Protocol:
@@ -36,6 +65,25 @@ class Protocol:
             Charikar et al. 2024 does; needs n_strong <= n_weak.
         standard_errors: also return the standard error of every mean over the evaluation sample, from a second pass
             over it (about a third more time).
+        fresh_misfit: measure the misfit on another fresh sample of `n_eval`, as the notebook does, and the deviation as
+            gain minus that misfit. Not together with standard errors.
+        head: class of all three heads. "ridge": linear, solved in closed form. "ball": linear with a norm of the
+            weights of at most `head_radius`, in feature units and the intercept free, in closed form: a convex class
+            that is no subspace, so that gain may exceed misfit (arXiv 2405.15116, Theorem 1). "trained": trained by
+            AdamW, on the mean squared error, as the fields below say; it has no ridge.
+        head_radius: > 0.
+        head_width: hidden units, >= 0; 0 is a linear head.
+        head_activation: of the hidden units: "relu", "tanh", "sigmoid", "gelu" or "identity".
+        head_copies: >= 1; k > 1 is a convex combination of k heads with softmax weights, trained together.
+        head_epochs: passes over the training split, >= 1; its order is drawn anew for each.
+        head_batch_size: rows per step, the last batch of an epoch smaller; 0 takes all rows.
+        head_learning_rate: > 0.
+        head_weight_decay: >= 0, decoupled (AdamW), on all parameters.
+        head_schedule: "constant", or "cosine" from the learning rate down to 0 over the whole run.
+        head_standardize: centre and scale every feature by its mean and standard deviation on the training split.
+
+    The defaults of trained heads are those of the notebook; the widths of the heads with a hidden layer in the paper
+    (section 5.3, Appendix D) are not verified.
 
     Raises:
         ValueError: if a field is out of range or two contradict each other; the message names them.
@@ -51,15 +99,39 @@ class Protocol:
     label_noise: float | jax.Array = 0.0
     reuse_inputs: bool = False
     standard_errors: bool = False
+    fresh_misfit: bool = False
+    head: str = "ridge"
+    head_radius: float | jax.Array = 1.0
+    head_width: int = 0
+    head_activation: str = "relu"
+    head_copies: int = 1
+    head_epochs: int = 1000
+    head_batch_size: int = 32
+    head_learning_rate: float | jax.Array = 1e-3
+    head_weight_decay: float | jax.Array = 1e-2
+    head_schedule: str = "constant"
+    head_standardize: bool = False
 
     def __post_init__(self) -> None:
         for name in (*SIZES, "tasks"):
             check_integer(name, getattr(self, name), least=1)
-        for name in (*RIDGES, "label_noise"):
+        for name in (*RIDGES, "label_noise", "head_weight_decay"):
             value = getattr(self, name)
             if value is not None:
                 check_number(name, value, least=0)
-        for name in ("reuse_inputs", "standard_errors"):
+        for name in ("head_radius", "head_learning_rate"):
+            check_number(name, getattr(self, name), above=0)
+        for name, least in (
+            ("head_width", 0),
+            ("head_copies", 1),
+            ("head_epochs", 1),
+            ("head_batch_size", 0),
+        ):
+            check_integer(name, getattr(self, name), least=least)
+        check_choice("head", self.head, HEADS)
+        check_choice("head_activation", self.head_activation, tuple(ACTIVATIONS))
+        check_choice("head_schedule", self.head_schedule, SCHEDULES)
+        for name in ("reuse_inputs", "standard_errors", "fresh_misfit", "head_standardize"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name}={getattr(self, name)!r} is not a boolean: pass True or False.")
         if self.reuse_inputs and self.n_strong > self.n_weak:
@@ -67,3 +139,37 @@ class Protocol:
                 f"reuse_inputs=True needs n_strong <= n_weak, but n_strong={self.n_strong} and "
                 f"n_weak={self.n_weak}: lower n_strong or draw fresh inputs."
             )
+        if self.standard_errors and self.fresh_misfit:
+            raise ValueError(
+                "fresh_misfit=True takes the misfit from a sample of its own, but standard_errors=True needs one "
+                "sample for all: choose one."
+            )
+        for name in RIDGES if self.head == "trained" else ():
+            value = getattr(self, name)
+            if isinstance(value, int | float) and value > 0:
+                raise ValueError(f"{name}={value:g} is not for head='trained': use head_weight_decay.")
+
+
+def check_head_fields(heads: Collection[str], names: Collection[str]) -> None:
+    """Refuse fields that mean nothing to any of the classes of heads in use.
+
+    Args:
+        heads: the classes in use.
+        names: fields that were set or vary.
+
+    Raises:
+        ValueError: naming the first such field and the class of heads that it belongs to.
+    """
+    for head, fields in FIELDS_BY_HEAD.items():
+        for name in fields if head not in heads else ():
+            if name in names:
+                raise ValueError(f"{name} has no effect with head={min(heads)!r}: set head={head!r} as well.")
+
+
+def fields_set(protocol: Protocol) -> set[str]:
+    """Return the names of the fields that differ from their defaults."""
+    return {
+        f.name
+        for f in dataclasses.fields(protocol)
+        if isinstance(getattr(protocol, f.name), jax.Array) or getattr(protocol, f.name) != f.default
+    }

@@ -30,6 +30,9 @@ class Role(enum.IntEnum):
     EVAL = 5
     WEAK_NOISE = 6
     STRONG_NOISE = 7
+    MISFIT = 8
+    HEADS = 9
+    SHUFFLES = 10
 
 
 def pair_key(seed: jax.Array, index: int | jax.Array) -> jax.Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.pair import run_grid
-from w2sjax.engine.protocol import Protocol
+from w2sjax.engine.protocol import Protocol, check_head_fields, fields_set
 from w2sjax.worlds.static import as_pytree
 
 
@@ -30,13 +30,15 @@ def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:
         An `Outcome` with arrays of shape `[task]`, in JAX's default float dtype.
 
     Raises:
-        ValueError: if the key is not a typed key or the world returns unusable features.
+        ValueError: if the key is not a typed key, a field is set that the class of heads does not have, or the world
+            returns unusable features.
 
     Cost: O((n_weak + n_strong + n_eval) D^2) time with D the sum of the three widths; memory does not grow with n.
     May be called under `jax.jit` and `jax.vmap`.
     """
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         raise ValueError("key is not a typed key: pass jax.random.key(seed), not jax.random.PRNGKey.")
+    check_head_fields((protocol.head,), fields_set(protocol))
     return _run_single(as_pytree(world), key, numbers_of(protocol), design=design_of(protocol))
 
 

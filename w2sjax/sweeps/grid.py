@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.engine.design import Design, Numbers
-from w2sjax.engine.protocol import RIDGES, SIZES, Protocol
+from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
+from w2sjax.engine.protocol import RIDGES, SIZES, Protocol, check_head_fields, fields_set
 from w2sjax.validation import nearest
 
 INNER = (*SIZES, *RIDGES)
@@ -83,14 +83,13 @@ class Grid:
         return self.axes[name] if name in self.inner else (getattr(protocol, name),)
 
     def _design(self, protocol: Protocol) -> Design:
-        return Design(
+        return dataclasses.replace(
+            design_of(protocol),
             n_weak=self._values(protocol, "n_weak"),
             n_strong=self._values(protocol, "n_strong"),
             n_eval=self._values(protocol, "n_eval"),
-            tasks=protocol.tasks,
-            reuse_inputs=protocol.reuse_inputs,
-            standard_errors=protocol.standard_errors,
             noisy=float(protocol.label_noise) > 0 or any(v > 0 for v in self.axes.get("label_noise", ())),
+            head_curves="trained" in self.axes.get("head", (protocol.head,)),
         )
 
     def _numbers(self, protocol: Protocol) -> Numbers:
@@ -101,10 +100,9 @@ class Grid:
             weak.append(both if only_weak is None else only_weak)
             strong.append(both if only_strong is None else only_strong)
         dtype = jnp.zeros(()).dtype
-        return Numbers(
+        return numbers_of(protocol)._replace(
             ridge_weak=jnp.asarray(np.array(weak, float), dtype),
             ridge_strong=jnp.asarray(np.array(strong, float), dtype),
-            label_noise=jnp.asarray(float(protocol.label_noise), dtype),
         )
 
     def arrange(self, values: np.ndarray) -> np.ndarray:
@@ -128,7 +126,8 @@ def make_grid(
 
     Raises:
         ValueError: for an unknown axis (the nearest field is named), an empty one, a repeated value, sizes that do not
-            fit `reuse_inputs`, or a value that the world or the protocol refuses.
+            fit `reuse_inputs`, fields or ridges that are not for the heads in use, or a value that the world or
+            the protocol refuses.
     """
     checked: dict[str, tuple[Any, ...]] = {}
     fields = axis_names(world)
@@ -150,6 +149,11 @@ def make_grid(
         for value in values:
             put(world, dataclasses.replace(protocol, reuse_inputs=False), {name: value})
         checked[name] = _one_kind(values)
+    heads = checked.get("head", (protocol.head,))
+    check_head_fields(heads, fields_set(protocol) | checked.keys())
+    varied = [name for name in RIDGES if name in checked and checked[name] != (0,)]
+    if "trained" in heads and varied:
+        raise ValueError(f"axes[{varied[0]!r}] is not for head='trained': vary head_weight_decay instead.")
     grid = Grid(world=world, protocol=protocol, axes=checked, paired=paired)
     if protocol.reuse_inputs or any(checked.get("reuse_inputs", ())):
         n_weak = checked.get("n_weak", (protocol.n_weak,))
