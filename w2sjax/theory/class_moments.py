@@ -1,0 +1,124 @@
+"""Moments of the strong class on a world, which the bounds need and a sweep does not keep."""
+
+import json
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from w2sjax import worlds
+from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key
+from w2sjax.worlds.base import default_heads
+
+_SMALLEST = 1e-10
+"""Whitened directions below this share of the largest singular value are dropped."""
+
+
+def class_moments(dataset: xr.Dataset, samples: int = 20_000) -> xr.Dataset:
+    """Draw the pairs of a sweep again and estimate what the uniform-convergence terms of its strong class need.
+
+    Features are whitened, with a constant one among them for the intercept, so that the norm of a head is the root mean
+    square of its outputs. The class is then all heads with |b| <= radius = |g| + sqrt(largest w2s_error of that task),
+    which holds both the best head and every w2s model of the sweep.
+
+    Args:
+        dataset: from `sweep`, a world of `w2sjax.worlds` without axes among the world's fields.
+        samples: evaluation samples drawn per pair, >= 1, rounded up to whole blocks; the first ones of the sweep's own.
+
+    Returns:
+        A Dataset by pair, or by pair and task: `dimension`, linearly independent features and the constant one;
+        `output_bound`, the largest |output| of truth, weak model and best head in the sample; `radius`;
+        `fourth_moment` E|z|^4 and `cross_moment` E[(p - w)^2 |z|^2] of whitened features z; `output_scale`, |g|;
+        `best_error` eps = |p - g|^2, and the `weak_error` of the weak head fitted here, on the same sample.
+        The largest output of a sample bounds nothing where inputs are unbounded, and there the moments of rarely active
+        units depend on the sample.
+
+    Raises:
+        ValueError: if the world is not one of `w2sjax.worlds`, or one of its fields is an axis.
+
+    Cost: one pass over n_weak + samples rows per pair, in NumPy, and memory for one pair's.
+    """
+    configuration = json.loads(dataset.attrs["configuration"])
+    fields = dict(configuration["world"])
+    kind = fields.pop("kind")
+    if not hasattr(worlds, kind):
+        raise ValueError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
+    varied = [name for name in fields if name in dataset.dims]
+    if varied:
+        raise ValueError(f"axis {varied[0]} changes the world: select one value of it first.")
+    world = getattr(worlds, kind)(**fields)
+    protocol = configuration["protocol"]
+    n_weak = int(dataset["n_weak"].max()) if "n_weak" in dataset.coords else int(protocol["n_weak"])
+    tasks = dataset.sizes["task"]
+    others = [d for d in dataset["w2s_error"].dims if d not in ("pair", "task")]
+    largest_error = dataset["w2s_error"].max(others).transpose("pair", "task").values
+    rows = [
+        _moments(world, configuration["seed"], int(index), tasks, n_weak, samples, error)
+        for index, error in zip(dataset["pair"].values, largest_error, strict=True)
+    ]
+    result = xr.Dataset(coords={"pair": dataset["pair"], "task": dataset["task"]})
+    for name in rows[0]:
+        values = np.stack([row[name] for row in rows])
+        result[name] = (("pair", "task")[: values.ndim], values)
+    return result
+
+
+def _moments(
+    world: Any, seed: int, index: int, tasks: int, n_weak: int, samples: int, largest_error: np.ndarray
+) -> dict[str, np.ndarray]:
+    counts = {Role.PAIR: 1, Role.TASKS: 1, Role.WEAK: -(-n_weak // BLOCK), Role.EVAL: -(-samples // BLOCK)}
+    keys = block_keys(pair_key(jax.random.key(seed), index), counts)
+    pair = world.draw(keys[Role.PAIR][0])
+    target, weak, _ = _features(pair, keys[Role.WEAK], n_weak)
+    heads = getattr(pair, "heads", None)
+    weights, bias = (
+        heads(keys[Role.TASKS][0], tasks)
+        if heads
+        else default_heads(keys[Role.TASKS][0], tasks, target.shape[1])
+    )
+    weights, bias = np.asarray(weights, float).T, np.asarray(bias, float)
+    weak_head = _least_squares(weak, target @ weights + bias)
+    target, weak, strong = _features(pair, keys[Role.EVAL], counts[Role.EVAL] * BLOCK)
+    truth = target @ weights + bias
+    by_weak = _with_constant(weak) @ weak_head
+    whitened = _whiten(_with_constant(strong))
+    best = whitened @ (whitened.T @ truth) / len(whitened)
+    norms = (whitened**2).sum(1)
+    outputs = np.stack([np.abs(v).max(0) for v in (truth, by_weak, best)])
+    scale = np.sqrt((truth**2).mean(0))
+    return {
+        "dimension": np.array(whitened.shape[1]),
+        "output_bound": outputs.max(0),
+        "output_scale": scale,
+        "best_error": ((best - truth) ** 2).mean(0),
+        "weak_error": ((by_weak - truth) ** 2).mean(0),
+        "radius": scale + np.sqrt(largest_error),
+        "fourth_moment": np.array((norms**2).mean()),
+        "cross_moment": ((best - by_weak) ** 2 * norms[:, None]).mean(0),
+    }
+
+
+def _features(pair: Any, keys: jax.Array, n: int) -> tuple[np.ndarray, ...]:
+    """Return target, weak and strong features of the first n rows of a role."""
+    drawn = jax.lax.map(lambda key: tuple(pair.features(key, BLOCK)), keys)
+    return tuple(np.asarray(v, float).reshape(-1, v.shape[-1])[:n] for v in drawn)
+
+
+def _with_constant(features: np.ndarray) -> np.ndarray:
+    return np.concatenate([features, np.ones((len(features), 1))], axis=1)
+
+
+def _whiten(features: np.ndarray) -> np.ndarray:
+    """Return linear combinations of the columns with the unit matrix as their second moment."""
+    scale = np.sqrt((features**2).mean(0))
+    left, singular, _ = np.linalg.svd(features[:, scale > 0] / scale[scale > 0], full_matrices=False)
+    return left[:, singular > _SMALLEST * singular[0]] * np.sqrt(len(features))
+
+
+def _least_squares(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the least-squares head `[width + 1, task]`, its last row the intercept."""
+    design = _with_constant(features)
+    scale = np.sqrt((design**2).mean(0))
+    scale = np.where(scale > 0, scale, 1)
+    return np.linalg.lstsq(design / scale, labels, rcond=_SMALLEST)[0] / scale[:, None]
