@@ -19,10 +19,12 @@ class Features(NamedTuple):
 class Pair(Protocol):
     """One draw of (h*, h_w, h_s).
 
-    A pair may also have two methods that the engine uses when they are there:
+    A pair may also have attributes that the engine uses when they are there:
 
     - `heads(key, tasks) -> (weights [task, width], bias [task])`, its prior over target heads; without one, heads are
       drawn like `torch.nn.Linear` layers (see `default_heads`);
+    - `trained`, not a method: training runs by name ("weak", "strong"), each with `curve`, `diverged` and `dead`, which
+      go into the outcome;
     - `columns(key, n, names) -> [sum of widths, n]`, the same features as `features` in the engine's layout: those of
       the names asked for ("weak", "target", "strong"), one after another.
     """
@@ -34,7 +36,12 @@ class Pair(Protocol):
 
 @runtime_checkable
 class World(Protocol):
-    """A frozen object that draws pairs."""
+    """A frozen object that draws pairs.
+
+    A world whose pairs need heavy work, such as training, may have `preparations() -> {name: function of a key}`, each
+    a frozen dataclass and a pytree, and take their results as `draw(key, prepared)`. A sweep then runs them in
+    batches, once for all grid cells that share them; without `prepared`, `draw` does the work.
+    """
 
     def draw(self, key: jax.Array) -> Any:
         """Draw one pair."""

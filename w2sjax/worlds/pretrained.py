@@ -1,0 +1,217 @@
+"""Representations obtained by training: the pretraining setting of Charikar, Pabbaraju and Shiragur (2024)."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from w2sjax.draws import default_dtype
+from w2sjax.validation import check_choice, check_integer, check_number
+from w2sjax.worlds.base import Features, default_heads
+from w2sjax.worlds.mlp import ACTIVATIONS, INPUTS, Perceptron, draw_inputs, parameter_shapes, unpack
+from w2sjax.worlds.training import Trained, Training, target_parameters
+
+STRONG = ("pretrained", "target")
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["parameters", "trained", "input_scale"],
+    meta_fields=["networks", "input_dim", "inputs", "degrees_of_freedom"],
+)
+@dataclasses.dataclass(frozen=True)
+class PretrainedPair:
+    """Three perceptrons of one width on one input distribution, two of them trained.
+
+    Attributes:
+        parameters: flax parameters by name ("weak", "target", "strong").
+        trained: the training runs by name ("weak", "strong" unless it is the target).
+        networks: (name, architecture) of each.
+    """
+
+    parameters: dict[str, Any]
+    trained: dict[str, Trained]
+    input_scale: jax.Array
+    networks: tuple[tuple[str, Perceptron], ...]
+    input_dim: int
+    inputs: str
+    degrees_of_freedom: float
+
+    def columns(self, key: jax.Array, n: int, names: tuple[str, ...]) -> jax.Array:
+        """Draw n inputs and return the named features, `[len(names) * width, n]`: the engine's own layout."""
+        inputs = draw_inputs(self.inputs, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
+        networks = dict(self.networks)
+        distinct = {
+            name: networks[name].apply(self.parameters[name], inputs)
+            for name in names
+            if name in self.parameters
+        }
+        # A strong model that is the target itself has no parameters of its own.
+        return jnp.concatenate(
+            [distinct[name if name in distinct else "target"] for name in names]  # type: ignore[misc]
+        )
+
+    def features(self, key: jax.Array, n: int) -> Features:
+        """Draw n inputs and return the three feature matrices, each `[n, width]`."""
+        names = ("target", "weak", "strong")
+        width = self.networks[0][1].width
+        return Features(*(part.T for part in self.columns(key, n, names).reshape(3, width, n)))
+
+    def heads(self, key: jax.Array, tasks: int) -> tuple[jax.Array, jax.Array]:
+        """Draw target heads initialized like `torch.nn.Linear`: weights `[task, width]`, bias `[task]`."""
+        return default_heads(key, tasks, self.networks[0][1].width)
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["input_scale", "learning_rate", "weight_decay", "weak_pretrain_noise"],
+    meta_fields=[
+        "input_dim",
+        "width",
+        "depth",
+        "weak_depth",
+        "strong_depth",
+        "strong",
+        "pretrain_tasks",
+        "pretrain_samples",
+        "epochs",
+        "weak_pretrain_tasks",
+        "weak_pretrain_samples",
+        "weak_epochs",
+        "batch_size",
+        "activation",
+        "inputs",
+        "degrees_of_freedom",
+    ],
+)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainedMLP:
+    """Random MLP target; weak and strong representations are trained on tasks with the true heads frozen.
+
+    h* has `depth` layers of `width` units as in `PerturbedMLP` (and the same draws). h_w with `weak_depth` layers and
+    h_s with `strong_depth` layers, initialized like torch's linear layers, minimize the squared error of
+    v_t' h(x) + c_t against v_t' h*(x) + c_t over `pretrain_tasks` tasks with heads (v_t, c_t) frozen, by AdamW; an
+    epoch goes through the tasks one after another in shuffled batches. See `w2sjax.worlds.training.Training`.
+
+    Training is chaotic: a difference in the last bit grows. The networks of a pair are a function of (seed, pair) on
+    one kind of device with one version of JAX, not across them.
+
+    Args:
+        input_dim: dimension of the inputs, >= 1.
+        width: units per layer of every network, >= 1: the frozen heads join them.
+        depth, weak_depth, strong_depth: layers of h*, h_w and h_s, >= 1.
+        strong: "pretrained", or "target" for h_s = h* (the realizable case).
+        input_scale: standard deviation of each input coordinate.
+        pretrain_tasks, pretrain_samples: tasks, and samples of each, that representations are trained on, >= 1.
+        epochs, batch_size: of the training, >= 1.
+        weak_pretrain_tasks, weak_pretrain_samples, weak_epochs: replace those for h_w where given; the first tasks and
+            samples are shared.
+        learning_rate, weight_decay: of AdamW, > 0 and >= 0; the decay is decoupled, as in `torch.optim.AdamW`.
+        weak_pretrain_noise: standard deviation of noise on the labels that h_w is trained on, in units of the standard
+            deviation of each task's labels, >= 0.
+        activation: "relu", "tanh", "sigmoid", "gelu" or "identity".
+        inputs: "gaussian", "uniform" or "student_t", independent coordinates of standard deviation `input_scale`.
+        degrees_of_freedom: of Student-t inputs, > 2.
+
+    Raises:
+        ValueError: if a field is out of range; the message names it.
+
+    Cost: epochs x pretrain_tasks x pretrain_samples / batch_size steps per network, in float32; 630,000 by default.
+
+    Reference: Charikar, Pabbaraju and Shiragur 2024 (arXiv 2405.15116), section 5.1. Sizes, optimizer and epochs are
+    those of the notebook released with the paper.
+    """
+
+    input_dim: int = 8
+    width: int = 16
+    depth: int = 5
+    weak_depth: int = 2
+    strong_depth: int = 8
+    strong: str = "pretrained"
+    input_scale: float | jax.Array = 500.0
+    pretrain_tasks: int = 10
+    pretrain_samples: int = 2000
+    epochs: int = 1000
+    weak_pretrain_tasks: int | None = None
+    weak_pretrain_samples: int | None = None
+    weak_epochs: int | None = None
+    batch_size: int = 32
+    learning_rate: float | jax.Array = 1e-3
+    weight_decay: float | jax.Array = 1e-2
+    weak_pretrain_noise: float | jax.Array = 0.0
+    activation: str = "relu"
+    inputs: str = "gaussian"
+    degrees_of_freedom: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("input_dim", "width", "depth", "weak_depth", "strong_depth", "batch_size"):
+            check_integer(name, getattr(self, name), least=1)
+        for name in ("pretrain_tasks", "pretrain_samples", "epochs"):
+            check_integer(name, getattr(self, name), least=1)
+        for name in ("weak_pretrain_tasks", "weak_pretrain_samples", "weak_epochs"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), least=1)
+        check_number("input_scale", self.input_scale, above=0)
+        check_number("learning_rate", self.learning_rate, above=0)
+        check_number("weight_decay", self.weight_decay, least=0)
+        check_number("weak_pretrain_noise", self.weak_pretrain_noise, least=0)
+        check_choice("strong", self.strong, STRONG)
+        check_choice("activation", self.activation, tuple(ACTIVATIONS))
+        check_choice("inputs", self.inputs, INPUTS)
+        check_number("degrees_of_freedom", self.degrees_of_freedom, above=2)
+
+    def network(self, depth: int) -> Perceptron:
+        """Return the architecture of so many layers."""
+        return Perceptron(width=self.width, depth=depth, activation=self.activation)
+
+    def preparations(self) -> dict[str, Training]:
+        """Return the training runs of a pair by name: functions of its key that a sweep batches and keeps."""
+        strong = Training(
+            network=self.network(self.strong_depth),
+            target=self.network(self.depth),
+            input_dim=self.input_dim,
+            inputs=self.inputs,
+            input_scale=self.input_scale,
+            degrees_of_freedom=self.degrees_of_freedom,
+            tasks=self.pretrain_tasks,
+            samples=self.pretrain_samples,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            label_noise=0.0,
+            stream=1,
+        )
+        weak = dataclasses.replace(
+            strong,
+            network=self.network(self.weak_depth),
+            tasks=self.weak_pretrain_tasks or self.pretrain_tasks,
+            samples=self.weak_pretrain_samples or self.pretrain_samples,
+            epochs=self.weak_epochs or self.epochs,
+            label_noise=self.weak_pretrain_noise,
+            stream=0,
+        )
+        return {"weak": weak} if self.strong == "target" else {"weak": weak, "strong": strong}
+
+    def draw(self, key: jax.Array, prepared: dict[str, Trained] | None = None) -> PretrainedPair:
+        """Draw one pair from what was trained for its key before, or train now."""
+        if prepared is None:
+            prepared = {name: training(key) for name, training in self.preparations().items()}
+        dtype = default_dtype()
+        networks = {"weak": self.network(self.weak_depth), "target": self.network(self.depth)}
+        if self.strong == "pretrained":
+            networks["strong"] = self.network(self.strong_depth)
+        shapes = {name: parameter_shapes(network, self.input_dim) for name, network in networks.items()}
+        flat = {name: run.parameters.astype(dtype) for name, run in prepared.items()}
+        flat["target"] = target_parameters(key, shapes["target"])
+        return PretrainedPair(
+            parameters={name: unpack(shapes[name], flat[name]) for name in networks},
+            trained=prepared,
+            input_scale=jnp.asarray(self.input_scale, dtype),
+            networks=tuple(networks.items()),
+            input_dim=self.input_dim,
+            inputs=self.inputs,
+            degrees_of_freedom=self.degrees_of_freedom,
+        )

@@ -1,0 +1,202 @@
+"""Training of a representation on tasks whose heads are frozen at the truth, compiled as one program per run."""
+
+import dataclasses
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from w2sjax.draws import fold_in, normal
+from w2sjax.worlds.base import default_heads
+from w2sjax.worlds.mlp import Perceptron, draw_inputs, draw_parameters, parameter_shapes, unpack
+
+CURVE_POINTS = 32
+"""Points of a training curve, at equal steps of progress."""
+
+TRAINING_DTYPE = jnp.float32
+"""Networks are trained in single precision whatever the engine computes in, as the released notebook does."""
+
+_TARGET, _, _HEADS, _INPUTS, _START, _SHUFFLE, _NOISE = range(7)
+
+
+class Trained(NamedTuple):
+    """A trained representation.
+
+    Attributes:
+        parameters: `[size]`, to be unpacked by the network's shapes.
+        curve: `[CURVE_POINTS]`, mean loss of the batches of an epoch at (j + 1) / CURVE_POINTS of the epochs.
+        diverged: whether a parameter or the last loss is not finite.
+        dead: whether all features are constant over the first task's inputs.
+    """
+
+    parameters: jax.Array
+    curve: jax.Array
+    diverged: jax.Array
+    dead: jax.Array
+
+
+def target_parameters(key: jax.Array, shapes: Any) -> jax.Array:
+    """Draw the parameters of h* from the key of a pair: the same as `PerturbedMLP` draws."""
+    return draw_parameters(fold_in(key, np.arange(1, dtype=np.uint32))[_TARGET], shapes)
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["input_scale", "learning_rate", "weight_decay", "label_noise"],
+    meta_fields=[
+        "network",
+        "target",
+        "input_dim",
+        "inputs",
+        "degrees_of_freedom",
+        "tasks",
+        "samples",
+        "epochs",
+        "batch_size",
+        "stream",
+    ],
+)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """One training run: everything that it depends on beside the key of its pair.
+
+    `network` minimizes the squared error of v_t' h(x) + c_t against v_t' h*(x) + c_t over the parameters of h, with the
+    true heads (v_t, c_t) frozen, by AdamW on shuffled batches. An epoch goes through the tasks one after another, with
+    one optimizer for all; a last batch that is not full has the mean of its own samples.
+
+    Attributes:
+        network, target: architectures of h and h*.
+        input_dim, inputs, input_scale, degrees_of_freedom: of the inputs, as in `PerturbedMLP`.
+        tasks, samples: tasks, and samples of each.
+        epochs, batch_size: of the training.
+        learning_rate, weight_decay: of AdamW (decoupled decay, times the learning rate).
+        label_noise: standard deviation of noise on the labels, in units of each task's label standard deviation.
+        stream: number that tells apart the initializations and shuffles of several networks of one pair.
+    """
+
+    network: Perceptron
+    target: Perceptron
+    input_dim: int
+    inputs: str
+    input_scale: Any
+    degrees_of_freedom: float
+    tasks: int
+    samples: int
+    epochs: int
+    batch_size: int
+    learning_rate: Any
+    weight_decay: Any
+    label_noise: Any
+    stream: int
+
+    def __call__(self, key: jax.Array) -> Trained:
+        """Train one network from the key of its pair."""
+        shapes = parameter_shapes(self.network, self.input_dim)
+        inputs, labels, heads = self.data(key)
+        start_key, shuffle_key = self._keys(key, _START)[0], self._keys(key, _SHUFFLE)[0]
+        start = draw_parameters(start_key, shapes).astype(TRAINING_DTYPE)
+        rate, decay = (jnp.asarray(x, TRAINING_DTYPE) for x in (self.learning_rate, self.weight_decay))
+        optimizer = optax.adamw(rate, weight_decay=decay)
+        sizes = _batch_sizes(self.samples, self.batch_size)
+
+        def loss(parameters: Any, batch: Any, head: Any) -> jax.Array:
+            x, y, kept, count = batch
+            weights, bias = head
+            features: Any = self.network.apply(parameters, x)
+            error = jnp.sum(weights[:, None] * features, axis=0) + bias - y
+            return jnp.sum(jnp.where(kept, error * error, 0)) / count
+
+        def step(state: Any, batch: Any, head: Any) -> Any:
+            flat, moments = state
+            value, gradient = jax.value_and_grad(loss)(unpack(shapes, flat), batch, head)
+            # One array: the optimizer is then one fused loop instead of several per layer.
+            joined = jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(gradient)])
+            with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an integer count
+                update, moments = optimizer.update(joined, moments, flat)
+            return (flat + update, moments), value
+
+        def task(state: Any, given: Any) -> Any:
+            x, y, head, key = given
+            order = _shuffled(key, self.samples, sizes.size * self.batch_size)
+            batches = (
+                x[:, order].reshape(self.input_dim, sizes.size, -1).swapaxes(0, 1),
+                y[order].reshape(sizes.size, -1),
+                jnp.arange(self.batch_size)[None, :] < sizes[:, None],
+                jnp.asarray(sizes, TRAINING_DTYPE),
+            )
+            return jax.lax.scan(lambda state, batch: step(state, batch, head), state, batches)
+
+        def epoch(state: Any, number: jax.Array) -> Any:
+            keys = fold_in(
+                shuffle_key, number * np.uint32(self.tasks) + np.arange(self.tasks, dtype=np.uint32)
+            )
+            state, losses = jax.lax.scan(task, state, (inputs, labels, heads, keys))
+            return state, jnp.mean(losses)
+
+        (flat, _), losses = jax.lax.scan(
+            epoch, (start, optimizer.init(start)), jnp.arange(self.epochs, dtype=jnp.uint32)
+        )
+        chosen = np.ceil(np.arange(1, CURVE_POINTS + 1) * self.epochs / CURVE_POINTS).astype(int) - 1
+        features: Any = self.network.apply(unpack(shapes, flat), inputs[0])
+        constant = jnp.max(features, axis=1) == jnp.min(features, axis=1)
+        return Trained(
+            parameters=flat,
+            curve=losses[chosen],
+            diverged=~(jnp.all(jnp.isfinite(flat)) & jnp.isfinite(losses[-1])),
+            dead=jnp.all(constant),
+        )
+
+    def data(self, key: jax.Array) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
+        """Return inputs `[task, input_dim, sample]`, labels `[task, sample]` and heads (`[task, width]`, `[task]`).
+
+        The first tasks and samples do not depend on how many there are.
+        """
+        shapes = parameter_shapes(self.target, self.input_dim)
+        parameters = unpack(shapes, target_parameters(key, shapes))
+        heads_key, inputs_key = fold_in(key, np.array([_HEADS, _INPUTS], np.uint32))
+        weights, bias = default_heads(heads_key, self.tasks, self.target.width)
+        of_task = np.arange(self.tasks, dtype=np.uint32)
+
+        def inputs_of(key: jax.Array) -> jax.Array:
+            scale = jnp.asarray(self.input_scale)
+            drawn = draw_inputs(
+                self.inputs, key, (self.samples, self.input_dim), scale, self.degrees_of_freedom
+            )
+            return drawn.T
+
+        inputs = jax.vmap(inputs_of)(fold_in(inputs_key, of_task))
+        features: Any = jax.vmap(lambda x: self.target.apply(parameters, x))(inputs)
+        labels = jnp.sum(weights[:, :, None] * features, axis=1) + bias[:, None]
+        noise = jax.vmap(lambda key: normal(key, (self.samples,)))(
+            fold_in(self._keys(key, _NOISE)[0], of_task)
+        )
+        labels = labels + self.label_noise * jnp.std(labels, axis=1, keepdims=True) * noise
+        return jax.tree.map(lambda a: a.astype(TRAINING_DTYPE), (inputs, labels, (weights, bias)))
+
+    def _keys(self, key: jax.Array, purpose: int) -> jax.Array:
+        return fold_in(key, np.array([purpose + 8 * (1 + self.stream)], np.uint32))
+
+
+def _batch_sizes(samples: int, batch_size: int) -> np.ndarray:
+    """Return the number of samples in each batch of an epoch."""
+    sizes = np.full(math.ceil(samples / batch_size), batch_size)
+    sizes[-1] = samples - batch_size * (sizes.size - 1)
+    return sizes
+
+
+def _shuffled(key: jax.Array, samples: int, length: int) -> jax.Array:
+    """Return a random order of 0 ... samples - 1, padded with valid indices to a length `[length]`.
+
+    One array is sorted, of random numbers whose last bits are the index. Two of n samples have equal random bits, and
+    keep their order, with a probability below n / 2^31.
+    """
+    bits = (samples - 1).bit_length() if samples > 1 else 1
+    index = jnp.arange(samples, dtype=jnp.uint32)
+    low = np.uint32(2**bits - 1)
+    packed = (jax.random.bits(key, (samples,), jnp.uint32) & ~low) | index
+    order = (jnp.sort(packed) & low).astype(jnp.int32)
+    return jnp.pad(order, (0, length - samples))
