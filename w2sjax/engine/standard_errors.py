@@ -46,15 +46,7 @@ def standard_errors(
         weak = predict("weak", models.weak) - truth
         w2s = predict("strong", models.w2s) - truth
         ceiling = predict("strong", models.ceiling) - truth
-        difference = weak - w2s
-        values = {
-            "weak_error": weak * weak,
-            "w2s_error": w2s * w2s,
-            "ceiling_error": ceiling * ceiling,
-            "misfit": difference * difference,
-            "gain": difference * (weak + w2s),
-            "deviation": 2 * difference * w2s,
-        }
+        values = per_sample(weak, w2s, ceiling)
         inside = block * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32) < size
         squares = {
             name: jnp.sum(jnp.where(inside[None, :], (value - means[name][:, None]) ** 2, 0), axis=1)
@@ -67,3 +59,16 @@ def standard_errors(
     squares, _ = jax.lax.scan(add_block, zero, (keys, blocks))
     count = size.astype(outcome.gain.dtype)
     return StandardErrors(**{name: jnp.sqrt(s / (count * (count - 1))) for name, s in squares.items()})
+
+
+def per_sample(weak: jax.Array, w2s: jax.Array, ceiling: jax.Array) -> dict[str, jax.Array]:
+    """Return the terms of each mean from the residuals of the three models, in their shape."""
+    difference = weak - w2s
+    return {
+        "weak_error": weak * weak,
+        "w2s_error": w2s * w2s,
+        "ceiling_error": ceiling * ceiling,
+        "misfit": difference * difference,
+        "gain": difference * (weak + w2s),
+        "deviation": 2 * difference * w2s,
+    }

@@ -10,6 +10,8 @@ from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.pair import run_grid
 from w2sjax.engine.protocol import Protocol, check_head_fields, fields_set
+from w2sjax.heads.trained import CURVES, run_trained, with_head_curves
+from w2sjax.heads.training import CURVE_POINTS
 from w2sjax.worlds.static import as_pytree
 
 
@@ -61,4 +63,10 @@ def run_experiment(
     Returns:
         An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, ridge, task]` (status without the task axis).
     """
-    return run_grid(world, key, design, numbers, prepared)
+    if design.training is not None:
+        return run_trained(world, key, design, numbers, prepared)
+    outcome = run_grid(world, key, design, numbers, prepared)
+    if not design.head_curves:
+        return outcome
+    none = jnp.full((len(design.n_weak), len(design.n_strong), CURVE_POINTS), jnp.nan)
+    return with_head_curves(outcome, dict.fromkeys(CURVES, none))

@@ -1,0 +1,110 @@
+"""Training of heads by AdamW, all tasks at once, compiled as one program."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from w2sjax.draws import fold_in
+from w2sjax.engine.design import Training
+from w2sjax.heads.classes import HeadClass
+
+CURVE_POINTS = 32
+"""Points of a training curve, at equal steps of progress."""
+
+
+def train(
+    head: HeadClass,
+    training: Training,
+    rows: jax.Array,
+    labels: jax.Array,
+    start: jax.Array,
+    learning_rate: jax.Array,
+    weight_decay: jax.Array,
+    key: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Minimize the mean squared error of every task by AdamW on shuffled batches.
+
+    An epoch goes through all rows in an order drawn anew, in batches of `training.batch_size`; the loss of a batch is
+    the mean over its own rows, the last batch of an epoch included, which holds the rest. All tasks see the same order.
+    A step with gradient g of the parameters p, at step t = 1, 2, ... and learning rate r, is
+
+        m <- 0.9 m + 0.1 g,  v <- 0.999 v + 0.001 g^2,
+        p <- p - r ((m / (1 - 0.9^t)) / (sqrt(v / (1 - 0.999^t)) + 1e-8) + weight_decay p),
+
+    which is `torch.optim.AdamW`. Under the "cosine" schedule r falls as learning_rate (1 + cos(pi t / steps)) / 2, with
+    t counted from 0.
+
+    Args:
+        head, training: what is trained, and for how long.
+        rows, labels: `[n, features]` and `[n, task]`.
+        start: `[head.size, task]`, initial parameters.
+        learning_rate, weight_decay: scalars.
+        key: of the shuffles; that of epoch e is a function of (key, e) only.
+
+    Returns:
+        Parameters `[head.size, task]` and the training curve `[CURVE_POINTS, task]`: the mean loss over the rows of an
+        epoch, each at the step that used it, at (j + 1) / CURVE_POINTS of the epochs.
+    """
+    n, features = rows.shape
+    size = min(training.batch_size or n, n)
+    batches = math.ceil(n / size)
+    # Rows that fill up the last batch have weight zero.
+    position = np.arange(batches * size).reshape(batches, size)
+    counts = np.minimum(n - position[:, :1], size)
+    weights = jnp.asarray(np.where(position < n, 1 / counts, 0), rows.dtype)
+    shares = jnp.asarray(counts[:, 0] / n, rows.dtype)
+    table = jnp.concatenate([rows, labels], axis=1)
+    optimizer = _optimizer(training, training.epochs * batches, learning_rate, weight_decay)
+
+    def loss(parameters: jax.Array, batch: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+        error = head(parameters, batch[:, :features]) - batch[:, features:]
+        by_task = jnp.sum(weight[:, None] * error * error, axis=0)
+        return jnp.sum(by_task), by_task
+
+    def step(state: Any, given: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Any, None]:
+        parameters, moments, total = state
+        batch, weight, share = given
+        (_, by_task), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, batch, weight)
+        with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an integer count
+            update, moments = optimizer.update(gradient, moments, parameters)
+        return (parameters + update, moments, total + share * by_task), None
+
+    def epoch(state: Any, epoch_key: jax.Array) -> tuple[Any, jax.Array]:
+        ordered = table
+        if batches > 1:
+            ordered = table[shuffled(epoch_key, n, batches * size)]
+        zero = jnp.zeros(labels.shape[1], rows.dtype)
+        given = (ordered.reshape(batches, size, -1), weights, shares)
+        (*state, total), _ = jax.lax.scan(step, (*state, zero), given)
+        return tuple(state), total
+
+    keys = fold_in(key, np.arange(training.epochs, dtype=np.uint32))
+    (parameters, _), losses = jax.lax.scan(epoch, (start, optimizer.init(start)), keys)
+    chosen = np.ceil(np.arange(1, CURVE_POINTS + 1) * training.epochs / CURVE_POINTS).astype(int) - 1
+    return parameters, losses[chosen]
+
+
+def shuffled(key: jax.Array, n: int, length: int) -> jax.Array:
+    """Return a random order of 0 ... n - 1, padded with zeros to `[length]`, int32.
+
+    One array is sorted, of random numbers whose last bits are the index: a few times faster on a CPU than sorting
+    pairs. Two rows whose random bits are equal keep their order, with a probability below n / 2^31.
+    """
+    last_bits = np.uint32(2 ** max(1, (n - 1).bit_length()) - 1)
+    random = jax.random.bits(key, (n,), jnp.uint32) & ~last_bits
+    order = jnp.sort(random | jnp.arange(n, dtype=jnp.uint32)) & last_bits
+    return jnp.pad(order.astype(jnp.int32), (0, length - n))
+
+
+def _optimizer(training: Training, steps: int, learning_rate: jax.Array, weight_decay: jax.Array) -> Any:
+    def cosine(count: jax.Array) -> jax.Array:
+        progress = count.astype(learning_rate.dtype) / steps
+        return learning_rate * (1 + jnp.cos(jnp.pi * progress)) / 2
+
+    rate: Any = cosine if training.schedule == "cosine" else learning_rate
+    decay: Any = weight_decay
+    return optax.adamw(rate, weight_decay=decay)
