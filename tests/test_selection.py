@@ -2,14 +2,21 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from jax.flatten_util import ravel_pytree
 from scipy import stats
 
 import w2sjax as w2s
+from w2sjax import settings
+from w2sjax.figures import selection_against_samples, selection_report
+from w2sjax.figures.selection import held_out_error, selections
 from w2sjax.methods import (
     CRITERIA,
+    PerturbedCandidates,
     compare_criteria,
     rank_correlation,
     select,
@@ -174,3 +181,80 @@ def test_candidates_are_refused_by_name(features: dict[str, dict[str, np.ndarray
         select_candidates({"a": features["1 inputs"], "b": spoiled})
     with pytest.raises(ValueError, match="candidate '0': .*unknown"):
         select_candidates([dict(features["1 inputs"], unknown=1)])
+
+
+def network(world: PerturbedCandidates, key: jax.Array, index: int) -> jax.Array:
+    """Return the parameters of the weak, target or strong network as one array."""
+    return ravel_pytree(jax.tree.map(lambda p: p[index], world.draw(key).parameters))[0]
+
+
+def test_candidates_of_one_target_have_their_own_noise() -> None:
+    key = jax.random.key(0)
+    worlds = [PerturbedCandidates(weak_noise=noise, strong_noise=0.0) for noise in (0.01, 0.02, 0.01)]
+    weak, target, strong = ([network(world, key, i) for world in worlds] for i in range(3))
+    np.testing.assert_array_equal(target[0], target[1])
+    np.testing.assert_array_equal(strong[0], target[0])
+    np.testing.assert_array_equal(weak[0], weak[2])
+    first, second = (weak[0] - target[0]) / 0.01, (weak[1] - target[1]) / 0.02
+    assert abs(float(jnp.corrcoef(first, second)[0, 1])) < 0.1
+    np.testing.assert_allclose([first.std(), second.std()], 1, atol=0.1)
+    # Equal levels of weak and strong noise are different copies.
+    both = PerturbedCandidates(weak_noise=0.02, strong_noise=0.02)
+    assert float(jnp.abs(network(both, key, 0) - network(both, key, 2)).max()) > 0.01
+
+
+@pytest.fixture(scope="module")
+def swept() -> xr.Dataset:
+    """A small version of the setting."""
+    setting = settings.get("charikar2024-selection")
+    axes = {
+        "weak_noise": (0.02, 0.05, 0.1),
+        "n_weak": (60, 300),
+        "n_strong": (60, 300),
+        "n_eval": (50, 200, 900),
+    }
+    protocol = dataclasses.replace(setting.protocol, tasks=2)
+    return w2s.sweep(setting.world, protocol, pairs=4, axes=axes)
+
+
+def test_held_out_error_is_of_the_other_rows(swept: xr.Dataset) -> None:
+    truth = held_out_error(swept)
+    assert truth["n_eval"].values.tolist() == [50, 200]
+    whole = swept["w2s_error"].sel(n_eval=900, drop=True)
+    first = swept["w2s_error"].sel(n_eval=[50, 200])
+    n = first["n_eval"]
+    xr.testing.assert_allclose((n * first + (900 - n) * truth) / 900, whole.broadcast_like(first))
+    with pytest.raises(ValueError, match="n_eval has no second value"):
+        held_out_error(swept.isel(n_eval=[0]))
+
+
+def test_report_and_figure_of_the_setting(swept: xr.Dataset) -> None:
+    report = selections(swept)
+    assert report["regret"].dims == ("criterion", "pair", "n", "n_eval", "task")
+    cell = {"n_weak": 300, "n_strong": 300, "n_eval": 200}
+    expected = select_in_dataset(swept.sel(cell), "weak_noise", held_out_error(swept).sel(cell))
+    for field in ("chosen", "regret", "rank_correlation"):
+        np.testing.assert_allclose(report[field].sel(n=300, n_eval=200), expected[field])
+    numbers = selection_report(swept)
+    assert numbers["candidate_axis"] == "weak_noise" and numbers["selections_per_size"] == 8
+    assert numbers["unusable_candidates"] == 0
+    random = numbers["random"]["n=300, n_eval=200"]
+    assert (
+        random["best_share"]["mean"] == pytest.approx(1 / 3) and random["rank_correlation"]["median"] is None
+    )
+    assert "share of tasks" in numbers["headline"]
+    figure = selection_against_samples(swept, "title")
+    assert len(figure.axes) == 6
+    assert all(axes.get_xlabel() and axes.get_ylabel() for axes in figure.axes)
+    with pytest.raises(ValueError, match="hold candidates"):
+        selections(swept.isel(weak_noise=0, drop=True))
+
+
+def test_settings_select_among_weak_and_strong_models() -> None:
+    for name, axis, least in (
+        ("charikar2024-selection", "weak_noise", 8),
+        ("charikar2024-selection-strong", "strong_noise", 6),
+    ):
+        setting = settings.get(name)
+        assert len(setting.axes[axis]) >= least and setting.pairs >= 1000
+        assert setting.axes["n_weak"] == setting.axes["n_strong"]

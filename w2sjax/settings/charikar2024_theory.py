@@ -2,27 +2,28 @@
 
 The paper selects among molecular models (its Tables 1 to 3). Here the candidates are perturbed copies of one target
 network, as in its synthetic perturbation panels, whose noise levels are recollections, not verified against the paper.
+Every candidate has its own directions of noise.
 """
 
 from w2sjax.engine.protocol import Protocol
+from w2sjax.methods.candidates import PerturbedCandidates
 from w2sjax.settings.charikar2024 import REFERENCE
 from w2sjax.settings.setting import Setting
-from w2sjax.worlds.mlp import PerturbedMLP
 
 _SIZES = (50, 150, 500, 2000)
-_EVALUATION_SIZES = (100, 1000, 11_000)
+_EVALUATION_SIZES = (100, 1000, 6000)
 
 SELECTION = Setting(
     name="charikar2024-selection",
-    title="Choosing among 8 weak models (weak_noise 0.01 to 0.2), strong model fixed",
+    title="Choosing among 8 weak models (weak_noise 0.02 to 0.1), strong model fixed",
     reference=REFERENCE + " (rule; worlds and candidates are this project's)",
     unverified=("weak_noise", "strong_noise"),
-    world=PerturbedMLP(strong_noise=0.01),
+    world=PerturbedCandidates(strong_noise=0.01),
     protocol=Protocol(tasks=10, ridge=0.0),
     figure="selection_against_samples",
     summary="selection_report",
     axes={
-        "weak_noise": (0.01, 0.015, 0.025, 0.04, 0.06, 0.09, 0.13, 0.2),
+        "weak_noise": (0.02, 0.025, 0.032, 0.04, 0.05, 0.063, 0.08, 0.1),
         "n_weak": _SIZES,
         "n_strong": _SIZES,
         "n_eval": _EVALUATION_SIZES,
@@ -32,15 +33,15 @@ SELECTION = Setting(
 
 SELECTION_STRONG = Setting(
     name="charikar2024-selection-strong",
-    title="Choosing among 6 strong models (strong_noise 0 to 0.1), weak model fixed (weak_noise 0.05)",
+    title="Choosing among 6 strong models (strong_noise 0.005 to 0.04), weak model fixed (weak_noise 0.05)",
     reference=REFERENCE + " (rule; worlds and candidates are this project's)",
     unverified=("weak_noise", "strong_noise"),
-    world=PerturbedMLP(weak_noise=0.05),
+    world=PerturbedCandidates(weak_noise=0.05),
     protocol=Protocol(tasks=10, ridge=0.0),
     figure="selection_against_samples",
     summary="selection_report",
     axes={
-        "strong_noise": (0.0, 0.005, 0.01, 0.025, 0.05, 0.1),
+        "strong_noise": (0.005, 0.01, 0.015, 0.02, 0.03, 0.04),
         "n_weak": _SIZES,
         "n_strong": _SIZES,
         "n_eval": _EVALUATION_SIZES,
