@@ -18,6 +18,12 @@ def sweep(
     precision: Annotated[
         str | None, typer.Option(help="auto, float64 or float32, in place of the file's.")
     ] = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of trained networks to share between sweeps, in place of one beside the store."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No plan and no progress on stderr.")] = False,
     cpu_devices: Annotated[int | None, typer.Option(help="Host devices of this process on CPU.")] = None,
     distributed: Annotated[
@@ -45,11 +51,13 @@ def sweep(
         print(f"{file}: {used}", file=sys.stderr)
     warnings.showwarning = _plain_warning
     try:
-        run.sweep(**configuration.arguments(), store=out, progress=not quiet)
+        run.sweep(**configuration.arguments(), store=out, checkpoints=checkpoints, progress=not quiet)
     except KeyboardInterrupt as stopped:
         command = ["w2sjax", "sweep", str(file), "--out", str(out)]
         if precision is not None:
             command += ["--precision", precision]
+        if checkpoints is not None:
+            command += ["--checkpoints", str(checkpoints)]
         reason = str(stopped) or f"interrupted; finished chunks are in {out}"
         print(f"{reason}; resume with: {shlex.join(command)}", file=sys.stderr)
         raise typer.Exit(130) from None

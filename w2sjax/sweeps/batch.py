@@ -9,7 +9,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.outcome import Outcome
-from w2sjax.engine.randomness import pair_key
+from w2sjax.engine.randomness import Role, block_keys, pair_key
 from w2sjax.heads.experiment import run_experiment
 
 CPU_GROUP = 8
@@ -31,21 +31,54 @@ def local_mesh() -> Mesh:
 
 @functools.partial(jax.jit, static_argnames=("design", "mesh"))
 def run_group(
-    world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array, *, design: Design, mesh: Mesh
+    world: Any,
+    numbers: Numbers,
+    seed: jax.Array,
+    indices: jax.Array,
+    prepared: Any,
+    *,
+    design: Design,
+    mesh: Mesh,
 ) -> Outcome:
-    """Run the pairs of the given indices, `[pair]`, a multiple of devices * group.
+    """Run the pairs of the given indices, `[pair]`, a multiple of devices * group, with what was prepared for them.
 
     Pairs are always computed in groups of the same size, so that the compiled program, and with it
     every rounding error, is the same whatever the chunk and the number of devices.
     """
 
-    def local(world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array) -> Outcome:
-        def one(index: jax.Array) -> Outcome:
-            return run_experiment(world, pair_key(seed, index), design, numbers)
+    def local(world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array, prepared: Any) -> Outcome:
+        def one(index: jax.Array, prepared: Any) -> Outcome:
+            return run_experiment(world, pair_key(seed, index), design, numbers, prepared)
+
+        return jax.vmap(one)(indices, prepared)
+
+    sharded, replicated = PartitionSpec("pair"), PartitionSpec()
+    specs = (replicated, replicated, replicated, sharded, sharded)
+    run = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=sharded, check_vma=False)
+    return run(world, numbers, seed, indices, prepared)
+
+
+TRAINED_TOGETHER = {"cpu": 1}
+"""Pairs that one device trains in one batch, by kind of device; part of the rounding, and so of every result."""
+
+
+def training_group() -> int:
+    """Return how many pairs each device trains together."""
+    return TRAINED_TOGETHER.get(jax.default_backend(), 256)
+
+
+@functools.partial(jax.jit, static_argnames=("mesh",))
+def prepare_group(preparation: Any, seed: jax.Array, indices: jax.Array, *, mesh: Mesh) -> Any:
+    """Run a preparation of a world for the pairs of the given indices, `[pair]`, a multiple of devices * group."""
+
+    def local(preparation: Any, seed: jax.Array, indices: jax.Array) -> Any:
+        def one(index: jax.Array) -> Any:
+            return preparation(block_keys(pair_key(seed, index), {Role.PAIR: 1})[Role.PAIR][0])
 
         return jax.vmap(one)(indices)
 
     sharded, replicated = PartitionSpec("pair"), PartitionSpec()
-    specs = (replicated, replicated, replicated, sharded)
-    run = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=sharded, check_vma=False)
-    return run(world, numbers, seed, indices)
+    run = jax.shard_map(
+        local, mesh=mesh, in_specs=(replicated, replicated, sharded), out_specs=sharded, check_vma=False
+    )
+    return run(preparation, seed, indices)

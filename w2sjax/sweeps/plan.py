@@ -159,6 +159,12 @@ def make_plan(
     )
 
 
+def cell_key(plan: Plan, cell: Cell) -> jax.Array:
+    """Return the typed key that the pairs of a cell are drawn from."""
+    key = jax.random.key(plan.seed)
+    return jax.random.fold_in(key, cell.stream) if cell.stream else key
+
+
 def choose_chunk_pairs(pairs: int, result_bytes: int, rows: int) -> int:
     """Return the pairs per region for a sweep of so many pairs, each with so many bytes of results and samples.
 
@@ -176,11 +182,20 @@ def result_template(grid: Grid, cell: Cell, seed: int, step: int) -> dict[str, n
         cell.numbers,
         jax.random.key(seed),
         indices,
+        _prepared_shapes(cell.world, step),
         design=cell.design,
         mesh=local_mesh(),
     )
     zeros = jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), outcome)
     return {name: grid.arrange(values) for name, values in labels.flatten(zeros).items()}
+
+
+def _prepared_shapes(world: Any, pairs: int) -> dict[str, Any] | None:
+    """Return the shapes of what the world's preparations return for so many pairs, without running them."""
+    if not hasattr(world, "preparations"):
+        return None
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), pairs))
+    return {name: jax.eval_shape(jax.vmap(run), keys) for name, run in world.preparations().items()}
 
 
 def bytes_per_pair(cell: Cell) -> int:

@@ -16,6 +16,7 @@ from w2sjax.sweeps import store as stores
 from w2sjax.sweeps.grid import Grid, make_grid
 from w2sjax.sweeps.interrupt import GracefulStop, SweepInterrupted
 from w2sjax.sweeps.plan import Plan, Region, make_plan
+from w2sjax.sweeps.preparation import Preparations
 from w2sjax.sweeps.progress import Meter
 from w2sjax.sweeps.stream import count_flagged, place, run_regions
 from w2sjax.sweeps.summary import summary_path, write_summary
@@ -33,6 +34,7 @@ def sweep(
     memory_budget: int = 2**30,
     store: str | os.PathLike[str] | None = None,
     chunk_pairs: int | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
     process: tuple[int, int] | None = None,
     progress: bool = False,
 ) -> xr.Dataset:
@@ -53,6 +55,9 @@ def sweep(
             the last chunk is done, quantiles are written beside it; see `w2sjax.sweeps.summary`.
         chunk_pairs: pairs per chunk of a new store, >= 1; None chooses from the size of the results. A store that
             exists keeps its own.
+        checkpoints: a folder for the networks that a world trains, such as "trained", from which another sweep with
+            the same training takes them; None is `results.trained` beside a store `results.zarr`, and memory without a
+            store. Worlds that train nothing write nothing.
         process: (index, count) of this process among those that write the same store at once; None asks JAX. Process 0
             creates the store, and process p computes every count-th chunk from chunk p.
         progress: report on stderr: the plan, then pairs done, rate and time left.
@@ -84,7 +89,7 @@ def sweep(
     grid = make_grid(world, protocol, axes, paired=paired)
     if store is None:
         plan = make_plan(grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs)
-        return _in_memory(plan, show=progress)
+        return _in_memory(plan, checkpoints, show=progress)
     path = Path(store)
     exists = path.exists() and not (path.is_dir() and not any(path.iterdir()))
     if not exists and index > 0:
@@ -101,16 +106,20 @@ def sweep(
     )
     if not exists:
         stores.create(path, plan)
-    return _in_store(plan, path, index, count, show=progress)
+    if checkpoints is None:
+        checkpoints = path.with_name(f"{path.name.removesuffix('.zarr')}.trained")
+    return _in_store(plan, path, index, count, Path(checkpoints), show=progress)
 
 
-def _in_memory(plan: Plan, *, show: bool) -> xr.Dataset:
+def _in_memory(plan: Plan, checkpoints: str | os.PathLike[str] | None, *, show: bool) -> xr.Dataset:
     regions = plan.regions()
+    folder = None if checkpoints is None else Path(checkpoints)
+    preparations = Preparations(plan, regions, folder, show=show)
     collected: dict[str, np.ndarray] = {}
     if show:
         print(plan.describe(), file=sys.stderr, flush=True)
     with Meter(plan.pairs * len(plan.cells), show=show) as meter:
-        for region, arrays in run_regions(plan, regions, meter.advance):
+        for region, arrays in run_regions(plan, regions, preparations, meter.advance):
             for name, values in arrays.items():
                 if name not in collected:
                     shape = (plan.pairs, *plan.grid.shape, *values.shape[1 + len(plan.grid.inner) :])
@@ -119,7 +128,7 @@ def _in_memory(plan: Plan, *, show: bool) -> xr.Dataset:
     return labels.dataset(plan.grid, plan.seed, range(plan.pairs), collected)
 
 
-def _in_store(plan: Plan, path: Path, index: int, count: int, *, show: bool) -> xr.Dataset:
+def _in_store(plan: Plan, path: Path, index: int, count: int, checkpoints: Path, *, show: bool) -> xr.Dataset:
     description = stores.describe(path)
     stores.check_same(description, plan.grid, plan.seed, plan.pairs)  # another process may have created it
     done = stores.finished(description)
@@ -131,10 +140,12 @@ def _in_store(plan: Plan, path: Path, index: int, count: int, *, show: bool) -> 
         if done:
             stores.warn_of_mixture(description)
         writer = stores.Writer(description, plan)
+        preparations = Preparations(plan, left, checkpoints, show=show)
         total = sum(len(region.pairs) for region in mine)
         before = total - sum(len(region.pairs) for region in left)
         with GracefulStop(show=show) as stop, Meter(total, show=show, done=before) as meter:
-            for written, (region, arrays) in enumerate(run_regions(plan, left, meter.advance), start=1):
+            finished_regions = run_regions(plan, left, preparations, meter.advance)
+            for written, (region, arrays) in enumerate(finished_regions, start=1):
                 writer.write(region, arrays, count_flagged(arrays))
                 if show and written == 1 < len(left):
                     print(

@@ -25,6 +25,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.compare import first_difference
+from w2sjax.sweeps.errors import StoreError as StoreError
 from w2sjax.sweeps.grid import Grid
 from w2sjax.sweeps.plan import Plan, Region
 from w2sjax.sweeps.stream import place
@@ -38,10 +39,6 @@ VERSIONS = ("w2sjax_version", "jax_version", "jaxlib_version")
 
 WAIT_SECONDS = 600.0
 """How long a process waits for the first one to create the store."""
-
-
-class StoreError(ValueError):
-    """A store that cannot be used as it is; the message is one sentence that names the path and the fix."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.engine.outcome import SERIOUS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import local_mesh, run_group
-from w2sjax.sweeps.plan import Plan, Region
+from w2sjax.sweeps.plan import Plan, Region, cell_key
+from w2sjax.sweeps.preparation import Preparations
 from w2sjax.worlds.static import as_pytree
 
 Arrays = dict[str, np.ndarray]
@@ -27,7 +27,10 @@ class _Call:
 
 
 def run_regions(
-    plan: Plan, regions: Sequence[Region], on_group: Callable[[int, int], None]
+    plan: Plan,
+    regions: Sequence[Region],
+    preparations: Preparations,
+    on_group: Callable[[int, int], None],
 ) -> Iterator[tuple[Region, Arrays]]:
     """Compute regions and yield each with its arrays `[pair, *inner axes, ...]`, as soon as it is complete.
 
@@ -38,12 +41,13 @@ def run_regions(
     Args:
         plan: from `make_plan`.
         regions: those to compute, regions of one cell beside each other.
+        preparations: what the worlds of the plan prepare.
         on_group: called with (pairs, pairs with a serious status) after every fetched call.
     """
     pending: dict[Region, list[Arrays]] = {}
     running: tuple[_Call, Any] | None = None
     for call in _calls(plan, regions):
-        started = (call, _dispatch(plan, call))
+        started = (call, _dispatch(plan, preparations, call))
         if running is not None:
             yield from _collect(plan, *running, pending, on_group)
         running = started
@@ -64,18 +68,16 @@ def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
             yield _Call(cell, chosen, tuple(region for region in mine if region.run in touched))
 
 
-def _dispatch(plan: Plan, call: _Call) -> Any:
+def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
     cell = plan.cells[call.cell]
     step = plan.steps[plan.shapes[call.cell]]
     padded = np.concatenate([call.pairs, np.repeat(call.pairs[-1:], step - len(call.pairs))])
-    key = jax.random.key(plan.seed)
-    if cell.stream:
-        key = jax.random.fold_in(key, cell.stream)
     return run_group(
         as_pytree(cell.world),
         cell.numbers,
-        key,
+        cell_key(plan, cell),
         jnp.asarray(padded.astype(np.uint32)),
+        preparations.of(call.cell, padded),
         design=cell.design,
         mesh=local_mesh(),
     )

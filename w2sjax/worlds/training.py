@@ -115,7 +115,9 @@ class Training:
             value, gradient = jax.value_and_grad(loss)(unpack(shapes, flat), batch, head)
             # One array: the optimizer is then one fused loop instead of several per layer.
             joined = jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(gradient)])
-            with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an integer count
+            with jax.numpy_dtype_promotion(
+                "standard"
+            ):  # optax raises a float to the power of an integer count
                 update, moments = optimizer.update(joined, moments, flat)
             return (flat + update, moments), value
 

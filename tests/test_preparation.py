@@ -1,0 +1,124 @@
+"""Sweeps over trained networks: each is trained once, kept in checkpoints, and no file is trusted blindly."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import w2sjax as w2s
+from w2sjax.sweeps import preparation
+from w2sjax.sweeps.store import StoreError
+from w2sjax.worlds import PretrainedMLP
+
+WORLD = PretrainedMLP(
+    input_dim=2,
+    width=3,
+    depth=2,
+    weak_depth=1,
+    strong_depth=1,
+    input_scale=1.0,
+    pretrain_tasks=2,
+    pretrain_samples=6,
+    epochs=2,
+    batch_size=4,
+)
+PROTOCOL = w2s.Protocol(n_weak=30, n_strong=30, n_eval=30, tasks=2)
+AXES = {"weak_pretrain_noise": [0.0, 1.0]}
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
+    """Record the label noise and the number of pairs of every batch that is trained."""
+    calls: list[tuple[float, int]] = []
+    original = preparation.prepare_group
+
+    def recorded(run, seed, indices, *, mesh):
+        calls.append((float(run.label_noise), run.stream))
+        return original(run, seed, indices, mesh=mesh)
+
+    monkeypatch.setattr(preparation, "prepare_group", recorded)
+    return calls
+
+
+def test_networks_are_trained_once_whatever_the_grid(trained: list, tmp_path: Path) -> None:
+    alone = [w2s.run_pair(WORLD, PROTOCOL, _key(pair)) for pair in range(3)]
+    memory = w2s.sweep(WORLD, PROTOCOL, pairs=3, axes=AXES)
+    assert sorted(trained) == [(0.0, 0)] * 3 + [(0.0, 1)] * 3 + [(1.0, 0)] * 3  # the strong ones are shared
+    for pair, outcome in enumerate(alone):
+        np.testing.assert_allclose(memory["weak_error"][pair, 0], outcome.weak_error, rtol=1e-5)
+    assert memory["weak_loss_curve"].dims == ("pair", "weak_pretrain_noise", "progress")
+    assert memory.sizes["progress"] == 32
+    assert (memory["weak_loss_curve"].isel(weak_pretrain_noise=1) > 0).all()
+    assert memory["strong_loss_curve"].attrs["units"] == "squared label unit"
+
+    trained.clear()
+    stored = w2s.sweep(WORLD, PROTOCOL, pairs=3, axes=AXES, store=tmp_path / "a.zarr", chunk_pairs=2)
+    xr.testing.assert_equal(memory.drop_attrs(), stored.load().drop_attrs())
+    assert (tmp_path / "a.trained").is_dir() and trained
+
+    trained.clear()
+    protocol = dataclasses.replace(PROTOCOL, ridge=0.1)
+    again = w2s.sweep(WORLD, protocol, pairs=3, axes=AXES, checkpoints=tmp_path / "a.trained")
+    assert not trained
+    np.testing.assert_array_equal(again["weak_loss_curve"], memory["weak_loss_curve"])
+    w2s.sweep(WORLD, protocol, pairs=4, checkpoints=tmp_path / "a.trained")
+    assert sorted(trained) == [(0.0, 0), (0.0, 1)]  # one more pair
+
+
+def _key(pair: int):
+    import jax
+
+    return jax.random.fold_in(jax.random.key(0), pair)
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "trained"
+
+    def run() -> xr.Dataset:
+        return w2s.sweep(WORLD, PROTOCOL, pairs=2, checkpoints=folder)
+
+    before = run()
+    weak = next(folder.glob("weak-*"))
+    batch = next(path for path in weak.iterdir() if path.is_dir())
+
+    kept = (batch / "_METADATA").read_text()
+    (batch / "_METADATA").write_text(kept[: len(kept) // 2])
+    with pytest.raises(StoreError, match=rf"checkpoint .*{batch.name} is damaged .*delete it"):
+        run()
+    (batch / "_METADATA").write_text(kept)
+
+    data = [path for path in batch.rglob("*") if path.is_file() and path.parent.name == "d"]
+    contents = [path.read_bytes() for path in data]
+    for path, content in zip(data, contents, strict=True):
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(StoreError, match="is damaged"):
+        run()
+    for path, content in zip(data, contents, strict=True):
+        path.write_bytes(content)
+    xr.testing.assert_equal(run().drop_attrs(), before.drop_attrs())
+
+    description = json.loads((weak / "training.json").read_text())
+    (weak / "training.json").write_text(json.dumps(description | {"epochs": 7}))
+    with pytest.raises(StoreError, match=r"holds another training \(epochs=7 instead of 2\)"):
+        run()
+    (weak / "training.json").write_text("{")
+    with pytest.raises(StoreError, match="is damaged: delete"):
+        run()
+    (weak / "training.json").write_text(json.dumps(description))
+
+    other = dataclasses.replace(WORLD, width=4)
+    w2s.sweep(other, PROTOCOL, pairs=1, checkpoints=tmp_path / "other")
+    foreign = next(p for p in next((tmp_path / "other").glob("weak-*")).iterdir() if p.is_dir())
+    foreign.rename(weak / foreign.name)
+    with pytest.raises(StoreError, match=r"is not one of this training \(parameters"):
+        run()
+
+
+def test_a_folder_that_cannot_hold_checkpoints_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(StoreError, match=r"checkpoints .*file cannot be written .*choose a folder that can"):
+        w2s.sweep(WORLD, PROTOCOL, pairs=1, checkpoints=file)
