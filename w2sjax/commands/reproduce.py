@@ -1,17 +1,23 @@
 """`w2sjax reproduce`: run a published setting and write its data, figure and summary."""
 
+import dataclasses
 import importlib
 import json
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.reports import report_text
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from w2sjax.settings import Setting
 
 
 def reproduce(
@@ -20,6 +26,9 @@ def reproduce(
     pairs: Annotated[int | None, typer.Option(help="Independent draws of the world.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every draw, >= 0.")] = 0,
     tasks: Annotated[int | None, typer.Option(help="Tasks per pair, if not the published number.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of every training, if not the published number: a quick look.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
 ) -> None:
     """Reproduce a published setting: data, figure and summary in one folder. The same command resumes a stopped run."""
@@ -28,17 +37,56 @@ def reproduce(
     importing = threading.Thread(target=importlib.import_module, args=("w2sjax.figures",))
     importing.start()
 
-    import dataclasses
-
     from w2sjax import settings
     from w2sjax.commands.precision import configure
-    from w2sjax.sweeps.run import sweep
 
-    setting = settings.get(name)
+    chosen = settings.get(name)
     used = configure(precision)
-    protocol = setting.protocol
+    if isinstance(chosen, settings.Setting):
+        setting = _changed(chosen, pairs, tasks, epochs)
+        _reproduce_one(setting, out, seed, used, importing, started)
+        return
+    members = [_changed(member, pairs, tasks, epochs) for member in chosen.members]
+    trained = out / "trained"  # one training serves all panels that share it
+    datasets = [
+        _reproduce_one(member, out / member.name, seed, used, importing, time.perf_counter(), trained)
+        for member in members
+    ]
+    figures = importlib.import_module("w2sjax.figures")
+    titles = [member.name.removeprefix(f"{chosen.name}-") for member in members]
+    _save(getattr(figures, chosen.figure)(datasets, titles, f"{chosen.name}: {chosen.title}"), out)
+    print(f"{len(members)} settings; wrote {out / 'figure.png'}")
+
+
+def _changed(setting: "Setting", pairs: int | None, tasks: int | None, epochs: int | None) -> "Setting":
+    """Return a setting with the numbers that the user gave."""
+    world, protocol = setting.world, setting.protocol
     if tasks is not None:
         protocol = dataclasses.replace(protocol, tasks=tasks)
+    if epochs is not None:
+        trains_world, trains_heads = hasattr(world, "epochs"), protocol.head == "trained"
+        if not (trains_world or trains_heads):
+            raise UserMistake(f"--epochs {epochs} has nothing to train in {setting.name}: leave it out.")
+        if trains_world:
+            world = dataclasses.replace(world, epochs=epochs)
+        if trains_heads:
+            protocol = dataclasses.replace(protocol, head_epochs=epochs)
+    if pairs is not None:
+        setting = dataclasses.replace(setting, pairs=pairs)
+    return dataclasses.replace(setting, world=world, protocol=protocol)
+
+
+def _reproduce_one(
+    setting: "Setting",
+    out: Path,
+    seed: int,
+    used: str,
+    importing: threading.Thread,
+    started: float,
+    trained: Path | None = None,
+) -> "xr.Dataset":
+    from w2sjax.sweeps.run import sweep
+
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "summary.json").touch()
@@ -47,14 +95,14 @@ def reproduce(
             f"--out {out} cannot be written ({error.strerror}): choose a folder that can."
         ) from error
     print(f"{setting.name}: {setting.title}; {used}", file=sys.stderr)
-
     dataset = sweep(
         setting.world,
-        protocol,
-        pairs=setting.pairs if pairs is None else pairs,
+        setting.protocol,
+        pairs=setting.pairs,
         seed=seed,
         axes=setting.axes,
         store=out / "data.zarr",
+        checkpoints=trained,
         progress=True,
     ).load()
     computed = time.perf_counter() - started
@@ -62,9 +110,7 @@ def reproduce(
     figures = importlib.import_module("w2sjax.figures")
     numbers = getattr(figures, setting.summary)(dataset)
     headline = numbers.pop("headline")
-    figure = getattr(figures, setting.figure)(dataset, title=f"{setting.name}\n{setting.title}")
-    for suffix in ("png", "svg"):
-        figure.savefig(out / f"figure.{suffix}", dpi=150)
+    _save(getattr(figures, setting.figure)(dataset, title=f"{setting.name}\n{setting.title}"), out)
     summary = {
         "setting": setting.name,
         "reference": setting.reference,
@@ -78,3 +124,9 @@ def reproduce(
     }
     (out / "summary.json").write_text(report_text(summary) + "\n")
     print(f"{headline}; wrote {out / 'figure.png'}")
+    return dataset
+
+
+def _save(figure: Any, out: Path) -> None:
+    for suffix in ("png", "svg"):
+        figure.savefig(out / f"figure.{suffix}", dpi=150)

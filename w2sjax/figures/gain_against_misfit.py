@@ -36,6 +36,26 @@ def gain_against_misfit(dataset: xr.Dataset, title: str = "") -> Figure:
     return figure
 
 
+def gain_against_misfit_panels(datasets: list[xr.Dataset], titles: list[str], title: str = "") -> Figure:
+    """Draw the first pair of several settings beside each other, each as in `gain_against_misfit`.
+
+    Args:
+        datasets: from `sweep`, dims pair and task only.
+        titles: of the panels.
+        title: above the figure.
+    """
+    columns = min(len(datasets), 3)
+    rows = -(-len(datasets) // columns)
+    figure = Figure(figsize=(5.2 * columns, 4.9 * rows + 0.4), layout="constrained")
+    for place, (dataset, name) in enumerate(zip(datasets, titles, strict=True), start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        _one_pair(axes, dataset.isel(pair=0))
+        axes.set_title(f"{name}\n{axes.get_title()}", fontsize=9)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    return figure
+
+
 def _one_pair(axes: Axes, one: xr.Dataset) -> None:
     misfit, gain = one["misfit"].values, one["gain"].values
     spread: dict[str, Any] = {
@@ -60,6 +80,19 @@ def _one_pair(axes: Axes, one: xr.Dataset) -> None:
     axes.set_ylabel("gain  weak error − w2s error  [squared label units]")
     axes.set_title(f"pair {int(one['pair'])}: slope {slope:.3f}, R² {r2:.3f}", fontsize=10)
     axes.legend(loc="upper left", frameon=False)
+    means = {name: float(one[name].mean()) for name in ("weak_error", "w2s_error", "ceiling_error")}
+    errors = "\n".join(
+        f"{label} {means[name]:.3g}"
+        for name, label in (
+            ("weak_error", "weak on truth"),
+            ("w2s_error", "strong on weak labels"),
+            ("ceiling_error", "strong on truth"),
+        )
+    )
+    axes.annotate(
+        f"mean squared error of\n{errors}",
+        (0.98, 0.03), xycoords="axes fraction", ha="right", va="bottom", fontsize=8, color=GREY,
+    )  # fmt: skip
 
 
 def _all_pairs(axes: Axes, dataset: xr.Dataset) -> None:

@@ -9,6 +9,7 @@ from w2sjax.engine.protocol import Protocol
 from w2sjax.methods.candidates import PerturbedCandidates
 from w2sjax.settings.charikar2024 import REFERENCE
 from w2sjax.settings.setting import Setting
+from w2sjax.worlds.mlp import PerturbedMLP
 
 _SIZES = (50, 150, 500, 2000)
 _EVALUATION_SIZES = (100, 1000, 6000)
@@ -47,4 +48,17 @@ SELECTION_STRONG = Setting(
         "n_eval": _EVALUATION_SIZES,
     },
     pairs=2000,
+)
+
+BOUNDS = Setting(
+    name="charikar2024-bounds",
+    title="Theorems 1 and 2 beside what is measured, non-realizable perturbation",
+    reference=REFERENCE + " (theorems; the constants of Theorem 2 are this project's)",
+    unverified=("weak_noise", "strong_noise"),
+    world=PerturbedMLP(weak_noise=0.05, strong_noise=0.01),
+    protocol=Protocol(n_weak=2000, n_eval=20_000, tasks=10, ridge=0.0),
+    figure="bounds",
+    summary="bounds_report",
+    axes={"n_strong": (50, 100, 200, 500, 2000, 10_000, 50_000)},
+    pairs=100,
 )

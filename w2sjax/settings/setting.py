@@ -32,3 +32,20 @@ class Setting:
     summary: str = "summarize"
     axes: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     pairs: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Collection:
+    """Several settings that make one figure.
+
+    Attributes:
+        name, title, reference: as of a setting.
+        members: the settings, in the order of the panels.
+        figure: name of a function in `w2sjax.figures` of the members' Datasets and titles.
+    """
+
+    name: str
+    title: str
+    reference: str
+    members: tuple[Setting, ...]
+    figure: str

@@ -1,0 +1,114 @@
+"""Figures and reports over trained networks, on Datasets with known answers."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from w2sjax import figures, settings
+from w2sjax.cli import main
+from w2sjax.engine.outcome import Flag
+from w2sjax.figures.typicality import per_pair
+from w2sjax.figures.weak_quality import task_means
+
+
+def made_up(slopes: list[float], tasks: int = 20) -> xr.Dataset:
+    """Return pairs whose gain is `slope` times their misfit, without noise."""
+    misfit = np.linspace(0.1, 1.0, tasks)[None, :].repeat(len(slopes), 0)
+    gain = np.array(slopes)[:, None] * misfit
+    weak = np.full_like(misfit, 2.0)
+    data = {
+        "weak_error": weak,
+        "w2s_error": weak - gain,
+        "ceiling_error": np.full_like(misfit, 0.5),
+        "misfit": misfit,
+        "gain": gain,
+        "deviation": gain - misfit,
+        "pgr": gain / 1.5,
+    }
+    dataset = xr.Dataset({name: (("pair", "task"), values) for name, values in data.items()})
+    for name in ("code", "strong_rank", "strong_dropped"):
+        dataset[f"status_{name}"] = (
+            "pair",
+            np.full(len(slopes), {"code": 0, "strong_rank": 12}.get(name, 4)),
+        )
+    dataset["status_strong_condition"] = ("pair", np.full(len(slopes), 100.0))
+    return dataset.assign_coords(pair=np.arange(len(slopes)))
+
+
+def test_typicality_counts_each_world_once_and_leaves_failures_out() -> None:
+    dataset = made_up([0.5, 0.8, -0.2, 9.0])
+    dataset["status_code"][3] = int(Flag.STRONG_TRAINING_DIVERGED)
+    numbers = per_pair(dataset)
+    np.testing.assert_allclose(numbers["slope"], [0.5, 0.8, -0.2])
+    np.testing.assert_allclose(numbers["correlation"], [1, 1, -1])
+    np.testing.assert_allclose(numbers["relative_deviation"], (np.array([0.5, 0.8, -0.2]) - 1) * 0.55 / 2)
+    np.testing.assert_allclose(numbers["ceiling_share"], 0.25)
+    np.testing.assert_allclose(numbers["dead_share"], 0.25)
+    report = figures.typicality_report(dataset)
+    assert report["pairs"] == 4 and report["pairs_without_failure"] == 3
+    assert report["slope"]["0.5"] == pytest.approx(0.5)
+    json.dumps(report)
+    assert len(figures.typicality(dataset).axes) == 6
+
+
+def test_weak_quality_is_relative_to_the_reference_and_leaves_failures_out() -> None:
+    one = made_up([0.5, 0.5, 0.5])
+    cells = [one * factor for factor in (1.0, 3.0)]
+    grid = xr.concat(cells, xr.IndexVariable("weak_pretrain_tasks", [10, 2]))
+    code = np.zeros((2, 3), int)
+    code[1, 0] = int(Flag.WEAK_TRAINING_DIVERGED)
+    grid["status_code"] = (("weak_pretrain_tasks", "pair"), code)
+    means = task_means(grid)
+    np.testing.assert_allclose(means["weak_error"].sel(weak_pretrain_tasks=10), 1)
+    np.testing.assert_allclose(means["gain"].sel(weak_pretrain_tasks=2), [np.nan, 3 * 0.1375, 3 * 0.1375])
+    np.testing.assert_allclose(means["pgr"].sel(weak_pretrain_tasks=10), 0.275 / 1.5)
+    report = figures.weak_quality_report(grid)
+    assert report["weak_pretrain_tasks"]["weak_error"] == pytest.approx([1, 3])
+    assert len(figures.weak_quality(grid).axes) == 3
+
+
+def test_panels_name_their_settings_and_all_errors() -> None:
+    figure = figures.gain_against_misfit_panels([made_up([1.0])] * 4, ["a", "b", "c", "d"], "all")
+    assert [axes.get_title().split("\n")[0] for axes in figure.axes] == ["a", "b", "c", "d"]
+    note = figure.axes[0].texts[0].get_text()
+    assert "weak on truth 2" in note and "strong on truth 0.5" in note
+
+
+def test_the_collection_holds_every_panel_and_all_settings_are_valid() -> None:
+    names = settings.names()
+    assert len(set(names)) == len(names)
+    collection = settings.get("charikar2024")
+    assert isinstance(collection, settings.Collection)
+    assert {member.name for member in collection.members} <= set(names)
+    for name in names:
+        one = settings.get(name)
+        assert hasattr(figures, one.figure)
+        if isinstance(one, settings.Setting):
+            assert hasattr(figures, one.summary) and one.pairs >= 1
+            fields = {f.name for f in dataclasses.fields(one.world)}
+            fields |= {f.name for f in dataclasses.fields(one.protocol)}
+            assert set(one.unverified) <= fields, name
+
+
+def test_a_pretraining_panel_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--out", str(tmp_path / "r"), "--tasks", "3", "--epochs", "1"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["reproduce", "charikar2024-pretraining-realizable", *options])
+    assert not stopped.value.code, capsys.readouterr().err
+    summary = json.loads((tmp_path / "r" / "summary.json").read_text())
+    assert summary["configuration"]["world"]["epochs"] == 1
+    dataset = xr.open_zarr(tmp_path / "r" / "data.zarr")
+    assert dataset["weak_loss_curve"].dims == ("pair", "progress")
+    assert float(abs(dataset["deviation"]).max() / dataset["weak_error"].max()) < 0.2
+    assert (tmp_path / "r" / "figure.png").stat().st_size > 10_000
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["reproduce", "charikar2024-perturbation-realizable", *options])
+    assert stopped.value.code == 2
+    assert "--epochs 1 has nothing to train" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""How typical one published panel is: its slope, correlation and deviation over many independent draws."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from scipy.stats import spearmanr
+
+from w2sjax.engine.outcome import Flag
+from w2sjax.figures.style import BLUE, GREY, ORANGE
+from w2sjax.figures.summary import pair_fit
+
+NOTEBOOK = {"gain": 0.13}
+"""Mean gain of the draw in the notebook released with Charikar et al. 2024."""
+
+_TROUBLE = int(
+    Flag.NOT_FINITE
+    | Flag.WEAK_TRAINING_DIVERGED
+    | Flag.STRONG_TRAINING_DIVERGED
+    | Flag.WEAK_REPRESENTATION_DEAD
+    | Flag.STRONG_REPRESENTATION_DEAD
+)
+
+
+def per_pair(dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return per pair the panel's numbers and what may explain them, `[pair]` each; failed trainings are left out.
+
+    `slope` and `correlation` of gain on misfit over tasks; means over tasks of the errors, gain, misfit;
+    `relative_deviation` = mean deviation / mean weak error; `ceiling_share` = mean ceiling error / mean weak error, the
+    non-realizable term of Theorem 2; `dead_share`, the part of the strong features without rank;
+    `condition` of the strong features.
+    """
+    kept = dataset.isel(pair=np.flatnonzero((dataset["status_code"].values & _TROUBLE) == 0))
+    fits = [pair_fit(m, g) for m, g in zip(kept["misfit"].values, kept["gain"].values, strict=True)]
+    slope, r2 = np.array(fits).reshape(-1, 2).T
+    means = {
+        name: kept[name].mean("task").values
+        for name in ("weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation")
+    }
+    rank, dropped = kept["status_strong_rank"].values, kept["status_strong_dropped"].values
+    return means | {
+        "pair": kept["pair"].values,
+        "slope": slope,
+        "correlation": np.sign(slope) * np.sqrt(np.clip(r2, 0, 1)),
+        "relative_deviation": means["deviation"] / means["weak_error"],
+        "ceiling_share": means["ceiling_error"] / means["weak_error"],
+        "dead_share": dropped / (rank + dropped),
+        "condition": kept["status_strong_condition"].values,
+    }
+
+
+def typicality_report(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return quantiles over pairs of the panel's numbers, and rank correlations with what may explain them."""
+    numbers = per_pair(dataset)
+    count = len(numbers["pair"])
+    report: dict[str, Any] = {"pairs": dataset.sizes["pair"], "pairs_without_failure": count}
+    for name, values in numbers.items():
+        if name != "pair" and count:
+            levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+            quantiles = np.nanquantile(values, levels)
+            report[name] = dict(zip(map(str, levels), map(float, quantiles), strict=True))
+    if count > 2:
+        report["spearman"] = {
+            effect: {
+                cause: float(spearmanr(numbers[cause], numbers[effect], nan_policy="omit").statistic)
+                for cause in ("ceiling_share", "dead_share", "condition")
+            }
+            for effect in ("slope", "correlation", "relative_deviation")
+        }
+        report["share_with_gain_below_the_notebooks"] = float(np.mean(numbers["gain"] <= NOTEBOOK["gain"]))
+    middle = {name: report[name]["0.5"] if count else float("nan") for name in ("slope", "correlation")}
+    text = f"{count} of {dataset.sizes['pair']} worlds: median slope {middle['slope']:.3f}, correlation "
+    return report | {"headline": text + f"{middle['correlation']:.3f}"}
+
+
+def typicality(dataset: xr.Dataset, title: str = "") -> Figure:
+    """Draw slope, correlation and relative deviation of every world: their distributions, and against the ceiling.
+
+    Args:
+        dataset: from `sweep`, dims pair and task only.
+        title: above the figure.
+    """
+    numbers = per_pair(dataset)
+    effects = (
+        ("slope", "slope of gain on misfit  [1]", 1.0),
+        ("correlation", "correlation of gain and misfit  [1]", 1.0),
+        ("relative_deviation", "mean deviation / mean weak error  [1]", 0.0),
+    )
+    share = numbers["ceiling_share"]
+    figure = Figure(figsize=(13, 7.6), layout="constrained")
+    for column, (name, label, theory) in enumerate(effects):
+        values = numbers[name]
+        top = figure.add_subplot(2, 3, 1 + column)
+        top.hist(values[np.isfinite(values)], bins=25, color=BLUE, alpha=0.8)
+        top.axvline(theory, color=GREY, linestyle="--", label="gain = misfit")
+        median = float(np.nanmedian(values)) if values.size else float("nan")
+        top.axvline(median, color=ORANGE, linewidth=2, label=f"median {median:.2f}")
+        top.set_xlabel(label)
+        top.set_ylabel("worlds")
+        top.legend(frameon=False, fontsize=8)
+        below = figure.add_subplot(2, 3, 4 + column)
+        below.scatter(share, values, s=14, color=BLUE, alpha=0.7, linewidth=0)
+        below.axhline(theory, color=GREY, linestyle="--", label="gain = misfit")
+        if name == "relative_deviation":
+            _theorem_2(below, share)
+        below.set_xscale("log")
+        below.set_xlabel("ceiling error / weak error  [1]")
+        below.set_ylabel(label)
+        below.legend(frameon=False, fontsize=8)
+    if title:
+        failed = dataset.sizes["pair"] - len(numbers["pair"])
+        figure.suptitle(f"{title}\n{len(numbers['pair'])} worlds, {failed} left out after a failed training")
+    return figure
+
+
+def _theorem_2(axes: Any, share: np.ndarray) -> None:
+    """Draw the most negative deviation that a ceiling error allows with infinite samples, in weak errors."""
+    finite = share[np.isfinite(share) & (share > 0)]
+    if not finite.size:
+        return
+    s = np.geomspace(finite.min(), finite.max(), 100)
+    # deviation = 2 E[(weak - w2s)(w2s - truth)]; the projection leaves 2 E[(weak - w2s)(ceiling - truth)], and
+    # |weak - w2s|^2 = misfit <= |weak - ceiling|^2 <= (sqrt(weak_error) + sqrt(ceiling_error))^2.
+    axes.plot(s, -2 * np.sqrt(s) * (1 + np.sqrt(s)), color=ORANGE, label="Theorem 2, population limit")
+    lowest = axes.get_ylim()[0]
+    axes.set_ylim(max(lowest, -4.0), axes.get_ylim()[1])
