@@ -9,6 +9,7 @@ from scipy import optimize
 
 import w2sjax as w2s
 from w2sjax import theory
+from w2sjax.figures import bounds, bounds_report
 
 POINTS, WIDTH = 400, 6
 
@@ -234,3 +235,18 @@ def test_class_moments_refuse_what_they_cannot_draw_again(panel: xr.Dataset) -> 
     configuration["world"]["kind"] = "Mine"
     with pytest.raises(ValueError, match="world Mine is not in"):
         theory.class_moments(panel.assign_attrs(configuration=json.dumps(configuration)))
+
+
+def test_bounds_figure_and_report(panel: xr.Dataset) -> None:
+    report = bounds_report(panel)
+    last = report["n_strong=4000"]
+    assert last["share_violating_theorem2"] == 0 == last["share_violating_localized"]
+    ratio = last["theorem2_bound_over_absolute_deviation"]["median"]
+    assert ratio > last["nonrealizable_bound_over_absolute_deviation"]["median"] > 1
+    assert report["n_strong=200"]["complexity_over_weak_error"] > last["complexity_over_weak_error"]
+    assert "Theorem 2" in report["headline"]
+    figure = bounds(panel, "title")
+    left, middle, right = figure.axes
+    assert "misfit / ceiling error" in left.get_xlabel() and "n_strong" in right.get_xlabel()
+    assert any("Theorem 1" in label for label in middle.get_legend_handles_labels()[1])
+    assert len(right.get_legend_handles_labels()[1]) == 5

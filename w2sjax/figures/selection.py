@@ -156,7 +156,7 @@ def selection_against_samples(dataset: xr.Dataset, title: str = "") -> Figure:
         _draw_shares(row[2], cell)
         row[0].set_ylabel("regret / w2s error of the best candidate  [1]")
         row[1].set_ylabel("rank correlation of criterion and w2s error  [1]")
-        row[2].set_ylabel("share  [1]")
+        row[2].set_ylabel("share of tasks: the best candidate chosen  [1]")
         for axes in row:
             axes.set_title(f"criterion from {n_eval} evaluation samples", fontsize=9, color=GREY)
             axes.set_xscale("log")
@@ -168,8 +168,8 @@ def selection_against_samples(dataset: xr.Dataset, title: str = "") -> Figure:
         row[1].set_ylim(-1.05, 1.05)
         row[1].axhline(0, color=GREY, linewidth=0.8)
         row[2].set_ylim(-0.03, 1.03)
-    rows[0][0].legend(frameon=False, fontsize=8)
-    rows[0][2].legend(frameon=False, fontsize=8)
+    handles, labels = rows[0][2].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     count = f"{dataset.sizes['pair']} pairs x {dataset.sizes['task']} tasks"
     figure.suptitle(
         f"{title}\n{count}; lines: medians over pairs, bands 25–75% (right: means)".strip(), fontsize=11
@@ -197,11 +197,19 @@ def _draw_shares(axes: Axes, cell: xr.Dataset) -> None:
     n = cell["n"].values.astype(float)
     for criterion in COLORS:
         best = cell["best_share"].sel(criterion=criterion).mean("pair")
-        label = f"best chosen: {LABELS[criterion]}"
-        axes.plot(n, best, MARKERS[criterion] + "-", color=COLORS[criterion], markersize=5, label=label)
+        axes.plot(
+            n, best, MARKERS[criterion] + "-", color=COLORS[criterion], markersize=5, label=LABELS[criterion]
+        )
     bound = cell.sel(criterion="upper_bound")
-    axes.plot(n, bound["negative_share"].mean("pair"), "k:", label="bound negative: all candidates")
-    axes.plot(n, bound["chosen_negative"].mean("pair"), "k--", label="bound negative: the chosen one")
+    axes.plot(
+        n, bound["negative_share"].mean("pair"), "k:", label="right: weak error − misfit < 0, all candidates"
+    )
+    axes.plot(
+        n,
+        bound["chosen_negative"].mean("pair"),
+        "k--",
+        label="right: weak error − misfit < 0, the chosen one",
+    )
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float | None]:

@@ -1,5 +1,6 @@
 """Moments of the strong class on a world, which the bounds need and a sweep does not keep."""
 
+import functools
 import json
 from typing import Any
 
@@ -15,7 +16,7 @@ _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
 
 
-def class_moments(dataset: xr.Dataset, samples: int = 20_000) -> xr.Dataset:
+def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
     """Draw the pairs of a sweep again and estimate what the uniform-convergence terms of its strong class need.
 
     Features are whitened, with a constant one among them for the intercept, so that the norm of a head is the root mean
@@ -67,19 +68,13 @@ def class_moments(dataset: xr.Dataset, samples: int = 20_000) -> xr.Dataset:
 def _moments(
     world: Any, seed: int, index: int, tasks: int, n_weak: int, samples: int, largest_error: np.ndarray
 ) -> dict[str, np.ndarray]:
-    counts = {Role.PAIR: 1, Role.TASKS: 1, Role.WEAK: -(-n_weak // BLOCK), Role.EVAL: -(-samples // BLOCK)}
-    keys = block_keys(pair_key(jax.random.key(seed), index), counts)
-    pair = world.draw(keys[Role.PAIR][0])
-    target, weak, _ = _features(pair, keys[Role.WEAK], n_weak)
-    heads = getattr(pair, "heads", None)
-    weights, bias = (
-        heads(keys[Role.TASKS][0], tasks)
-        if heads
-        else default_heads(keys[Role.TASKS][0], tasks, target.shape[1])
-    )
-    weights, bias = np.asarray(weights, float).T, np.asarray(bias, float)
+    key = pair_key(jax.random.key(seed), index)
+    drawn = _draw(world, key, tasks, -(-n_weak // BLOCK), -(-samples // BLOCK))
+    (weights, bias), training, evaluation = jax.tree.map(lambda v: np.asarray(v, float), drawn)
+    weights = weights.T
+    target, weak, _ = (v[:n_weak] for v in training)
     weak_head = _least_squares(weak, target @ weights + bias)
-    target, weak, strong = _features(pair, keys[Role.EVAL], counts[Role.EVAL] * BLOCK)
+    target, weak, strong = evaluation
     truth = target @ weights + bias
     by_weak = _with_constant(weak) @ weak_head
     whitened = _whiten(_with_constant(strong))
@@ -99,10 +94,23 @@ def _moments(
     }
 
 
-def _features(pair: Any, keys: jax.Array, n: int) -> tuple[np.ndarray, ...]:
-    """Return target, weak and strong features of the first n rows of a role."""
-    drawn = jax.lax.map(lambda key: tuple(pair.features(key, BLOCK)), keys)
-    return tuple(np.asarray(v, float).reshape(-1, v.shape[-1])[:n] for v in drawn)
+@functools.partial(jax.jit, static_argnames=("tasks", "weak_blocks", "eval_blocks"))
+def _draw(world: Any, key: jax.Array, tasks: int, weak_blocks: int, eval_blocks: int) -> Any:
+    """Return target heads, and the features (target, weak, strong) of the weak training and evaluation samples."""
+    counts = {Role.PAIR: 1, Role.TASKS: 1, Role.WEAK: weak_blocks, Role.EVAL: eval_blocks}
+    keys = block_keys(key, counts)
+    pair = world.draw(keys[Role.PAIR][0])
+
+    def sample(role: Role) -> tuple[jax.Array, ...]:
+        blocks = jax.lax.map(lambda key: tuple(pair.features(key, BLOCK)), keys[role])
+        return tuple(v.reshape(-1, v.shape[-1]) for v in blocks)
+
+    training, evaluation = sample(Role.WEAK), sample(Role.EVAL)
+    if hasattr(pair, "heads"):
+        heads = pair.heads(keys[Role.TASKS][0], tasks)
+    else:
+        heads = default_heads(keys[Role.TASKS][0], tasks, training[0].shape[1])
+    return heads, training, evaluation
 
 
 def _with_constant(features: np.ndarray) -> np.ndarray:
