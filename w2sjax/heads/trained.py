@@ -86,7 +86,7 @@ def run_trained(
     weak_class = HeadClass(widths["weak"], training.width, training.activation, training.copies)
     strong_class = HeadClass(widths["strong"], training.width, training.activation, training.copies)
     weak_start, w2s_start, ceiling_start = (
-        head.draw(keys[Role.HEADS][i], design.tasks)
+        jax.lax.optimization_barrier(head.draw(keys[Role.HEADS][i], design.tasks))
         for i, head in enumerate((weak_class, strong_class, strong_class))
     )
 
@@ -160,12 +160,17 @@ def _draw_split(
     noise_keys: jax.Array | None,
     spread: jax.Array | None,
 ) -> Split:
-    drawn = jax.lax.map(lambda key: draw_columns(pair, key, BLOCK, ORDER).T, keys)
+    # Without barriers a single block is drawn anew within every loop that reads it.
+    drawn = jax.lax.optimization_barrier(
+        jax.lax.map(lambda key: draw_columns(pair, key, BLOCK, ORDER).T, keys)
+    )
     rows = drawn.reshape(-1, drawn.shape[-1])[:n]
     features = parts(rows, ORDER, widths, axis=1)
     labels = product(features["target"], target.weights) + target.bias[None, :]
     if noise_keys is not None and spread is not None:
-        noise = jax.lax.map(lambda key: normal(key, (tasks, BLOCK)).T, noise_keys)
+        noise = jax.lax.optimization_barrier(
+            jax.lax.map(lambda key: normal(key, (tasks, BLOCK)).T, noise_keys)
+        )
         labels = labels + spread * noise.reshape(-1, tasks)[:n]
     return Split(features, labels)
 
