@@ -154,9 +154,9 @@ def selection_against_samples(dataset: xr.Dataset, title: str = "") -> Figure:
         _draw(row[0], cell["relative_regret"], tuple(COLORS))
         _draw(row[1], cell["rank_correlation"], ("upper_bound", "weak_error", "misfit"))
         _draw_shares(row[2], cell)
-        row[0].set_ylabel("regret / w2s error of the best candidate  [1]")
-        row[1].set_ylabel("rank correlation of criterion and w2s error  [1]")
-        row[2].set_ylabel("share of tasks: the best candidate chosen  [1]")
+        row[0].set_ylabel("regret / smallest w2s error  [1]")
+        row[1].set_ylabel("rank correlation with w2s error  [1]")
+        row[2].set_ylabel("share with the best one chosen  [1]")
         for axes in row:
             axes.set_title(f"criterion from {n_eval} evaluation samples", fontsize=9, color=GREY)
             axes.set_xscale("log")
