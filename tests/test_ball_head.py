@@ -122,9 +122,10 @@ class OneSample:
         return jnp.asarray(0.9 * weights / norms), jnp.zeros(tasks)
 
     def features(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-        rng = np.random.default_rng(4)
+        rng = np.random.default_rng(5)
+        mix = rng.normal(size=(5, 4))
         target = rng.normal(size=(n, 5)) * np.geomspace(3, 0.1, 5)
-        weak = 10 * np.tanh(target @ rng.normal(size=(5, 4)) * 0.5)
+        weak = 10 * np.tanh(target @ mix / 2)
         return jnp.asarray(target), jnp.asarray(weak), jnp.asarray(target)
 
 

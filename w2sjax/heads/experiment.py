@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from w2sjax.draws import default_dtype
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.pair import run_grid
@@ -68,5 +69,5 @@ def run_experiment(
     outcome = run_grid(world, key, design, numbers, prepared)
     if not design.head_curves:
         return outcome
-    none = jnp.full((len(design.n_weak), len(design.n_strong), CURVE_POINTS), jnp.nan)
+    none = jnp.full((len(design.n_weak), len(design.n_strong), CURVE_POINTS), jnp.nan, default_dtype())
     return with_head_curves(outcome, dict.fromkeys(CURVES, none))

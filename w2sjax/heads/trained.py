@@ -1,6 +1,7 @@
 """One pair whose heads are trained: the same draws as in closed form, predictions instead of moments."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,6 @@ import jax.numpy as jnp
 from w2sjax.draws import normal
 from w2sjax.engine.design import Design, Numbers, Training, block_counts
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
-from w2sjax.engine.models import Head
 from w2sjax.engine.outcome import Outcome, StandardErrors, Status, outcome_from_residuals, with_misfit
 from w2sjax.engine.pair import with_diagnostics
 from w2sjax.engine.products import product
@@ -71,17 +71,29 @@ def run_trained(
     if training is None:
         raise ValueError("design.training is missing: pass the design of a protocol with head='trained'.")
 
-    def draw(role: Role, n: int, noise: Role | None = None) -> Split:
-        spread = numbers.label_noise if noise is not None and design.noisy else None
-        noise_keys = keys[noise] if noise is not None and design.noisy else None
-        return _draw_split(pair, keys[role], widths, target, design.tasks, n, noise_keys, spread)
-
-    weak_split = draw(Role.WEAK, max(design.n_weak), Role.WEAK_NOISE)
     strong_role = Role.WEAK if design.reuse_inputs else Role.STRONG
-    strong_split = draw(strong_role, max(design.n_strong), Role.STRONG_NOISE)
-    samples = [draw(Role.EVAL, max(design.n_eval))]
+    sizes = {Role.WEAK: design.n_weak, strong_role: design.n_strong, Role.EVAL: design.n_eval}
     if design.fresh_misfit:
-        samples.append(draw(Role.MISFIT, max(design.n_eval)))
+        sizes[Role.MISFIT] = design.n_eval
+    sources = {role: keys[role] for role in sizes}
+    drawn = _rows(sources, lambda key: draw_columns(pair, key, BLOCK, ORDER).T)
+    noise: dict[Role, jax.Array] = {}
+    if design.noisy:
+        sources = {role: keys[role] for role in (Role.WEAK_NOISE, Role.STRONG_NOISE)}
+        noise = _rows(sources, lambda key: normal(key, (design.tasks, BLOCK)).T)
+
+    def split_of(role: Role, n: int, noise_role: Role | None = None) -> Split:
+        features = parts(drawn[role][:n], ORDER, widths, axis=1)
+        labels = product(features["target"], target.weights) + target.bias[None, :]
+        if noise_role is not None and noise_role in noise:
+            labels = labels + numbers.label_noise * noise[noise_role][:n]
+        return Split(features, labels)
+
+    weak_split = split_of(Role.WEAK, max(design.n_weak), Role.WEAK_NOISE)
+    strong_split = split_of(strong_role, max(design.n_strong), Role.STRONG_NOISE)
+    samples = [split_of(Role.EVAL, max(design.n_eval))]
+    if design.fresh_misfit:
+        samples.append(split_of(Role.MISFIT, max(design.n_eval)))
 
     weak_class = HeadClass(widths["weak"], training.width, training.activation, training.copies)
     strong_class = HeadClass(widths["strong"], training.width, training.activation, training.copies)
@@ -150,29 +162,13 @@ class _Predictions(NamedTuple):
     strong: list[jax.Array]
 
 
-def _draw_split(
-    pair: Any,
-    keys: jax.Array,
-    widths: dict[str, int],
-    target: Head,
-    tasks: int,
-    n: int,
-    noise_keys: jax.Array | None,
-    spread: jax.Array | None,
-) -> Split:
-    # Without barriers a single block is drawn anew within every loop that reads it.
-    drawn = jax.lax.optimization_barrier(
-        jax.lax.map(lambda key: draw_columns(pair, key, BLOCK, ORDER).T, keys)
-    )
-    rows = drawn.reshape(-1, drawn.shape[-1])[:n]
-    features = parts(rows, ORDER, widths, axis=1)
-    labels = product(features["target"], target.weights) + target.bias[None, :]
-    if noise_keys is not None and spread is not None:
-        noise = jax.lax.optimization_barrier(
-            jax.lax.map(lambda key: normal(key, (tasks, BLOCK)).T, noise_keys)
-        )
-        labels = labels + spread * noise.reshape(-1, tasks)[:n]
-    return Split(features, labels)
+def _rows(keys: dict[Role, jax.Array], draw_block: Callable[[jax.Array], jax.Array]) -> dict[Role, jax.Array]:
+    """Draw the blocks `[BLOCK, column]` of several roles in one loop, which is compiled once, and join their rows."""
+    # Without the barrier a loop of few blocks is unrolled, and they are drawn anew wherever they are read.
+    drawn = jax.lax.optimization_barrier(jax.lax.map(draw_block, jnp.concatenate(list(keys.values()))))
+    stops = list(itertools.accumulate(len(mine) for mine in keys.values()))
+    blocks = jnp.split(drawn, stops[:-1])
+    return {role: mine.reshape(-1, mine.shape[-1]) for role, mine in zip(keys, blocks, strict=True)}
 
 
 def _fit(

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from w2sjax.engine.design import Design
 from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import group_size, local_mesh, run_group
@@ -144,7 +145,7 @@ def make_plan(
     if template is None:
         template = result_template(grid, cells[0], seed, steps[shapes[0]])
     if chunk_pairs is None:
-        rows = max(max(c.design.n_weak) + max(c.design.n_strong) + max(c.design.n_eval) for c in cells)
+        rows = max(_rows(cell.design) for cell in cells)
         chunk_pairs = choose_chunk_pairs(pairs, sum(v.nbytes for v in template.values()), rows)
     return Plan(
         grid=grid,
@@ -210,7 +211,30 @@ def bytes_per_pair(cell: Cell) -> int:
     results = cells * design.tasks * (16 + 4 * width)
     if design.standard_errors:
         results += cells * design.tasks * 8 * BLOCK
+    if design.training is not None:
+        moments, results = 0, cells * design.tasks * 16 + _training_entries(design, width)
     return itemsize * (streamed + moments + results)
+
+
+def _training_entries(design: Design, width: int) -> int:
+    """Return how many numbers the training of heads keeps: samples, parameters with their moments, activations."""
+    training = design.training
+    if training is None:
+        return 0
+    columns = design.tasks * (1 + len(design.n_weak))
+    units = max(1, training.width) * training.copies
+    rows = max(design.n_weak) + max(design.n_strong) + 2 * max(design.n_eval)
+    batch = training.batch_size or max(*design.n_weak, *design.n_strong)
+    parameters = units * (width + 2) * columns
+    predictions = max(design.n_eval) * units * columns
+    curves = training.epochs * columns
+    return 3 * rows * (width + columns) + 6 * parameters + 3 * batch * units * columns + predictions + curves
+
+
+def _rows(design: Design) -> int:
+    """Return how many rows one pair goes through: trained heads go through theirs once an epoch."""
+    epochs = 1 if design.training is None else design.training.epochs
+    return epochs * (max(design.n_weak) + max(design.n_strong)) + max(design.n_eval)
 
 
 @jax.jit
