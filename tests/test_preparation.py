@@ -64,8 +64,6 @@ def test_networks_are_trained_once_whatever_the_grid(trained: list, tmp_path: Pa
     again = w2s.sweep(WORLD, protocol, pairs=3, axes=AXES, checkpoints=tmp_path / "a.trained")
     assert not trained
     np.testing.assert_array_equal(again["weak_loss_curve"], memory["weak_loss_curve"])
-    w2s.sweep(WORLD, protocol, pairs=4, checkpoints=tmp_path / "a.trained")
-    assert sorted(trained) == [(0.0, 0), (0.0, 1)]  # one more pair
 
 
 def _key(pair: int):
@@ -112,7 +110,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     other = dataclasses.replace(WORLD, width=4)
     w2s.sweep(other, PROTOCOL, pairs=1, checkpoints=tmp_path / "other")
     foreign = next(p for p in next((tmp_path / "other").glob("weak-*")).iterdir() if p.is_dir())
-    foreign.rename(weak / foreign.name)
+    foreign.rename(weak / "other")
     with pytest.raises(StoreError, match=r"is not one of this training \(parameters"):
         run()
 
