@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
-from w2sjax.draws import fold_in
+from w2sjax.draws import fold_in, shuffled
 from w2sjax.engine.design import Training, design_of, numbers_of
 from w2sjax.engine.randomness import pair_key
 from w2sjax.heads.classes import HeadClass
 from w2sjax.heads.experiment import run_experiment
-from w2sjax.heads.training import CURVE_POINTS, shuffled, train
+from w2sjax.heads.training import train
 from w2sjax.sweeps.grid import make_grid
+from w2sjax.worlds.training import CURVE_POINTS
 
 NAMES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
+from w2sjax.draws import shuffled
 from w2sjax.engine.outcome import Flag
 from w2sjax.worlds import PretrainedMLP
 from w2sjax.worlds.mlp import parameter_shapes, unpack
-from w2sjax.worlds.training import _shuffled
 
 WORLD = PretrainedMLP(
     input_dim=3,
@@ -47,7 +47,7 @@ def numpy_adamw(training, key: jax.Array) -> tuple[np.ndarray, list[float]]:
         for task in range(training.tasks):
             number = np.uint32(epoch * training.tasks + task)
             order = np.asarray(
-                _shuffled(jax.random.fold_in(shuffle_key, number), training.samples, training.samples)
+                shuffled(jax.random.fold_in(shuffle_key, number), training.samples, training.samples)
             )
             for begin in range(0, training.samples, training.batch_size):
                 rows = order[begin : begin + training.batch_size]
@@ -108,7 +108,7 @@ def test_data_are_a_prefix_and_come_from_the_target(key: jax.Array) -> None:
 
 def test_an_order_is_a_permutation(key: jax.Array) -> None:
     keys = jax.random.split(key, 400)
-    orders = np.asarray(jax.vmap(lambda key: _shuffled(key, 11, 16))(keys))
+    orders = np.asarray(jax.vmap(lambda key: shuffled(key, 11, 16))(keys))
     assert (np.sort(orders[:, :11], axis=1) == np.arange(11)).all()
     assert ((orders >= 0) & (orders < 11)).all()
     # Every sample is as often first as any other: 400 / 11 with a standard error of 5.7.

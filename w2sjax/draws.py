@@ -53,6 +53,18 @@ def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray) -> jax.Array:
     return jax.random.wrap_key_data(jnp.stack([first, second], axis=-1), impl="threefry2x32")
 
 
+def shuffled(key: jax.Array, n: int, length: int) -> jax.Array:
+    """Return a random order of 0 ... n - 1, padded with zeros to `[length]`, int32.
+
+    One array is sorted, of random numbers whose last bits are the index: a few times faster on a CPU than sorting
+    pairs. Two rows whose random bits are equal keep their order, with a probability below n / 2^31.
+    """
+    last_bits = np.uint32(2 ** max(1, (n - 1).bit_length()) - 1)
+    random = jax.random.bits(key, (n,), jnp.uint32) & ~last_bits
+    order = jnp.sort(random | jnp.arange(n, dtype=jnp.uint32)) & last_bits
+    return jnp.pad(order.astype(jnp.int32), (0, length - n))
+
+
 def _unit_interval(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Uniform on [0, 1) in float32, from the upper 23 bits."""
     size = math.prod(shape)

@@ -12,8 +12,8 @@ from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.pair import run_grid
 from w2sjax.engine.protocol import Protocol, check_head_fields, fields_set
 from w2sjax.heads.trained import CURVES, run_trained, with_head_curves
-from w2sjax.heads.training import CURVE_POINTS
 from w2sjax.worlds.static import as_pytree
+from w2sjax.worlds.training import CURVE_POINTS
 
 
 def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:

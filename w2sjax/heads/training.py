@@ -6,14 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from w2sjax.draws import fold_in
+from w2sjax.draws import fold_in, shuffled
 from w2sjax.engine.design import Training
 from w2sjax.heads.classes import HeadClass
-
-CURVE_POINTS = 32
-"""Points of a training curve, at equal steps of progress."""
+from w2sjax.worlds.training import curve_epochs
 
 
 def train(
@@ -108,23 +105,12 @@ def _train(
 
     keys = jax.lax.optimization_barrier(fold_in(key, np.arange(training.epochs, dtype=np.uint32)))
     (parameters, _), losses = jax.lax.scan(epoch, (start, optimizer.init(start)), keys)
-    chosen = np.ceil(np.arange(1, CURVE_POINTS + 1) * training.epochs / CURVE_POINTS).astype(int) - 1
-    return parameters, losses[chosen]
-
-
-def shuffled(key: jax.Array, n: int, length: int) -> jax.Array:
-    """Return a random order of 0 ... n - 1, padded with zeros to `[length]`, int32.
-
-    One array is sorted, of random numbers whose last bits are the index: a few times faster on a CPU than sorting
-    pairs. Two rows whose random bits are equal keep their order, with a probability below n / 2^31.
-    """
-    last_bits = np.uint32(2 ** max(1, (n - 1).bit_length()) - 1)
-    random = jax.random.bits(key, (n,), jnp.uint32) & ~last_bits
-    order = jnp.sort(random | jnp.arange(n, dtype=jnp.uint32)) & last_bits
-    return jnp.pad(order.astype(jnp.int32), (0, length - n))
+    return parameters, losses[curve_epochs(training.epochs)]
 
 
 def _optimizer(training: Training, steps: int, learning_rate: jax.Array, weight_decay: jax.Array) -> Any:
+    import optax  # takes long to import, and most sweeps train nothing
+
     def cosine(count: jax.Array) -> jax.Array:
         progress = count.astype(learning_rate.dtype) / steps
         return learning_rate * (1 + jnp.cos(jnp.pi * progress)) / 2

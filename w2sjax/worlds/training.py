@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from w2sjax.draws import fold_in, normal
+from w2sjax.draws import fold_in, normal, shuffled
 from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.mlp import Perceptron, draw_inputs, draw_parameters, parameter_shapes, unpack
 
@@ -37,6 +36,11 @@ class Trained(NamedTuple):
     curve: jax.Array
     diverged: jax.Array
     dead: jax.Array
+
+
+def curve_epochs(epochs: int) -> np.ndarray:
+    """Return the epochs at which a training curve has its `CURVE_POINTS` points, counted from 0."""
+    return np.ceil(np.arange(1, CURVE_POINTS + 1) * epochs / CURVE_POINTS).astype(int) - 1
 
 
 def target_parameters(key: jax.Array, shapes: Any) -> jax.Array:
@@ -95,6 +99,8 @@ class Training:
 
     def __call__(self, key: jax.Array) -> Trained:
         """Train one network from the key of its pair."""
+        import optax  # takes long to import, and most sweeps train nothing
+
         shapes = parameter_shapes(self.network, self.input_dim)
         inputs, labels, heads = self.data(key)
         start_key, shuffle_key = self._keys(key, _START)[0], self._keys(key, _SHUFFLE)[0]
@@ -123,7 +129,7 @@ class Training:
 
         def task(state: Any, given: Any) -> Any:
             x, y, head, key = given
-            order = _shuffled(key, self.samples, sizes.size * self.batch_size)
+            order = shuffled(key, self.samples, sizes.size * self.batch_size)
             batches = (
                 x[:, order].reshape(self.input_dim, sizes.size, -1).swapaxes(0, 1),
                 y[order].reshape(sizes.size, -1),
@@ -142,12 +148,11 @@ class Training:
         (flat, _), losses = jax.lax.scan(
             epoch, (start, optimizer.init(start)), jnp.arange(self.epochs, dtype=jnp.uint32)
         )
-        chosen = np.ceil(np.arange(1, CURVE_POINTS + 1) * self.epochs / CURVE_POINTS).astype(int) - 1
         features: Any = self.network.apply(unpack(shapes, flat), inputs[0])
         constant = jnp.max(features, axis=1) == jnp.min(features, axis=1)
         return Trained(
             parameters=flat,
-            curve=losses[chosen],
+            curve=losses[curve_epochs(self.epochs)],
             diverged=~(jnp.all(jnp.isfinite(flat)) & jnp.isfinite(losses[-1])),
             dead=jnp.all(constant),
         )
@@ -188,17 +193,3 @@ def _batch_sizes(samples: int, batch_size: int) -> np.ndarray:
     sizes = np.full(math.ceil(samples / batch_size), batch_size)
     sizes[-1] = samples - batch_size * (sizes.size - 1)
     return sizes
-
-
-def _shuffled(key: jax.Array, samples: int, length: int) -> jax.Array:
-    """Return a random order of 0 ... samples - 1, padded with valid indices to a length `[length]`.
-
-    One array is sorted, of random numbers whose last bits are the index. Two of n samples have equal random bits, and
-    keep their order, with a probability below n / 2^31.
-    """
-    bits = (samples - 1).bit_length() if samples > 1 else 1
-    index = jnp.arange(samples, dtype=jnp.uint32)
-    low = np.uint32(2**bits - 1)
-    packed = (jax.random.bits(key, (samples,), jnp.uint32) & ~low) | index
-    order = (jnp.sort(packed) & low).astype(jnp.int32)
-    return jnp.pad(order, (0, length - samples))
