@@ -18,11 +18,10 @@ import jax
 
 jax.config.update("jax_num_cpu_devices", max(1, len(os.sched_getaffinity(0))))
 
-import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import recording  # noqa: E402
 
-from w2sjax.sweeps.batch import local_mesh, prepare_group, training_group  # noqa: E402
+from w2sjax.sweeps.batch import prepare_pairs, training_group  # noqa: E402
 from w2sjax.worlds import PretrainedMLP  # noqa: E402
 
 WHOLE = 1000 * 10 * 63
@@ -71,22 +70,20 @@ class Ours:
     def __init__(self, name: str, seeds: int, epochs: int) -> None:
         world = dataclasses.replace(PretrainedMLP(), epochs=epochs)
         self._run, self._steps = world.preparations()[name], epochs * 10 * 63
-        group = training_group() * local_mesh().devices.size
-        self._calls = [range(start, min(start + group, seeds)) for start in range(0, seeds, group)]
-        self._pad = group
+        group = training_group() * jax.local_device_count()
+        self._calls = [np.arange(start, min(start + group, seeds)) for start in range(0, seeds, group)]
         started = time.perf_counter()
-        jax.block_until_ready(self._call(self._calls[0]))
+        self._call(self._calls[0])
         self.first_seconds = time.perf_counter() - started
 
-    def _call(self, pairs: range) -> Any:
-        indices = np.resize(np.array(pairs, np.uint32), self._pad)
-        return prepare_group(self._run, jax.random.key(0), jnp.asarray(indices), mesh=local_mesh())
+    def _call(self, pairs: np.ndarray) -> Any:
+        return prepare_pairs(self._run, jax.random.key(0), pairs)
 
     def seconds_per_step(self) -> float:
         """Return the seconds that one step of all seeds takes."""
         started = time.perf_counter()
         for pairs in self._calls:
-            jax.block_until_ready(self._call(pairs))
+            self._call(pairs)
         return (time.perf_counter() - started) / self._steps
 
 
@@ -98,7 +95,7 @@ def main() -> None:
     records = []
     for name, depth in (("weak", 2), ("strong", 8)):
         one = Ours(name, 1, epochs)
-        many = None if options.fast else Ours(name, 32, 1)
+        many = None if options.fast else Ours(name, 32, epochs)
         seconds: dict[str, list[float]] = {"one": [], "many": [], "torch": []}
         for _ in range(repeats):
             seconds["one"].append(one.seconds_per_step())

@@ -2,14 +2,17 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
 
 import w2sjax as w2s
-from w2sjax.sweeps import preparation
+from w2sjax.sweeps import batch, preparation
 from w2sjax.sweeps.store import StoreError
 from w2sjax.worlds import PretrainedMLP
 
@@ -33,13 +36,13 @@ AXES = {"weak_pretrain_noise": [0.0, 1.0]}
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
     """Record the label noise and the number of pairs of every batch that is trained."""
     calls: list[tuple[float, int]] = []
-    original = preparation.prepare_group
+    original = preparation.prepare_pairs
 
-    def recorded(run, seed, indices, *, mesh):
+    def recorded(run, seed, indices):
         calls.append((float(run.label_noise), run.stream))
-        return original(run, seed, indices, mesh=mesh)
+        return original(run, seed, indices)
 
-    monkeypatch.setattr(preparation, "prepare_group", recorded)
+    monkeypatch.setattr(preparation, "prepare_pairs", recorded)
     return calls
 
 
@@ -67,8 +70,6 @@ def test_networks_are_trained_once_whatever_the_grid(trained: list, tmp_path: Pa
 
 
 def _key(pair: int):
-    import jax
-
     return jax.random.fold_in(jax.random.key(0), pair)
 
 
@@ -120,3 +121,24 @@ def test_a_folder_that_cannot_hold_checkpoints_is_refused(tmp_path: Path) -> Non
     file.write_text("")
     with pytest.raises(StoreError, match=r"checkpoints .*file cannot be written .*choose a folder that can"):
         w2s.sweep(WORLD, PROTOCOL, pairs=1, checkpoints=file)
+
+
+PROGRAM = """
+import sys
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_enable_x64", True)
+import numpy as np
+from w2sjax.sweeps.batch import prepare_pairs
+from tests.test_preparation import WORLD
+runs = prepare_pairs(WORLD.preparations()["weak"], jax.random.key(0), np.arange(2))
+np.save(sys.argv[1], runs.parameters)
+"""
+
+
+def test_networks_do_not_depend_on_the_number_of_devices(tmp_path: Path) -> None:
+    file = tmp_path / "two.npy"
+    subprocess.run([sys.executable, "-c", PROGRAM, str(file)], check=True, cwd=Path(__file__).parents[1])
+    training = WORLD.preparations()["weak"]
+    one = [batch.prepare_pairs(training, jax.random.key(0), np.array([pair])).parameters for pair in range(2)]
+    np.testing.assert_array_equal(np.load(file), np.concatenate(one))

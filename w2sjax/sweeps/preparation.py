@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.batch import local_mesh, prepare_group, training_group
+from w2sjax.sweeps.batch import prepare_pairs, training_group
 from w2sjax.sweeps.checkpoints import Arrays, Checkpoints, digest
 from w2sjax.sweeps.grid import Cell
 from w2sjax.sweeps.plan import Plan, Region, cell_key
@@ -67,7 +66,7 @@ class Preparations:
         kept = self._kept[place]
         missing = [int(pair) for pair in pairs if int(pair) not in kept]
         while missing:
-            group = training_group() * local_mesh().devices.size
+            group = training_group() * jax.local_device_count()
             later = (p for p in self._wanted[index] if p not in kept and p not in missing)
             batch = (missing + [p for p, _ in zip(later, range(max(0, group - len(missing))), strict=False)])[
                 :group
@@ -79,15 +78,7 @@ class Preparations:
 
     def _run(self, place: str, name: str, preparation: Any, cell: Cell, pairs: np.ndarray) -> None:
         started = time.monotonic()
-        group = training_group() * local_mesh().devices.size
-        padded = np.concatenate([pairs, np.repeat(pairs[-1:], group - len(pairs))])
-        results = prepare_group(
-            preparation,
-            cell_key(self._plan, cell),
-            jnp.asarray(padded.astype(np.uint32)),
-            mesh=local_mesh(),
-        )
-        results = jax.tree.map(lambda a: np.asarray(a)[: len(pairs)], results)
+        results = prepare_pairs(preparation, cell_key(self._plan, cell), pairs)
         if place in self._checkpoints:
             self._checkpoints[place].save(pairs, _named(results))
         for row, pair in enumerate(pairs):

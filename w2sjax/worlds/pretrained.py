@@ -95,9 +95,9 @@ class PretrainedMLP:
     v_t' h(x) + c_t against v_t' h*(x) + c_t over `pretrain_tasks` tasks with heads (v_t, c_t) frozen, by AdamW; an
     epoch goes through the tasks one after another in shuffled batches. See `w2sjax.worlds.training.Training`.
 
-    Training is chaotic: a difference in the last bit grows. The networks of a pair are a function of (seed, pair) for
-    one version of JAX on one kind of device, and one device compiles another program than several do; across those, a
-    pair's networks are different draws of the same distribution. Checkpoints carry networks across.
+    Training is chaotic: a difference in the last bit grows. In a sweep, the networks of a pair are a function of
+    (seed, pair) for one version of JAX on one kind of device; across those, and in `run_pair`, they are other networks
+    of the same quality. Checkpoints carry networks across.
 
     Args:
         input_dim: dimension of the inputs, >= 1.
