@@ -1,5 +1,6 @@
 """Gain against misfit, the figure of Charikar et al. 2024: one point per task, theory on the diagonal."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ def gain_against_misfit(dataset: xr.Dataset, title: str = "") -> Figure:
     if pairs > 1:
         _all_pairs(figure.add_subplot(1, columns, 2), dataset)
     if title:
-        figure.suptitle(title, fontsize=11)
+        characters = 62 * columns
+        figure.suptitle("\n".join(textwrap.fill(line, characters) for line in title.split("\n")), fontsize=11)
     return figure
 
 
