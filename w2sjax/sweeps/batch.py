@@ -35,7 +35,7 @@ def run_group(
     numbers: Numbers,
     seed: jax.Array,
     indices: jax.Array,
-    prepared: Any,
+    prepared: Any = None,
     *,
     design: Design,
     mesh: Mesh,
