@@ -9,7 +9,9 @@ import pytest
 
 import w2sjax as w2s
 from w2sjax.draws import shuffled
+from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import Flag
+from w2sjax.heads.experiment import run_experiment
 from w2sjax.worlds import PretrainedMLP
 from w2sjax.worlds.mlp import parameter_shapes, unpack
 
@@ -141,12 +143,15 @@ def test_trouble_in_training_is_a_status(key: jax.Array) -> None:
     diverged = w2s.run_pair(dataclasses.replace(WORLD, learning_rate=1e30), PROTOCOL, key)
     code = int(diverged.status.code)
     assert code & Flag.WEAK_TRAINING_DIVERGED and code & Flag.STRONG_TRAINING_DIVERGED
-    decaying = dataclasses.replace(WORLD, learning_rate=1e-30, weight_decay=1e30)  # to zero at once
-    dead = w2s.run_pair(decaying, PROTOCOL, key)
-    code = int(dead.status.code)
+    runs = {name: training(key) for name, training in WORLD.preparations().items()}
+    dead = {
+        name: run._replace(parameters=0 * run.parameters, dead=jnp.array(True)) for name, run in runs.items()
+    }
+    outcome = run_experiment(WORLD, key, design_of(PROTOCOL), numbers_of(PROTOCOL), dead)
+    code = int(outcome.status.code.item())
     assert code & Flag.WEAK_REPRESENTATION_DEAD and code & Flag.STRONG_REPRESENTATION_DEAD
     assert not code & Flag.WEAK_TRAINING_DIVERGED
-    assert np.isfinite(dead.weak_error).all()
+    assert np.isfinite(outcome.weak_error).all()
 
 
 @pytest.mark.parametrize(
