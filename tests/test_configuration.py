@@ -45,7 +45,6 @@ def test_a_file_becomes_the_arguments_of_sweep(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_examples_are_valid(file: Path) -> None:
     assert load_configuration(file).pairs > 0
-    assert len(EXAMPLES) == 3
 
 
 @pytest.mark.parametrize(
