@@ -10,7 +10,7 @@ import pytest
 
 import w2sjax as w2s
 from w2sjax.draws import fold_in, shuffled
-from w2sjax.engine.design import Training, design_of, numbers_of
+from w2sjax.engine.design import HeadTraining, design_of, numbers_of
 from w2sjax.engine.randomness import pair_key
 from w2sjax.heads.classes import HeadClass
 from w2sjax.heads.experiment import run_experiment
@@ -74,7 +74,7 @@ def gradient(head: HeadClass, p: np.ndarray, z: np.ndarray, y: np.ndarray) -> tu
 def test_training_equals_numpy_step_by_step(width: int, copies: int, schedule: str, key: jax.Array) -> None:
     n, d, tasks, batch, epochs, rate, decay = 7, 3, 2, 3, 5, 0.1, 0.3
     head = HeadClass(d, width, "tanh", copies)
-    training = Training(width, "tanh", copies, epochs, batch, schedule, standardize=False)
+    training = HeadTraining(width, "tanh", copies, epochs, batch, schedule, standardize=False)
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(n, d)), rng.normal(size=(n, tasks))
     start = rng.normal(size=(head.size, tasks))

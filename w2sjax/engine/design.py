@@ -11,7 +11,7 @@ from w2sjax.engine.randomness import BLOCK, Role
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class HeadTraining:
     """What sets the shapes and the number of steps of training heads; fields as in `Protocol`, without `head_`."""
 
     width: int
@@ -45,7 +45,7 @@ class Design:
     noisy: bool
     fresh_misfit: bool = False
     head: str = "ridge"
-    training: Training | None = None
+    training: HeadTraining | None = None
     head_curves: bool = False
 
 
@@ -78,11 +78,13 @@ def design_of(protocol: Protocol) -> Design:
     )
 
 
-def training_of(protocol: Protocol) -> Training | None:
+def training_of(protocol: Protocol) -> HeadTraining | None:
     """Return how heads are trained, or None where they are not."""
     if protocol.head != "trained":
         return None
-    return Training(**{f.name: getattr(protocol, f"head_{f.name}") for f in dataclasses.fields(Training)})
+    return HeadTraining(
+        **{f.name: getattr(protocol, f"head_{f.name}") for f in dataclasses.fields(HeadTraining)}
+    )
 
 
 def numbers_of(protocol: Protocol) -> Numbers:

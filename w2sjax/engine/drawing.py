@@ -20,6 +20,7 @@ def draw_pair(world: Any, key: jax.Array, prepared: Any) -> Any:
 
 
 def target_heads(pair: Any, key: jax.Array, tasks: int, width: int) -> Head:
+    """Draw the target heads of a pair, by its own `heads` where it has them, checked: weights `[width, task]`."""
     draw: Callable[..., Any] = getattr(pair, "heads", None) or (
         lambda key, tasks: default_heads(key, tasks, width)
     )
@@ -57,6 +58,7 @@ def draw_features(pair: Any, key: jax.Array, n: int) -> dict[str, jax.Array]:
 
 
 def feature_widths(pair: Any) -> dict[str, int]:
+    """Return the widths of the features by name, without drawing any."""
     shapes = jax.eval_shape(lambda key: draw_features(pair, key, 1), jax.random.key(0))
     return {name: shape.shape[1] for name, shape in shapes.items()}
 

@@ -22,14 +22,16 @@ class Flag(enum.IntFlag):
     STRONG_REPRESENTATION_DEAD = 128
 
 
-SERIOUS = (
-    Flag.ILL_CONDITIONED
-    | Flag.NOT_FINITE
+UNUSABLE = (
+    Flag.NOT_FINITE
     | Flag.WEAK_TRAINING_DIVERGED
     | Flag.STRONG_TRAINING_DIVERGED
     | Flag.WEAK_REPRESENTATION_DEAD
     | Flag.STRONG_REPRESENTATION_DEAD
 )
+"""Flags of pairs that studies leave out. A lower rank or a high condition number alone is no reason."""
+
+SERIOUS = UNUSABLE | Flag.ILL_CONDITIONED
 """What is counted as trouble while a sweep runs; a lower rank alone is not."""
 
 

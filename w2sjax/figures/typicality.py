@@ -5,22 +5,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
-from w2sjax.engine.outcome import Flag
+from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.figures.style import BLUE, GREY, ORANGE
 from w2sjax.figures.summary import pair_fit
+from w2sjax.methods.selection import rank_correlation
 
 NOTEBOOK = {"gain": 0.13}
 """Mean gain of the draw in the notebook released with Charikar et al. 2024."""
-
-_TROUBLE = int(
-    Flag.NOT_FINITE
-    | Flag.WEAK_TRAINING_DIVERGED
-    | Flag.STRONG_TRAINING_DIVERGED
-    | Flag.WEAK_REPRESENTATION_DEAD
-    | Flag.STRONG_REPRESENTATION_DEAD
-)
 
 
 def per_pair(dataset: xr.Dataset) -> dict[str, np.ndarray]:
@@ -31,7 +23,7 @@ def per_pair(dataset: xr.Dataset) -> dict[str, np.ndarray]:
     non-realizable term of Theorem 2; `dead_share`, the part of the strong features without rank;
     `condition` of the strong features.
     """
-    kept = dataset.isel(pair=np.flatnonzero((dataset["status_code"].values & _TROUBLE) == 0))
+    kept = dataset.isel(pair=np.flatnonzero((dataset["status_code"].values & int(UNUSABLE)) == 0))
     fits = [pair_fit(m, g) for m, g in zip(kept["misfit"].values, kept["gain"].values, strict=True)]
     slope, r2 = np.array(fits).reshape(-1, 2).T
     means = {
@@ -63,7 +55,7 @@ def typicality_report(dataset: xr.Dataset) -> dict[str, Any]:
     if count > 2:
         report["spearman"] = {
             effect: {
-                cause: float(spearmanr(numbers[cause], numbers[effect], nan_policy="omit").statistic)
+                cause: float(rank_correlation(numbers[cause], numbers[effect]))
                 for cause in ("ceiling_share", "dead_share", "condition")
             }
             for effect in ("slope", "correlation", "relative_deviation")

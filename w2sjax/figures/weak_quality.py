@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from w2sjax.engine.outcome import SERIOUS, Flag
+from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 
 REFERENCE = {
@@ -37,8 +37,6 @@ _ROWS = (
     ("share of the gap recovered (pgr)  [1]", (("pgr", "pgr", BLUE, "o-"),)),
 )
 
-_TROUBLE = int(SERIOUS & ~Flag.ILL_CONDITIONED)
-
 
 def task_means(dataset: xr.Dataset) -> xr.Dataset:
     """Return means over tasks, in units of each pair's weak error at the reference quality, and pgr of those means.
@@ -46,7 +44,7 @@ def task_means(dataset: xr.Dataset) -> xr.Dataset:
     Pairs whose training failed in a cell are NaN there.
     """
     names = ["weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation"]
-    means = dataset[names].mean("task").where((dataset["status_code"] & _TROUBLE) == 0)
+    means = dataset[names].mean("task").where((dataset["status_code"] & int(UNUSABLE)) == 0)
     means = means / means["weak_error"].sel(_reference(dataset))
     gap = means["weak_error"] - means["ceiling_error"]
     means["pgr"] = (means["gain"] / gap).where(gap > 0)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.draws import normal
-from w2sjax.engine.design import Design, Numbers, Training, block_counts
+from w2sjax.engine.design import Design, HeadTraining, Numbers, block_counts
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
 from w2sjax.engine.outcome import Outcome, StandardErrors, Status, outcome_from_residuals, with_misfit
 from w2sjax.engine.pair import with_diagnostics
@@ -173,7 +173,7 @@ def _rows(keys: dict[Role, jax.Array], draw_block: Callable[[jax.Array], jax.Arr
 
 def _fit(
     head: HeadClass,
-    training: Training,
+    training: HeadTraining,
     numbers: Numbers,
     rows: jax.Array,
     labels: jax.Array,

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import fold_in, shuffled
-from w2sjax.engine.design import Training
+from w2sjax.engine.design import HeadTraining
 from w2sjax.heads.classes import HeadClass
 from w2sjax.worlds.training import curve_epochs
 
 
 def train(
     head: HeadClass,
-    training: Training,
+    training: HeadTraining,
     rows: jax.Array,
     labels: jax.Array,
     start: jax.Array,
@@ -62,7 +62,7 @@ def train(
 
 def _train(
     head: HeadClass,
-    training: Training,
+    training: HeadTraining,
     key: jax.Array,
     rows: jax.Array,
     labels: jax.Array,
@@ -108,7 +108,7 @@ def _train(
     return parameters, losses[curve_epochs(training.epochs)]
 
 
-def _optimizer(training: Training, steps: int, learning_rate: jax.Array, weight_decay: jax.Array) -> Any:
+def _optimizer(training: HeadTraining, steps: int, learning_rate: jax.Array, weight_decay: jax.Array) -> Any:
     import optax  # takes long to import, and most sweeps train nothing
 
     def cosine(count: jax.Array) -> jax.Array:

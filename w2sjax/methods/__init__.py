@@ -8,4 +8,3 @@ from w2sjax.methods.selection import rank_correlation as rank_correlation
 from w2sjax.methods.selection import select as select
 from w2sjax.methods.selection import select_candidates as select_candidates
 from w2sjax.methods.selection import select_in_dataset as select_in_dataset
-from w2sjax.methods.selection import upper_bound as upper_bound

@@ -17,19 +17,11 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.engine.evaluate import evaluate_features
-from w2sjax.engine.outcome import Flag
+from w2sjax.engine.outcome import UNUSABLE
+from w2sjax.theory.charikar2024 import theorem1_bound
 
 CRITERIA = ("upper_bound", "weak_error", "misfit", "random")
 """What candidates are chosen by: the smallest weak_error - misfit, weak_error or misfit, or uniformly at random."""
-
-UNUSABLE = (
-    Flag.NOT_FINITE
-    | Flag.WEAK_TRAINING_DIVERGED
-    | Flag.STRONG_TRAINING_DIVERGED
-    | Flag.WEAK_REPRESENTATION_DEAD
-    | Flag.STRONG_REPRESENTATION_DEAD
-)
-"""Status flags with which a candidate is never chosen. A lower rank or a high condition number alone is no reason."""
 
 _QUANTITIES = ("weak_error", "misfit", "w2s_error")
 
@@ -67,20 +59,6 @@ class Selection:
     negative_share: np.ndarray
     chosen_negative: np.ndarray
     usable: np.ndarray
-
-
-def upper_bound(weak_error: Any, misfit: Any) -> Any:
-    """Return weak_error - misfit, which bounds w2s_error in the realizable, convex, population limit.
-
-    Estimated on few samples, or where the strong class does not hold the truth, it can be negative, and then bounds
-    nothing.
-
-    Args:
-        weak_error, misfit: arrays of one shape, in squared label units, >= 0.
-
-    Reference: Charikar, Pabbaraju and Shiragur 2024, Theorem 1.
-    """
-    return weak_error - misfit
 
 
 def select(criterion: Any, w2s_error: Any, usable: Any = None) -> Selection:
@@ -162,7 +140,7 @@ def compare_criteria(
     allowed = np.ones(values[0].shape, bool) if usable is None else np.asarray(usable, bool)
     for value in values:
         allowed = allowed & np.isfinite(value)
-    criteria = {"upper_bound": upper_bound(*values[:2]), "weak_error": values[0], "misfit": values[1]}
+    criteria = {"upper_bound": theorem1_bound(*values[:2]), "weak_error": values[0], "misfit": values[1]}
     chosen = {name: select(value, values[3], allowed) for name, value in criteria.items()}
     return chosen | {"random": choose_at_random(values[3], allowed)}
 
@@ -172,7 +150,8 @@ def select_in_dataset(dataset: xr.Dataset, candidate: str, truth: xr.DataArray |
 
     Args:
         dataset: from `sweep`, with the axis `candidate` and the variables weak_error, misfit, w2s_error and, if there,
-            status_code: candidates with a flag of `UNUSABLE` are never chosen.
+            status_code: candidates with a flag of `w2sjax.engine.outcome.UNUSABLE` are never
+            chosen.
         candidate: name of the axis, such as "weak_noise" (strong model fixed) or "strong_noise" (weak model fixed).
         truth: w2s_error to measure against, with the axis `candidate`; None for the Dataset's own.
 

@@ -42,8 +42,8 @@ def run_group(
 ) -> Outcome:
     """Run the pairs of the given indices, `[pair]`, a multiple of devices * group, with what was prepared for them.
 
-    Pairs are always computed in groups of the same size, so that the compiled program, and with it
-    every rounding error, is the same whatever the chunk and the number of devices.
+    Pairs are always computed in groups of the same size, so that the compiled program, and with it every rounding
+    error, is the same whatever the chunk. Two and four devices round alike; one device has a program of its own.
     """
 
     def local(world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array, prepared: Any) -> Outcome:

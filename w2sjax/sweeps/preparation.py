@@ -1,5 +1,6 @@
 """Training before the experiments: each pair's networks are trained once, in batches, and kept."""
 
+import itertools
 import sys
 import time
 from collections.abc import Sequence
@@ -68,9 +69,7 @@ class Preparations:
         while missing:
             group = training_group() * jax.local_device_count()
             later = (p for p in self._wanted[index] if p not in kept and p not in missing)
-            batch = (missing + [p for p, _ in zip(later, range(max(0, group - len(missing))), strict=False)])[
-                :group
-            ]
+            batch = list(itertools.islice(itertools.chain(missing, later), group))
             self._run(place, name, preparation, cell, np.array(batch, np.int64))
             missing = [pair for pair in missing if pair not in kept]
         rows = [kept[int(pair)] for pair in pairs]

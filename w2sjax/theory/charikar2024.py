@@ -51,10 +51,11 @@ class Theorem2(NamedTuple):
 def theorem1_bound(weak_error: Any, misfit: Any) -> Any:
     """Return weak_error - misfit >= w2s_error, for a convex class that holds the truth, in the population limit.
 
-    Equality holds for a linear class. Charikar et al. 2024, Theorem 1.
+    Equality holds for a linear class. Estimated on few samples, or where the strong class does not hold the truth, it
+    can be negative, and then bounds nothing. Charikar et al. 2024, Theorem 1.
 
     Args:
-        weak_error, misfit: >= 0.
+        weak_error, misfit: arrays of one shape, in squared label units, >= 0.
     """
     return weak_error - misfit
 

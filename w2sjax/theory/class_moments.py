@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from w2sjax import worlds
+from w2sjax.engine.drawing import draw_features, draw_pair, target_heads
 from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key
-from w2sjax.worlds.base import default_heads
 
 _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
@@ -71,7 +71,6 @@ def _moments(
     key = pair_key(jax.random.key(seed), index)
     drawn = _draw(world, key, tasks, -(-n_weak // BLOCK), -(-samples // BLOCK))
     (weights, bias), training, evaluation = jax.tree.map(lambda v: np.asarray(v, float), drawn)
-    weights = weights.T
     target, weak, _ = (v[:n_weak] for v in training)
     weak_head = _least_squares(weak, target @ weights + bias)
     target, weak, strong = evaluation
@@ -99,17 +98,16 @@ def _draw(world: Any, key: jax.Array, tasks: int, weak_blocks: int, eval_blocks:
     """Return target heads, and the features (target, weak, strong) of the weak training and evaluation samples."""
     counts = {Role.PAIR: 1, Role.TASKS: 1, Role.WEAK: weak_blocks, Role.EVAL: eval_blocks}
     keys = block_keys(key, counts)
-    pair = world.draw(keys[Role.PAIR][0])
+    pair = draw_pair(world, keys[Role.PAIR][0], None)
 
     def sample(role: Role) -> tuple[jax.Array, ...]:
-        blocks = jax.lax.map(lambda key: tuple(pair.features(key, BLOCK)), keys[role])
-        return tuple(v.reshape(-1, v.shape[-1]) for v in blocks)
+        blocks = jax.lax.map(lambda key: draw_features(pair, key, BLOCK), keys[role])
+        return tuple(
+            blocks[name].reshape(-1, blocks[name].shape[-1]) for name in ("target", "weak", "strong")
+        )
 
     training, evaluation = sample(Role.WEAK), sample(Role.EVAL)
-    if hasattr(pair, "heads"):
-        heads = pair.heads(keys[Role.TASKS][0], tasks)
-    else:
-        heads = default_heads(keys[Role.TASKS][0], tasks, training[0].shape[1])
+    heads = target_heads(pair, keys[Role.TASKS][0], tasks, training[0].shape[1])
     return heads, training, evaluation
 
 
