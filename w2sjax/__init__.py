@@ -1,9 +1,24 @@
 """Weak-to-strong generalization, simulated: thousands of weak-strong pairs at once, in closed form."""
 
+from typing import TYPE_CHECKING, Any
+
 from w2sjax import worlds as worlds
 from w2sjax.engine.evaluate import evaluate_features as evaluate_features
 from w2sjax.engine.outcome import Flag as Flag
 from w2sjax.engine.outcome import Outcome as Outcome
 from w2sjax.engine.protocol import Protocol as Protocol
 from w2sjax.heads.experiment import run_pair as run_pair
-from w2sjax.sweeps.run import sweep as sweep
+
+if TYPE_CHECKING:
+    from w2sjax.sweeps.run import sweep as sweep
+
+__all__ = ["Flag", "Outcome", "Protocol", "evaluate_features", "run_pair", "sweep", "worlds"]
+
+
+def __getattr__(name: str) -> Any:
+    # xarray, zarr and pandas take as long to import as JAX itself, and only sweeps need them.
+    if name == "sweep":
+        from w2sjax.sweeps.run import sweep
+
+        return sweep
+    raise AttributeError(f"module 'w2sjax' has no attribute {name!r}")
