@@ -1,6 +1,8 @@
 """The command line: files written, exit status, one-line messages."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,19 @@ def test_mistakes_are_one_line_and_status_two(
 def test_settings_lists_every_name(capsys: pytest.CaptureFixture) -> None:
     assert run("settings") == 0
     assert "charikar2024-perturbation-realizable" in capsys.readouterr().out
+
+
+def test_bench_measures_both_precisions_beside_the_floor(tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    # In its own process: it compiles without the cache of compiled programs.
+    program = "from w2sjax.cli import main; main()"
+    arguments = ("bench", "--tasks", "2", "--repeats", "1", "--out", str(file))
+    subprocess.run([sys.executable, "-c", program, *arguments], check=True)
+    records = json.loads(file.read_text())["records"]
+    assert [record["dtype"] for record in records] == ["float32", "float64"]
+    for record in records:
+        floor = record["floor_milliseconds"]
+        assert floor["sum"] == pytest.approx(sum(floor[part] for part in record["floor_parts"]), abs=1e-3)
+        assert record["efficiency"] == pytest.approx(floor["sum"] / record["milliseconds_per_pair"], rel=0.01)
+    assert 0 < records[0]["error_against_float64"]["gain"]["median"] < 1e-3
+    assert records[1]["error_against_float64"] is None

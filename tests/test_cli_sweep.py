@@ -12,8 +12,8 @@ import xarray as xr
 import w2sjax as w2s
 from tests.test_cli import run
 from w2sjax.figures.scatter import scatter
-from w2sjax.sweeps import store
 from w2sjax.sweeps.configuration import load_configuration
+from w2sjax.sweeps.writer import Writer
 
 TINY = Path(__file__).parents[1] / "examples" / "tiny.toml"
 
@@ -57,14 +57,14 @@ def test_ctrl_c_prints_how_to_resume(
 ) -> None:
     file, out = tmp_path / "my sweep.toml", tmp_path / "a.zarr"
     file.write_text(TINY.read_text().replace("pairs = 24", "pairs = 24\nchunk_pairs = 8"))
-    write = store.Writer.write
+    write = Writer.write
 
-    def interrupted(self: store.Writer, *arguments: Any) -> None:
+    def interrupted(self: Writer, *arguments: Any) -> None:
         signal.raise_signal(signal.SIGINT)
         write(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.Writer, "write", interrupted)
+        patch.setattr(Writer, "write", interrupted)
         assert run("sweep", str(file), "--out", str(out)) == 130
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last == (

@@ -13,7 +13,7 @@ import xarray as xr
 
 import w2sjax as w2s
 from w2sjax.sweeps import batch, preparation
-from w2sjax.sweeps.store import StoreError
+from w2sjax.sweeps.errors import StoreError
 from w2sjax.worlds import PretrainedMLP
 
 WORLD = PretrainedMLP(

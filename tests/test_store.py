@@ -17,13 +17,15 @@ import pytest
 import xarray as xr
 
 import w2sjax as w2s
-from w2sjax.sweeps import labels, run, store
+from w2sjax.sweeps import labels, run
 from w2sjax.sweeps.batch import run_group
 from w2sjax.sweeps.compare import first_difference
+from w2sjax.sweeps.errors import StoreError
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.sweeps.interrupt import SweepInterrupted
 from w2sjax.sweeps.plan import choose_chunk_pairs, make_plan
 from w2sjax.sweeps.summary import RELATIVE_ERROR, Distribution
+from w2sjax.sweeps.writer import Writer
 
 WORLD = w2s.worlds.PerturbedMLP(input_dim=3, width=4, depth=2, input_scale=1.0, activation="tanh")
 PROTOCOL = w2s.Protocol(n_weak=50, n_strong=60, n_eval=70, tasks=3)
@@ -67,27 +69,27 @@ def assert_same(a: xr.Dataset, b: xr.Dataset) -> None:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the regions that sweeps write, as they are written."""
     names: list[str] = []
-    write = store.Writer.write
+    write = Writer.write
 
-    def spy(self: store.Writer, region: Any, *rest: Any) -> None:
+    def spy(self: Writer, region: Any, *rest: Any) -> None:
         write(self, region, *rest)
         names.append(region.name)
 
-    monkeypatch.setattr(store.Writer, "write", spy)
+    monkeypatch.setattr(Writer, "write", spy)
     return names
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, regions: int, error: BaseException) -> None:
-    write = store.Writer.write
+    write = Writer.write
     written = []
 
-    def failing(self: store.Writer, *arguments: Any) -> None:
+    def failing(self: Writer, *arguments: Any) -> None:
         if len(written) == regions:
             raise error
         written.append(None)
         write(self, *arguments)
 
-    monkeypatch.setattr(store.Writer, "write", failing)
+    monkeypatch.setattr(Writer, "write", failing)
 
 
 @pytest.mark.parametrize("chunk", [2, 14, None])
@@ -149,7 +151,7 @@ def test_flipped_bits_are_found_named_and_mended(
     file.write_bytes(content)
     (tmp_path / "a.summary.json").unlink()
     computed.clear()
-    with pytest.raises(store.StoreError, match=r"misfit/c\.1\.0\.1\.0\.0 is damaged"):
+    with pytest.raises(StoreError, match=r"misfit/c\.1\.0\.1\.0\.0 is damaged"):
         stored(path)
     assert_same(memory, stored(path))
     assert computed == ["1.1"]
@@ -188,7 +190,7 @@ def test_another_sweep_is_refused_by_its_first_difference(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "refused.zarr"
     stored(path)
-    with pytest.raises(store.StoreError, match=message) as refused:
+    with pytest.raises(StoreError, match=message) as refused:
         w2s.sweep(
             dataclasses.replace(WORLD, **world),
             dataclasses.replace(PROTOCOL, **protocol),
@@ -203,11 +205,11 @@ def test_another_dtype_or_version_is_refused(
 ) -> None:
     path = tmp_path / "a.zarr"
     stored(path)
-    with jax.enable_x64(False), pytest.raises(store.StoreError, match='dtype="float64" but .*"float32"'):
+    with jax.enable_x64(False), pytest.raises(StoreError, match='dtype="float64" but .*"float32"'):
         stored(path)
     provenance = labels.provenance() | {"jax_version": "0.0.1"}
     monkeypatch.setattr(labels, "provenance", lambda: provenance)
-    with pytest.raises(store.StoreError, match="jax_version=.* but this sweep has jax_version=.*0.0.1"):
+    with pytest.raises(StoreError, match="jax_version=.* but this sweep has jax_version=.*0.0.1"):
         stored(path)
 
 
@@ -224,7 +226,7 @@ def test_full_disk_keeps_what_is_written(
             return replace(self, target)
 
         patch.setattr(pathlib.Path, "replace", full)
-        with pytest.raises(store.StoreError, match=r"No space left on device\): make space .* is kept"):
+        with pytest.raises(StoreError, match=r"No space left on device\): make space .* is kept"):
             stored(path)
     assert len(computed) == 4
     assert_same(memory, stored(path))
@@ -232,21 +234,21 @@ def test_full_disk_keeps_what_is_written(
 
 
 def test_paths_that_cannot_hold_a_store(tmp_path: Path, memory: xr.Dataset) -> None:
-    with pytest.raises(store.StoreError, match="cannot be created"):
+    with pytest.raises(StoreError, match="cannot be created"):
         stored(Path("/proc/a.zarr"))
     memory.to_zarr(tmp_path / "plain.zarr")
-    with pytest.raises(store.StoreError, match="not written by a sweep with a store: choose another path"):
+    with pytest.raises(StoreError, match="not written by a sweep with a store: choose another path"):
         stored(tmp_path / "plain.zarr")
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "notes").write_text("mine")
-    with pytest.raises(store.StoreError, match="is not a Zarr v3 store: choose another path"):
+    with pytest.raises(StoreError, match="is not a Zarr v3 store: choose another path"):
         stored(tmp_path / "text")
     stored(tmp_path / "a.zarr")
     (tmp_path / "a.zarr" / "gain" / "zarr.json").write_text("{")
-    with pytest.raises(store.StoreError, match=r"gain/zarr\.json is damaged: restore it"):
+    with pytest.raises(StoreError, match=r"gain/zarr\.json is damaged: restore it"):
         stored(tmp_path / "a.zarr")
     (tmp_path / "a.zarr" / "zarr.json").write_text("{")
-    with pytest.raises(store.StoreError, match=r"a\.zarr/zarr\.json is damaged: restore it"):
+    with pytest.raises(StoreError, match=r"a\.zarr/zarr\.json is damaged: restore it"):
         stored(tmp_path / "a.zarr")
     assert (tmp_path / "text" / "notes").read_text() == "mine"
 
@@ -256,7 +258,7 @@ def test_a_world_without_a_description_is_refused(tmp_path: Path) -> None:
         def draw(self, key: jax.Array) -> Any:
             return WORLD.draw(key)
 
-    with pytest.raises(store.StoreError, match="make it a dataclass"):
+    with pytest.raises(StoreError, match="make it a dataclass"):
         w2s.sweep(Nameless(), PROTOCOL, pairs=2, store=tmp_path / "a.zarr")
     assert not os.listdir(tmp_path)
 
@@ -276,15 +278,15 @@ def test_ctrl_c_stops_after_the_running_chunk(
     memory: xr.Dataset, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.zarr"
-    spied = store.Writer.write
+    spied = Writer.write
 
-    def interrupted(self: store.Writer, *arguments: Any) -> None:
+    def interrupted(self: Writer, *arguments: Any) -> None:
         if len(computed) == 2:
             signal.raise_signal(signal.SIGINT)
         spied(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.Writer, "write", interrupted)
+        patch.setattr(Writer, "write", interrupted)
         with pytest.raises(SweepInterrupted, match="stopped with 3 of 6 chunks done"):
             stored(path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

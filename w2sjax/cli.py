@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from w2sjax.commands.bench import bench
 from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.evaluate import evaluate
 from w2sjax.commands.plot import plot
@@ -20,6 +21,7 @@ app.command()(reproduce)
 app.command()(evaluate)
 app.command()(sweep)
 app.command()(plot)
+app.command()(bench)
 
 
 @app.command()

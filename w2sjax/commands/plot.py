@@ -26,7 +26,8 @@ def plot(
     check_integer("--points", points, least=1)
 
     from w2sjax.figures.scatter import check_names, scatter
-    from w2sjax.sweeps import store as stores
+    from w2sjax.sweeps.layout import MARKS, describe
+    from w2sjax.sweeps.store import discard_damaged
 
     formats = ("png", "svg", "pdf", "jpg")
     if out.suffix[1:].lower() not in formats:
@@ -42,7 +43,7 @@ def plot(
             blocks, x=x, y=y, color=color, facet=facet, points=points, title=store.name, note=done
         )
     except (ValueError, RuntimeError, OSError) as error:
-        if (store / stores.MARKS).is_dir() and (damaged := stores.discard_damaged(stores.describe(store))):
+        if (store / MARKS).is_dir() and (damaged := discard_damaged(describe(store))):
             raise UserMistake(
                 f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
             ) from error
@@ -66,20 +67,21 @@ def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
     """
     import xarray as xr
 
-    from w2sjax.sweeps import store as stores
+    from w2sjax.sweeps.layout import MARKS, describe
+    from w2sjax.sweeps.store import finished, open_dataset
 
     if not (store / "zarr.json").is_file():
         raise UserMistake(f"{store} is not a Zarr v3 store: pass one written by w2sjax sweep.")
-    if not (store / stores.MARKS).is_dir():
+    if not (store / MARKS).is_dir():
         try:
             dataset = xr.open_zarr(store, chunks=None)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise UserMistake(f"{store} cannot be opened: pass one written by w2sjax sweep.") from error
         return dataset, [dataset], 1.0
-    description = stores.describe(store)
-    dataset = stores.open_dataset(description)
+    description = describe(store)
+    dataset = open_dataset(description)
     blocks, pairs = [], 0
-    for cell, run in sorted(stores.finished(description)):
+    for cell, run in sorted(finished(description)):
         here = description.pairs(run)
         pairs += len(here)
         position = {name: slice(i, i + 1) for name, i in description.position(cell).items()}

@@ -13,13 +13,16 @@ import xarray as xr
 from w2sjax.engine.protocol import Protocol
 from w2sjax.sweeps import labels
 from w2sjax.sweeps import store as stores
+from w2sjax.sweeps.creation import create, wait_until_created
 from w2sjax.sweeps.grid import Grid, make_grid
 from w2sjax.sweeps.interrupt import GracefulStop, SweepInterrupted
+from w2sjax.sweeps.layout import describe, result_template
 from w2sjax.sweeps.plan import Plan, Region, make_plan
 from w2sjax.sweeps.preparation import Preparations
 from w2sjax.sweeps.progress import Meter
 from w2sjax.sweeps.stream import count_flagged, place, run_regions
 from w2sjax.sweeps.summary import summary_path, write_summary
+from w2sjax.sweeps.writer import Writer
 from w2sjax.validation import check_integer
 
 
@@ -93,19 +96,19 @@ def sweep(
     path = Path(store)
     exists = path.exists() and not (path.is_dir() and not any(path.iterdir()))
     if not exists and index > 0:
-        stores.wait_until_created(path)
+        wait_until_created(path)
         exists = True
     template = None
     if exists:
-        description = stores.describe(path)
+        description = describe(path)
         stores.check_same(description, grid, seed, pairs)
         chunk_pairs = description.chunk_pairs
-        template = stores.result_template(description, grid)
+        template = result_template(description, grid)
     plan = make_plan(
         grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs, template=template
     )
     if not exists:
-        stores.create(path, plan)
+        create(path, plan)
     if checkpoints is None:
         checkpoints = path.with_name(f"{path.name.removesuffix('.zarr')}.trained")
     return _in_store(plan, path, index, count, Path(checkpoints), show=progress)
@@ -129,7 +132,7 @@ def _in_memory(plan: Plan, checkpoints: str | os.PathLike[str] | None, *, show: 
 
 
 def _in_store(plan: Plan, path: Path, index: int, count: int, checkpoints: Path, *, show: bool) -> xr.Dataset:
-    description = stores.describe(path)
+    description = describe(path)
     stores.check_same(description, plan.grid, plan.seed, plan.pairs)  # another process may have created it
     done = stores.finished(description)
     mine = plan.regions(index, count)
@@ -139,7 +142,7 @@ def _in_store(plan: Plan, path: Path, index: int, count: int, checkpoints: Path,
     if left:
         if done:
             stores.warn_of_mixture(description)
-        writer = stores.Writer(description, plan)
+        writer = Writer(description, plan)
         preparations = Preparations(plan, left, checkpoints, show=show)
         total = sum(len(region.pairs) for region in mine)
         before = total - sum(len(region.pairs) for region in left)

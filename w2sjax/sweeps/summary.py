@@ -10,7 +10,10 @@ import numpy as np
 
 from w2sjax.engine.outcome import Flag
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.store import Description, StoreError, open_variable, reading, write_atomically
+from w2sjax.sweeps.errors import StoreError
+from w2sjax.sweeps.files import write_atomically
+from w2sjax.sweeps.layout import Description, open_variable
+from w2sjax.sweeps.store import reading
 from w2sjax.sweeps.stream import place
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

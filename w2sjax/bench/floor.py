@@ -1,0 +1,113 @@
+"""The floor: the parts of a pair that no implementation of the same mathematics avoids, each timed alone.
+
+Every part is one program over a group of pairs on every local device, as a sweep runs, and returns one number per
+device so that nothing is optimized away and nothing is copied. Times are divided by the number of pairs.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+
+from w2sjax.draws import default_dtype, normal
+from w2sjax.engine.products import product
+from w2sjax.engine.protocol import Protocol
+from w2sjax.sweeps.batch import group_size, local_mesh
+from w2sjax.worlds.mlp import PerturbedMLP
+
+MATMUL = {"cpu": 1024}
+"""Side of the square matrices whose product stands for the machine's matmul rate, by kind of device."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One part of the floor.
+
+    Attributes:
+        run: runs the compiled program once and waits for it.
+        share: how many times the program's work is in the group of pairs that one call of a sweep computes.
+        description: what is timed, in words.
+    """
+
+    run: Callable[[], Any]
+    share: float
+    description: str
+
+
+def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
+    """Return the parts of the floor of one call of a sweep, by name.
+
+    Args:
+        world, protocol: the workload; all three heads are linear, splits are fresh, and labels have no noise.
+    """
+    mesh = local_mesh()
+    devices, group = mesh.devices.size, group_size()
+    rows = (protocol.n_weak, protocol.n_strong, protocol.n_eval)
+    widths = (2 * world.width, 3 * world.width, 3 * world.width)  # the weak split needs no strong features
+    normals = sum(rows) * world.input_dim
+    layers = world.input_dim * world.width + (world.depth - 1) * world.width**2
+    networks = sum(n * width // world.width for n, width in zip(rows, widths, strict=True))
+    side = MATMUL.get(jax.default_backend(), 8192)
+    dtype = default_dtype()
+
+    def everywhere(program: Callable[[jax.Array], jax.Array]) -> Callable[[], Any]:
+        """Compile a program of a per-device seed, and run it on all devices at once."""
+        sharded = PartitionSpec("pair")
+        run = jax.jit(jax.shard_map(program, mesh=mesh, in_specs=sharded, out_specs=sharded, check_vma=False))
+        seeds = jnp.arange(devices, dtype=jnp.uint32)
+        return lambda: jax.block_until_ready(run(seeds))
+
+    def random(seed: jax.Array) -> jax.Array:
+        keys = jax.random.split(jax.random.key(seed[0]), group)
+        return jnp.sum(jax.vmap(lambda key: normal(key, (normals,)))(keys))[None]
+
+    def matmul(seed: jax.Array) -> jax.Array:
+        matrix = jnp.full((side, side), seed[0].astype(dtype) / side)
+        return jnp.sum(product(matrix, matrix))[None]
+
+    def gram(seed: jax.Array) -> jax.Array:
+        total = jnp.zeros((), dtype)
+        for n, width in zip(rows, widths, strict=True):
+            features = jnp.full((group, width + 1, n), seed[0].astype(dtype))
+            features = jax.lax.optimization_barrier(features)
+            total += jnp.sum(jax.vmap(lambda f: product(f, f.T))(features))
+        return total[None]
+
+    def solve(seed: jax.Array) -> jax.Array:
+        identity = jnp.eye(world.width + 1, dtype=dtype) + seed[0].astype(dtype)
+        total = jnp.zeros((), dtype)
+        for targets in (protocol.tasks, 2 * protocol.tasks):
+            matrices, right = jax.lax.optimization_barrier(
+                (
+                    jnp.broadcast_to(identity, (group, *identity.shape)),
+                    jnp.ones((group, world.width + 1, targets), dtype),
+                )
+            )
+            factors = jnp.linalg.cholesky(matrices)
+            halfway = jax.lax.linalg.triangular_solve(factors, right, left_side=True, lower=True)
+            solved = jax.lax.linalg.triangular_solve(
+                factors, halfway, left_side=True, lower=True, transpose_a=True
+            )
+            total += jnp.sum(solved)
+        return total[None]
+
+    flops = 2 * networks * layers
+    return {
+        "random_numbers": Part(everywhere(random), 1.0, f"{normals} normals"),
+        "features": Part(
+            everywhere(matmul),
+            flops * group / (2 * side**3),
+            f"{flops / 1e6:.0f} MFLOP at the rate of one product of {side} x {side} matrices per device",
+        ),
+        "moments": Part(
+            everywhere(gram), 1.0, f"Gram products of {', '.join(str(w + 1) for w in widths)} rows"
+        ),
+        "solves": Part(
+            everywhere(solve),
+            1.0,
+            f"two Cholesky factorizations of side {world.width + 1}, {3 * protocol.tasks} solutions",
+        ),
+    }

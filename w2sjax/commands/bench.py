@@ -1,0 +1,72 @@
+"""`w2sjax bench`: the canonical workload on this machine, beside the floor."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from w2sjax.commands.errors import UserMistake
+from w2sjax.commands.reports import report_text
+
+
+def bench(
+    tasks: Annotated[list[int] | None, typer.Option(help="Tasks per pair; may be repeated.")] = None,
+    precision: Annotated[str, typer.Option(help="both, auto, float64 or float32.")] = "both",
+    out: Annotated[Path | None, typer.Option(help="Where to write the records as JSON.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats; the least time counts.")] = 15,
+) -> None:
+    """Time the canonical workload and its unavoidable parts in one run: efficiency = floor / measured."""
+    from w2sjax.commands.precision import configure
+
+    tasks = tasks or [1, 100]
+    if min(tasks) < 1:
+        raise UserMistake(f"--tasks {min(tasks)} is out of range: pass an integer >= 1.")
+    configure("auto" if precision == "both" else precision)
+
+    import jax
+
+    from w2sjax.bench import canonical
+
+    jax.config.update("jax_compilation_cache_dir", None)  # compile times are measured
+    precisions = {bool(jax.config.jax_enable_x64)} | ({False} if precision == "both" else set())
+    records = []
+    for x64 in sorted(precisions):
+        with jax.enable_x64(x64):
+            records += [canonical.measure(count, repeats) for count in tasks]
+    report = {"benchmark": "canonical", **canonical.surroundings(), "records": records}
+    if out is not None:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(report_text(report) + "\n")
+        except OSError as error:
+            raise UserMistake(
+                f"--out {out} cannot be written ({error.strerror}): choose another path."
+            ) from error
+    _print(report)
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"n = 2000 per split, 5 layers of 16 units; {report['device']}")
+    headings = ("dtype", "tasks", "pairs / s", "ms / pair", "floor ms", "efficiency", "compile s", "peak MiB")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    table.add_column("floor: random, features, moments, solves [ms]")
+    table.add_column("gain, 99% error")
+    for record in report["records"]:
+        floor, error = record["floor_milliseconds"], record["error_against_float64"]
+        table.add_row(
+            record["dtype"],
+            str(record["tasks"]),
+            f"{record['pairs_per_second']:.0f}",
+            f"{record['milliseconds_per_pair']:.3f}",
+            f"{floor['sum']:.3f}",
+            f"{record['efficiency']:.2f}",
+            f"{record['compile_seconds']:.1f}",
+            str(record["peak_memory_mib"]),
+            ", ".join(f"{floor[p]:.3f}" for p in ("random_numbers", "features", "moments", "solves")),
+            "" if error is None else f"{error['gain']['quantile_99']:.1e}",
+        )
+    Console().print(table)
