@@ -3,7 +3,6 @@
 import resource
 import time
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 
 import jax
@@ -36,7 +35,7 @@ def measure(tasks: int, repeats: int = 15, groups: int = 4) -> dict[str, Any]:
 
     Returns:
         A record of plain numbers: seconds per pair measured and for each part of the floor, efficiency = floor /
-        measured, compile seconds, peak memory in MiB, errors of gain and misfit against float64, device and versions.
+        measured, compile seconds, peak memory in MiB, errors of gain and misfit against float64.
     """
     world = PerturbedMLP()
     protocol = Protocol(n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE)
@@ -72,15 +71,6 @@ def measure(tasks: int, repeats: int = 15, groups: int = 4) -> dict[str, Any]:
         "compile_seconds": round(max(0.0, first - least["measured"] * step), 2),
         "peak_memory_mib": round(peak_memory() / 2**20),
         "error_against_float64": None if x64 else _error(world, protocol),
-    }
-
-
-def surroundings() -> dict[str, Any]:
-    """Return the devices and the versions that a record was measured with."""
-    kind = jax.local_devices()[0].device_kind
-    return {
-        "device": f"{jax.local_device_count()} x {kind}",
-        "versions": {name: metadata.version(name) for name in ("w2sjax", "jax", "jaxlib", "numpy")},
     }
 
 

@@ -26,6 +26,7 @@ def bench(
     import jax
 
     from w2sjax.bench import canonical
+    from w2sjax.sweeps.labels import provenance
 
     jax.config.update("jax_compilation_cache_dir", None)  # compile times are measured
     precisions = {bool(jax.config.jax_enable_x64)} | ({False} if precision == "both" else set())
@@ -33,7 +34,7 @@ def bench(
     for x64 in sorted(precisions):
         with jax.enable_x64(x64):
             records += [canonical.measure(count, repeats) for count in tasks]
-    report = {"benchmark": "canonical", **canonical.surroundings(), "records": records}
+    report = {"benchmark": "canonical", **provenance(), "records": records}
     if out is not None:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
