@@ -9,6 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from w2sjax.draws import default_dtype
 from w2sjax.engine.products import product
 
 PILOT_ROWS_PER_UNIT = 5
@@ -45,7 +46,18 @@ class Basis:
 
     def coordinates(self, features: jax.Array) -> jax.Array:
         """Map features `[d, n]` to coordinates `[d, n]`."""
+        dtype = self.whiten.dtype
+        if features.dtype != dtype:
+            narrow = jax.tree.map(lambda a: a.astype(features.dtype), self)
+            return narrow.coordinates(features).astype(dtype)
         return product(self.whiten, features - self.center[:, None])
+
+    def widened(self) -> "Basis":
+        """Return a basis found in float32 in the default precision: the same map, its inverse to all digits."""
+        whiten = self.whiten.astype(default_dtype())
+        identity = jnp.eye(whiten.shape[0], dtype=whiten.dtype)
+        unwhiten = jax.lax.linalg.triangular_solve(whiten, identity, left_side=True, lower=True)
+        return Basis(center=self.center.astype(whiten.dtype), whiten=whiten, unwhiten=unwhiten)
 
 
 def rounding_shift(size: int, dtype: jnp.dtype) -> float:

@@ -32,6 +32,7 @@ class Design:
         tasks, reuse_inputs, standard_errors: as in `Protocol`.
         noisy: whether labels carry noise at all.
         fresh_misfit, head: as in `Protocol`.
+        single_features: features in float32, everything else in the default precision.
         training: for trained heads, else None.
         head_curves: whether outcomes have training curves of heads; those of heads that are not trained are NaN.
     """
@@ -45,6 +46,7 @@ class Design:
     noisy: bool
     fresh_misfit: bool = False
     head: str = "ridge"
+    single_features: bool = False
     training: HeadTraining | None = None
     head_curves: bool = False
 
@@ -73,6 +75,7 @@ def design_of(protocol: Protocol) -> Design:
         noisy=isinstance(noise, jax.core.Tracer) or float(noise) > 0,
         fresh_misfit=protocol.fresh_misfit,
         head=protocol.head,
+        single_features=protocol.feature_precision == "float32",
         training=training_of(protocol),
         head_curves=protocol.head == "trained",
     )

@@ -34,8 +34,18 @@ def target_heads(pair: Any, key: jax.Array, tasks: int, width: int) -> Head:
     return Head(weights.T.astype(dtype), bias.astype(dtype))
 
 
-def draw_columns(pair: Any, key: jax.Array, n: int, names: tuple[str, ...]) -> jax.Array:
-    """Return the named features of n fresh inputs, one after another: `[sum of widths, n]`, checked."""
+def draw_columns(
+    pair: Any, key: jax.Array, n: int, names: tuple[str, ...], *, single: bool = False
+) -> jax.Array:
+    """Return the named features of n fresh inputs, one after another: `[sum of widths, n]`, checked.
+
+    With `single`, they are computed and returned in float32 whatever the precision of everything else.
+    """
+    if single and jax.config.jax_enable_x64:
+        narrow = lambda a: a.astype(jnp.float32) if getattr(a, "dtype", None) == jnp.float64 else a  # noqa: E731
+        pair = jax.tree.map(narrow, pair)
+        with jax.enable_x64(False):
+            return draw_columns(pair, key, n, names)
     if hasattr(pair, "columns"):
         return pair.columns(key, n, names)
     named = draw_features(pair, key, n)

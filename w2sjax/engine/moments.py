@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from w2sjax.draws import default_dtype
 from w2sjax.engine.basis import CONSTANT_IN_EPS, Basis, rounding_shift
 from w2sjax.engine.intervals import Plan, plan_intervals
 from w2sjax.engine.products import product
@@ -65,7 +66,7 @@ def _block_sums(basis: Basis, features: jax.Array, noise: jax.Array | None) -> S
     return Sums(
         products=product(coordinates, coordinates.T),
         coordinates=jnp.sum(coordinates, axis=1),
-        magnitudes=jnp.sum(jnp.abs(features), axis=1),
+        magnitudes=jnp.sum(jnp.abs(features), axis=1).astype(coordinates.dtype),
         noise_products=None if noise is None else product(coordinates, noise.T),
         noise=None if noise is None else jnp.sum(noise, axis=1),
     )
@@ -237,7 +238,7 @@ def _zero_constant(rows: jax.Array, magnitude: jax.Array) -> jax.Array:
 
 def _compress_rows(blocks: list[Block], size: int, width: int) -> CompressedSample:
     """Compress few rows by an orthogonal reduction: a moment matrix of so few would be near singular."""
-    features = jnp.concatenate([c for c, _ in blocks], axis=1)[:, :size]
+    features = jnp.concatenate([c for c, _ in blocks], axis=1)[:, :size].astype(default_dtype())
     mean = jnp.mean(features, axis=1)
     centred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean))
     orthogonal, rows = jnp.linalg.qr(centred)

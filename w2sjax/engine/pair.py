@@ -36,7 +36,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
     pair = draw_pair(world, keys[Role.PAIR][0], prepared)
     widths = feature_widths(pair)
     heads = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
-    basis = _pilot(pair, keys[Role.PILOT][0], widths)
+    basis = _pilot(pair, keys[Role.PILOT][0], widths, design.single_features)
 
     def compress(
         names: tuple[str, ...],
@@ -45,7 +45,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         noise: Role | None,
     ) -> list[Sample]:
         def draw_block(stream: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array | None]:
-            features = draw_columns(pair, stream[0], BLOCK, names)
+            features = draw_columns(pair, stream[0], BLOCK, names, single=design.single_features)
             if len(stream) == 1:
                 return features, None
             return features, numbers.label_noise * normal(stream[1], (design.tasks, BLOCK))
@@ -90,7 +90,11 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         if design.fresh_misfit:
             outcome = with_misfit(outcome, misfit_on(evaluations[1], models))
         if design.standard_errors:
-            draw = lambda key: draw_columns(pair, key, BLOCK, ORDER)  # noqa: E731
+
+            def draw(key: jax.Array) -> jax.Array:
+                joint = draw_columns(pair, key, BLOCK, ORDER, single=design.single_features)
+                return joint.astype(basis.center.dtype)
+
             spread = standard_errors(
                 draw,
                 keys[Role.EVAL],
@@ -152,6 +156,7 @@ def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str,
     )
 
 
-def _pilot(pair: Any, key: jax.Array, widths: dict[str, int]) -> Basis:
+def _pilot(pair: Any, key: jax.Array, widths: dict[str, int], single: bool) -> Basis:
     rows = PILOT_ROWS_PER_UNIT * sum(widths.values())
-    return pilot_basis(draw_columns(pair, key, rows, ORDER))
+    basis = pilot_basis(draw_columns(pair, key, rows, ORDER, single=single))
+    return basis.widened() if single else basis
