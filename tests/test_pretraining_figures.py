@@ -71,6 +71,28 @@ def test_weak_quality_is_relative_to_the_reference_and_leaves_failures_out() -> 
     assert len(figures.weak_quality(grid).axes) == 3
 
 
+def test_head_study_separates_width_activation_and_training() -> None:
+    def cell(slope: float, loss: float) -> xr.Dataset:
+        one = made_up([slope, slope, slope])
+        one["w2s_head_loss_curve"] = (("pair", "progress"), np.full((3, 2), [2 * loss, loss]))
+        return one
+
+    lengths = xr.IndexVariable("head_epochs", [10, 100])
+    by_width = [
+        xr.concat([cell(1 + 0.1 * width + 0.01 * epochs, 0.3 / epochs) for epochs in (10, 100)], lengths)
+        for width in (0, 4)
+    ]
+    grid = xr.concat(by_width, xr.IndexVariable("head_width", [0, 4])).expand_dims(head_activation=["tanh"])
+    grid["status_code"] = grid["status_code"].copy()
+    grid["status_code"][{"head_width": 1, "head_epochs": 1, "pair": 0}] = int(Flag.NOT_FINITE)
+    report = figures.head_study_report(grid)
+    assert report["failed_cells"] == 1 and report["widths"] == [0, 4]
+    assert report["tanh, 100 epochs"]["slope"] == pytest.approx([2.0, 2.4])
+    assert report["tanh, 10 epochs"]["training_loss"] == pytest.approx([0.015, 0.015])
+    json.dumps(report)
+    assert len(figures.head_study(grid, "title").axes) == 3
+
+
 def test_panels_name_their_settings_and_all_errors() -> None:
     figure = figures.gain_against_misfit_panels([made_up([1.0])] * 4, ["a", "b", "c", "d"], "all")
     assert [axes.get_title().split("\n")[0] for axes in figure.axes] == ["a", "b", "c", "d"]

@@ -10,6 +10,8 @@ from w2sjax.figures.finite_sample import finite_sample_map as finite_sample_map
 from w2sjax.figures.finite_sample import finite_sample_slopes as finite_sample_slopes
 from w2sjax.figures.gain_against_misfit import gain_against_misfit as gain_against_misfit
 from w2sjax.figures.gain_against_misfit import gain_against_misfit_panels as gain_against_misfit_panels
+from w2sjax.figures.head_study import head_study as head_study
+from w2sjax.figures.head_study import head_study_report as head_study_report
 from w2sjax.figures.selection import selection_against_samples as selection_against_samples
 from w2sjax.figures.selection import selection_report as selection_report
 from w2sjax.figures.summary import summarize as summarize

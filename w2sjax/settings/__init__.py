@@ -17,6 +17,7 @@ _ALL: tuple[Setting | Collection, ...] = (
     charikar2024.NONCONVEX_RELU,
     charikar2024.NONCONVEX_SIGMOID,
     charikar2024.FIGURE,
+    charikar2024.HEADS,
     charikar2024.WEAK_QUALITY,
     charikar2024.TYPICALITY,
     charikar2024_theory.SELECTION,

@@ -154,6 +154,23 @@ WEAK_QUALITY = Setting(
     pairs=8,
 )
 
+HEADS = Setting(
+    name="charikar2024-heads",
+    title="Heads with a hidden layer: width, activation and length of training apart, realizable perturbation",
+    reference=REFERENCE + " (Appendix D and open question 1; the grid is this project's)",
+    unverified=("weak_noise",),
+    world=PerturbedMLP(weak_noise=0.05, strong_noise=0.0),
+    protocol=Protocol(tasks=20, head="trained", head_standardize=True),
+    figure="head_study",
+    summary="head_study_report",
+    axes={
+        "head_activation": ("relu", "tanh", "sigmoid"),
+        "head_epochs": (10, 100),
+        "head_width": (0, 4, 16, 64),
+    },
+    pairs=8,
+)
+
 TYPICALITY = Setting(
     name="charikar2024-typicality",
     title="How typical is the published panel? Non-realizable pretraining over independent draws of everything",
