@@ -24,6 +24,9 @@ from w2sjax.engine.randomness import BLOCK
 ROWS_KEPT_PER_UNIT = 4
 """A sample of at most this many rows per feature is compressed by QR of its rows instead of through moments."""
 
+SMALL_SHIFT_IN_EPS = 8
+"""A correlation matrix is first factorized with its diagonal raised by this many units of rounding."""
+
 NOISE_IN_SHIFTS = 4
 """A direction whose variance, given the directions before it, is below this many shifts is rounding noise."""
 
@@ -200,16 +203,18 @@ def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSampl
     mean = sums.coordinates / size
     second = sums.products / size
     covariance = second - mean[:, None] * mean[None, :]
-    # The entries are known to rounding of the uncentred moments, and the shift must cover that.
     identity = jnp.eye(width, dtype=mean.dtype)
     diagonal_of = lambda matrix: jnp.sum(matrix * identity, axis=1)  # noqa: E731
-    shift = rounding_shift(width, mean.dtype) * diagonal_of(second)
-    alive = diagonal_of(covariance) > shift
-    covariance = jnp.where(alive[:, None] & alive[None, :], covariance, 0)
-    shifted = covariance + identity * jnp.where(alive, shift, 1)[None, :]
-    scale = jnp.sqrt(diagonal_of(shifted))
-    factor = jnp.linalg.cholesky(shifted / (scale[:, None] * scale[None, :]))
-    kept = diagonal_of(factor) ** 2 > NOISE_IN_SHIFTS * rounding_shift(width, mean.dtype)
+    shift = rounding_shift(width, mean.dtype)
+    alive = diagonal_of(covariance) > shift * diagonal_of(second)
+    scale = jnp.sqrt(jnp.where(alive, diagonal_of(covariance), 1))
+    correlation = jnp.where(
+        alive[:, None] & alive[None, :], covariance / (scale[:, None] * scale[None, :]), 0
+    )
+    # The entries are known to rounding of the uncentred moments.
+    rounding = jnp.where(alive, diagonal_of(second) / scale**2, 1)
+    factor = _cholesky(correlation + identity * jnp.where(alive, 0, 1)[None, :], rounding, shift)
+    kept = diagonal_of(factor) ** 2 > NOISE_IN_SHIFTS * shift
     coordinate_rows = jnp.where(kept[:, None] & alive[None, :], factor.T * scale[None, :], 0)
     rows = product(coordinate_rows, basis.unwhiten.T)
     size_of_terms = product(jnp.abs(basis.unwhiten), jnp.linalg.norm(coordinate_rows, axis=0)[:, None])[:, 0]
@@ -227,6 +232,20 @@ def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSampl
     )
     noise_rows = jnp.where(kept[:, None], noise_rows, 0)
     return CompressedSample(mean=features_mean, rows=rows, noise_mean=noise_mean, noise_rows=noise_rows)
+
+
+def _cholesky(correlation: jax.Array, rounding: jax.Array, shift: float) -> jax.Array:
+    """Factorize a correlation matrix after the smallest of two diagonal shifts that leaves it positive.
+
+    A shift acts like noise on the features. Nearly all matrices are positive with the small one; the large one covers
+    every rounding error that their accumulation may have left.
+    """
+    identity = jnp.eye(correlation.shape[0], dtype=correlation.dtype)
+    small = SMALL_SHIFT_IN_EPS * float(jnp.finfo(correlation.dtype).eps)
+    sharp, safe = (
+        jnp.linalg.cholesky(correlation + identity * (s * rounding)[None, :]) for s in (small, shift)
+    )
+    return jnp.where(jnp.all(jnp.isfinite(sharp)), sharp, safe)
 
 
 def _zero_constant(rows: jax.Array, magnitude: jax.Array) -> jax.Array:
