@@ -32,6 +32,7 @@ class Design:
         tasks, reuse_inputs, standard_errors: as in `Protocol`.
         noisy: whether labels carry noise at all.
         fresh_misfit, head: as in `Protocol`.
+        ridgeless: all ridges are 0.
         single_features: features in float32, everything else in the default precision.
         training: for trained heads, else None.
         head_curves: whether outcomes have training curves of heads; those of heads that are not trained are NaN.
@@ -47,6 +48,7 @@ class Design:
     fresh_misfit: bool = False
     head: str = "ridge"
     single_features: bool = False
+    ridgeless: bool = False
     training: HeadTraining | None = None
     head_curves: bool = False
 
@@ -72,9 +74,10 @@ def design_of(protocol: Protocol) -> Design:
         tasks=protocol.tasks,
         reuse_inputs=protocol.reuse_inputs,
         standard_errors=protocol.standard_errors,
-        noisy=isinstance(noise, jax.core.Tracer) or float(noise) > 0,
+        noisy=not _is_zero(noise),
         fresh_misfit=protocol.fresh_misfit,
         head=protocol.head,
+        ridgeless=all(_is_zero(ridge) for ridge in _ridges(protocol)),
         single_features=protocol.feature_precision == "float32",
         training=training_of(protocol),
         head_curves=protocol.head == "trained",
@@ -92,8 +95,7 @@ def training_of(protocol: Protocol) -> HeadTraining | None:
 
 def numbers_of(protocol: Protocol) -> Numbers:
     """Return the traced half of a single protocol."""
-    weak = protocol.ridge if protocol.ridge_weak is None else protocol.ridge_weak
-    strong = protocol.ridge if protocol.ridge_strong is None else protocol.ridge_strong
+    weak, strong = _ridges(protocol)
     dtype = jnp.zeros(()).dtype
     return Numbers(
         ridge_weak=jnp.asarray(weak, dtype)[None],
@@ -103,6 +105,16 @@ def numbers_of(protocol: Protocol) -> Numbers:
         head_learning_rate=jnp.asarray(protocol.head_learning_rate, dtype),
         head_weight_decay=jnp.asarray(protocol.head_weight_decay, dtype),
     )
+
+
+def _ridges(protocol: Protocol) -> tuple[float | jax.Array, float | jax.Array]:
+    """Return the ridges of the weak and of the strong heads."""
+    weak, strong = protocol.ridge_weak, protocol.ridge_strong
+    return protocol.ridge if weak is None else weak, protocol.ridge if strong is None else strong
+
+
+def _is_zero(value: float | jax.Array) -> bool:
+    return not isinstance(value, jax.core.Tracer) and float(value) == 0
 
 
 def block_counts(design: Design) -> dict[Role, int]:

@@ -128,14 +128,16 @@ def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
     return mean + sample.noise_mean, rows + sample.noise_rows
 
 
-def factorize_samples(rows: list[jax.Array], sizes: list[tuple[int, ...]]) -> list[RidgeFactor]:
-    """Factorize stacks of samples `[size, row, d]`, those of equal width together.
+def factorize_samples(
+    rows: list[jax.Array], sizes: list[tuple[int, ...]], *, ridgeless: bool
+) -> list[RidgeFactor]:
+    """Factorize stacks of samples `[size, row, d]`, those of equal width together; `ridgeless` as in `factorize`.
 
     n centred rows have a rank of at most n - 1, whatever rounding says.
     """
     tolerance = RANK_TOLERANCE_IN_EPS * float(jnp.finfo(rows[0].dtype).eps)
     limits = [jnp.array([n - 1 for n in split], jnp.int32) for split in sizes]
-    factor = jax.vmap(lambda r, limit: factorize(r, tolerance, limit))
+    factor = jax.vmap(lambda r, limit: factorize(r, tolerance, limit, ridgeless=ridgeless))
     if rows[0].shape[2] != rows[1].shape[2]:
         return [factor(*split) for split in zip(rows, limits, strict=True)]
     most = max(r.shape[1] for r in rows)

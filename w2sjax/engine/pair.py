@@ -71,7 +71,9 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         sizes = (design.n_strong,) + (design.n_eval,) * len(fresh)
         strong, *evaluations = compress(ORDER, (strong_role, *fresh), sizes, None)
     weak_factors, strong_factors = factorize_samples(
-        [weak.rows["weak"], strong.rows["strong"]], [design.n_weak, design.n_strong]
+        [weak.rows["weak"], strong.rows["strong"]],
+        [design.n_weak, design.n_strong],
+        ridgeless=design.ridgeless and design.head == "ridge",
     )
 
     def cell(

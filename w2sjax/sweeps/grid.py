@@ -89,21 +89,24 @@ class Grid:
             n_strong=self._values(protocol, "n_strong"),
             n_eval=self._values(protocol, "n_eval"),
             noisy=float(protocol.label_noise) > 0 or any(v > 0 for v in self.axes.get("label_noise", ())),
+            ridgeless=all(float(ridge) == 0 for ridges in self._ridges(protocol) for ridge in ridges),
             head_curves="trained" in self.axes.get("head", (protocol.head,)),
         )
 
     def _numbers(self, protocol: Protocol) -> Numbers:
+        dtype = jnp.zeros(()).dtype
+        weak, strong = (jnp.asarray(np.array(ridges, float), dtype) for ridges in self._ridges(protocol))
+        return numbers_of(protocol)._replace(ridge_weak=weak, ridge_strong=strong)
+
+    def _ridges(self, protocol: Protocol) -> tuple[list[Any], list[Any]]:
+        """Return the ridges of the weak and of the strong heads, by cell of the inner ridge axes."""
         weak, strong = [], []
         for both, only_weak, only_strong in itertools.product(
             *(self._values(protocol, name) for name in RIDGES)
         ):
             weak.append(both if only_weak is None else only_weak)
             strong.append(both if only_strong is None else only_strong)
-        dtype = jnp.zeros(()).dtype
-        return numbers_of(protocol)._replace(
-            ridge_weak=jnp.asarray(np.array(weak, float), dtype),
-            ridge_strong=jnp.asarray(np.array(strong, float), dtype),
-        )
+        return weak, strong
 
     def arrange(self, values: np.ndarray) -> np.ndarray:
         """Turn engine output `[pair, n_weak, n_strong, n_eval, ridge, ...]` into `[pair, *inner axes, ...]`.
