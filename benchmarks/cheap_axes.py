@@ -15,6 +15,7 @@ import numpy as np
 import recording
 
 import w2sjax as w2s
+from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.sweeps.batch import group_size, local_mesh, run_group
 from w2sjax.sweeps.grid import make_grid
 
@@ -36,6 +37,13 @@ def variants() -> dict[str, dict[str, list[Any]]]:
 def main() -> None:
     """Run all variants and write the record as JSON."""
     options = recording.options(__doc__)
+    w2s.use_all_cores()
+    with one_linear_algebra_thread():  # as in a sweep
+        recording.write(measure(options.fast), options.out)
+
+
+def measure(fast: bool) -> dict[str, Any]:
+    """Time all variants in turn and return the record."""
     protocol = w2s.Protocol(n_eval=SIZES[-1], tasks=TASKS)
     mesh = local_mesh()
     group = group_size() * mesh.devices.size
@@ -54,7 +62,7 @@ def main() -> None:
         compile_seconds[name] = round(time.perf_counter() - started, 2)
         calls[name] = call
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(2 if options.fast else 15):
+    for _ in range(2 if fast else 15):
         for name, call in calls.items():
             started = time.perf_counter()
             call()
@@ -62,7 +70,7 @@ def main() -> None:
     least = {name: min(values) for name, values in times.items()}
     middle = {name: float(np.median(values)) for name, values in times.items()}
     base = "largest size"
-    report = {
+    return {
         "benchmark": "cheap_axes",
         **recording.surroundings(),
         "dtype": str(jax.numpy.zeros(()).dtype),
@@ -83,7 +91,6 @@ def main() -> None:
         ],
         "peak_resident_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    recording.write(report, options.out)
 
 
 if __name__ == "__main__":

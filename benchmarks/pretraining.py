@@ -15,14 +15,12 @@ import time
 from typing import Any
 
 import jax
+import numpy as np
+import recording
 
-jax.config.update("jax_num_cpu_devices", max(1, len(os.sched_getaffinity(0))))
-
-import numpy as np  # noqa: E402
-import recording  # noqa: E402
-
-from w2sjax.sweeps.batch import prepare_pairs, training_group  # noqa: E402
-from w2sjax.worlds import PretrainedMLP  # noqa: E402
+import w2sjax as w2s
+from w2sjax.sweeps.batch import prepare_pairs, training_group
+from w2sjax.worlds import PretrainedMLP
 
 WHOLE = 1000 * 10 * 63
 """Steps of one network at the notebook's settings."""
@@ -90,6 +88,7 @@ class Ours:
 def main() -> None:
     """Run both sides in turn and write one record per network."""
     options = recording.options(__doc__)
+    w2s.use_all_cores()
     with_torch = importlib.util.find_spec("torch") is not None
     repeats, epochs, steps = (1, 1, 63) if options.fast else (5, 5, 630)
     records = []

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from w2sjax import worlds as worlds
+from w2sjax.cores import use_all_cores as use_all_cores
 from w2sjax.engine.evaluate import evaluate_features as evaluate_features
 from w2sjax.engine.outcome import Flag as Flag
 from w2sjax.engine.outcome import Outcome as Outcome
@@ -12,7 +13,16 @@ from w2sjax.heads.experiment import run_pair as run_pair
 if TYPE_CHECKING:
     from w2sjax.sweeps.run import sweep as sweep
 
-__all__ = ["Flag", "Outcome", "Protocol", "evaluate_features", "run_pair", "sweep", "worlds"]
+__all__ = [
+    "Flag",
+    "Outcome",
+    "Protocol",
+    "evaluate_features",
+    "run_pair",
+    "sweep",
+    "use_all_cores",
+    "worlds",
+]
 
 
 def __getattr__(name: str) -> Any:

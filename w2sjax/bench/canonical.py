@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.bench.floor import floor_parts
+from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import UNUSABLE, Outcome
 from w2sjax.engine.protocol import Protocol
@@ -37,6 +38,11 @@ def measure(tasks: int, repeats: int = 15, groups: int = 4) -> dict[str, Any]:
         A record of plain numbers: seconds per pair measured and for each part of the floor, efficiency = floor /
         measured, compile seconds, peak memory in MiB, errors of gain and misfit against float64.
     """
+    with one_linear_algebra_thread():  # as in a sweep
+        return _measure(tasks, repeats, groups)
+
+
+def _measure(tasks: int, repeats: int, groups: int) -> dict[str, Any]:
     world = PerturbedMLP()
     protocol = Protocol(n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE)
     step = group_size() * local_mesh().devices.size

@@ -17,10 +17,12 @@ def bench(
 ) -> None:
     """Time the canonical workload and its unavoidable parts in one run: efficiency = floor / measured."""
     from w2sjax.commands.precision import configure
+    from w2sjax.cores import use_all_cores
 
     tasks = tasks or [1, 100]
     if min(tasks) < 1:
         raise UserMistake(f"--tasks {min(tasks)} is out of range: pass an integer >= 1.")
+    use_all_cores()
     configure("auto" if precision == "both" else precision)
 
     import jax

@@ -1,6 +1,7 @@
 """Joining the other processes of one sweep, and the host devices of this one."""
 
 from w2sjax.commands.errors import UserMistake
+from w2sjax.cores import use_all_cores
 
 
 def join(
@@ -16,7 +17,7 @@ def join(
         distributed: let JAX detect the group from the environment: SLURM, Kubernetes or Open MPI.
         coordinator: HOST:PORT of process 0, with `processes` in all and `process` of this one; instead of detection.
         processes, process: see above.
-        cpu_devices: host devices of this process on CPU, >= 1; None leaves JAX's one.
+        cpu_devices: host devices of this process on CPU, >= 1; None is one per core for a process alone, else one.
 
     Raises:
         UserMistake: for contradicting or incomplete options, or a group that cannot be found or joined.
@@ -30,6 +31,8 @@ def join(
     named = {"--coordinator": coordinator, "--processes": processes, "--process": process}
     missing = [name for name, value in named.items() if value is None]
     if len(missing) == len(named) and not distributed:
+        if cpu_devices is None:
+            use_all_cores()
         return ""
     if distributed and len(missing) < len(named):
         given = next(name for name in named if name not in missing)

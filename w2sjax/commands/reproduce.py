@@ -39,7 +39,9 @@ def reproduce(
 
     from w2sjax import settings
     from w2sjax.commands.precision import configure
+    from w2sjax.cores import use_all_cores
 
+    use_all_cores()
     chosen = settings.get(name)
     used = configure(precision)
     if isinstance(chosen, settings.Setting):

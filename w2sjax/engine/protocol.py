@@ -71,8 +71,8 @@ class Protocol:
             gain minus that misfit. Not together with standard errors.
         feature_precision: "default", or "float32": networks and whitening in float32, moments and heads in float64
             where the x64 flag is set, about twice as fast. Draws are the same. Rounding of the features then moves gain
-            and misfit by about 1e-7 of weak_error, in some pairs (where a unit is active on a handful of rows) by up to 1e-2;
-            no status tells which.
+            and misfit by about 1e-7 of weak_error, and in some pairs (8% of 192, all with a unit that is active on a
+            handful of rows) by up to 1e-2; no status tells which.
         head: class of all three heads. "ridge": linear, solved in closed form. "ball": linear with a norm of the
             weights of at most `head_radius`, in feature units and the intercept free, in closed form: a convex class
             that is no subspace, so that gain may exceed misfit (arXiv 2405.15116, Theorem 1). "trained": trained by

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.outcome import SERIOUS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import local_mesh, run_group
@@ -46,13 +47,14 @@ def run_regions(
     """
     pending: dict[Region, list[Arrays]] = {}
     running: tuple[_Call, Any] | None = None
-    for call in _calls(plan, regions):
-        started = (call, _dispatch(plan, preparations, call))
+    with one_linear_algebra_thread():
+        for call in _calls(plan, regions):
+            started = (call, _dispatch(plan, preparations, call))
+            if running is not None:
+                yield from _collect(plan, *running, pending, on_group)
+            running = started
         if running is not None:
             yield from _collect(plan, *running, pending, on_group)
-        running = started
-    if running is not None:
-        yield from _collect(plan, *running, pending, on_group)
 
 
 def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:

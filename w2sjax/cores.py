@@ -1,0 +1,39 @@
+"""Every core of a CPU at work on pairs, and no thread that only waits."""
+
+import contextlib
+import os
+
+import jax
+
+
+def use_all_cores() -> None:
+    """Give JAX one CPU device per core of this process, so that sweeps run one group of pairs on each.
+
+    Two devices did twice the work of one whose operations were spread over two cores. Call it before anything uses a
+    device: afterwards it does nothing, as where XLA_FLAGS or JAX_NUM_CPU_DEVICES say how many devices there are. The
+    commands of the terminal call it.
+    """
+    chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if not chosen and jax.config.jax_num_cpu_devices < 1:
+        with contextlib.suppress(RuntimeError):  # a device is in use already
+            jax.config.update("jax_num_cpu_devices", _cores())
+
+
+def one_linear_algebra_thread() -> contextlib.AbstractContextManager[object]:
+    """Return a context in which the BLAS libraries of this process use one thread.
+
+    XLA's factorizations on CPU are calls of SciPy's BLAS library. Its threads wait for the next call by spinning, and
+    for matrices of some tens of rows they do nothing else: on two cores they took one of them.
+    """
+    import scipy.linalg  # noqa: F401  (loads the library whose threads are limited)
+    import threadpoolctl
+
+    limits: contextlib.AbstractContextManager[object] = threadpoolctl.threadpool_limits(1, user_api="blas")
+    return limits
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
