@@ -35,6 +35,11 @@ def candidate_axis(dataset: xr.Dataset) -> str:
     return found[0]
 
 
+def criteria_for(axis: str) -> tuple[str, ...]:
+    """Return the criteria that tell candidates on an axis apart: candidate strong models share one weak_error."""
+    return tuple(name for name in COLORS if name != "weak_error" or axis.startswith("weak"))
+
+
 def held_out_error(dataset: xr.Dataset) -> xr.DataArray:
     """Return w2s_error on the samples of the largest n_eval that no smaller n_eval of the same cell has used.
 
@@ -118,7 +123,8 @@ def selection_report(dataset: xr.Dataset) -> dict[str, Any]:
         "unusable_candidates": int((candidates - report["usable"].isel(criterion=0)).sum()),
     }
     quantities = ("relative_regret", "best_share", "rank_correlation", "negative_share", "chosen_negative")
-    for criterion in values["criterion"].values.tolist():
+    criteria = criteria_for(axis)
+    for criterion in criteria:
         entry: dict[str, Any] = {}
         for n in values["n"].values.tolist():
             for n_eval in values["n_eval"].values.tolist():
@@ -128,7 +134,7 @@ def selection_report(dataset: xr.Dataset) -> dict[str, Any]:
                 }
         numbers[criterion] = entry
     last = f"n={values['n'].values[-1]}, n_eval={values['n_eval'].values[-1]}"
-    shares = ", ".join(f"{c} {numbers[c][last]['best_share']['mean']:.2f}" for c in COLORS)
+    shares = ", ".join(f"{c} {numbers[c][last]['best_share']['mean']:.2f}" for c in criteria)
     return numbers | {"headline": f"{last}: share of tasks with the best candidate chosen, {shares}"}
 
 
@@ -149,11 +155,12 @@ def selection_against_samples(dataset: xr.Dataset, title: str = "") -> Figure:
     sizes = values["n_eval"].values.tolist()
     figure = Figure(figsize=(13.5, 3.9 * len(sizes) + 0.7), layout="constrained")
     rows = figure.subplots(len(sizes), 3, squeeze=False, sharex=True, sharey="col")
+    criteria = criteria_for(candidate_axis(dataset))
     for row, n_eval in zip(rows, sizes, strict=True):
         cell = values.sel(n_eval=n_eval)
-        _draw(row[0], cell["relative_regret"], tuple(COLORS))
-        _draw(row[1], cell["rank_correlation"], ("upper_bound", "weak_error", "misfit"))
-        _draw_shares(row[2], cell)
+        _draw(row[0], cell["relative_regret"], criteria)
+        _draw(row[1], cell["rank_correlation"], tuple(c for c in criteria if c != "random"))
+        _draw_shares(row[2], cell, criteria)
         row[0].set_ylabel("regret / smallest w2s error  [1]")
         row[1].set_ylabel("rank correlation with w2s error  [1]")
         row[2].set_ylabel("share with the best one chosen  [1]")
@@ -193,9 +200,9 @@ def _draw(axes: Axes, values: xr.DataArray, criteria: tuple[str, ...]) -> None:
         )
 
 
-def _draw_shares(axes: Axes, cell: xr.Dataset) -> None:
+def _draw_shares(axes: Axes, cell: xr.Dataset, criteria: tuple[str, ...]) -> None:
     n = cell["n"].values.astype(float)
-    for criterion in COLORS:
+    for criterion in criteria:
         best = cell["best_share"].sel(criterion=criterion).mean("pair")
         axes.plot(
             n, best, MARKERS[criterion] + "-", color=COLORS[criterion], markersize=5, label=LABELS[criterion]

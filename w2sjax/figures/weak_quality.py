@@ -27,14 +27,14 @@ _LABELS = {
 
 _ROWS = (
     (
-        "mean squared error / reference weak error  [1]",
+        "mean squared error\n/ reference weak error  [1]",
         (("weak_error", "weak", PURPLE, "D:"), ("w2s_error", "w2s", GREEN, "^-")),
     ),
     (
-        "squared units / reference weak error  [1]",
+        "gain and misfit\n/ reference weak error  [1]",
         (("gain", "gain", BLUE, "o-"), ("misfit", "misfit", ORANGE, "s--")),
     ),
-    ("share of the gap recovered (pgr)  [1]", (("pgr", "pgr", BLUE, "o-"),)),
+    ("share of the gap recovered\n(pgr)  [1]", (("pgr", "pgr", BLUE, "o-"),)),
 )
 
 
