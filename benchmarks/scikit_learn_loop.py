@@ -30,7 +30,9 @@ RIDGE = 1e-8
 N = 2000
 
 
-def numpy_features(rng: np.random.Generator, world: PerturbedMLP, dtype: Any) -> list[list[np.ndarray]]:
+def numpy_features(
+    rng: np.random.Generator, world: PerturbedMLP, dtype: Any, n: int
+) -> list[list[np.ndarray]]:
     """Draw one pair and three samples: per split the target, weak and strong features, `[n, width]`."""
     sizes = [world.input_dim, *[world.width] * world.depth]
     bounds = [a**-0.5 for a in sizes[:-1]]
@@ -48,7 +50,7 @@ def numpy_features(rng: np.random.Generator, world: PerturbedMLP, dtype: Any) ->
     networks = [layers, noisy(float(world.weak_noise)), noisy(float(world.strong_noise))]
     splits = []
     for _ in range(3):
-        inputs = dtype(world.input_scale) * rng.standard_normal((N, world.input_dim), dtype=dtype)
+        inputs = dtype(world.input_scale) * rng.standard_normal((n, world.input_dim), dtype=dtype)
         features = []
         for network in networks:
             hidden = inputs
@@ -85,7 +87,7 @@ def loop(pairs: int, tasks: int, world: PerturbedMLP, dtype: Any, seed: int) -> 
     results = []
     for index in range(pairs):
         rng = np.random.default_rng([seed, index])
-        splits = numpy_features(rng, world, dtype)
+        splits = numpy_features(rng, world, dtype, N)
         bound = world.width**-0.5
         weights = rng.uniform(-bound, bound, (world.width, tasks)).astype(dtype)
         results.append(fit_and_measure(splits, weights, rng.uniform(-bound, bound, tasks).astype(dtype)))

@@ -1,0 +1,124 @@
+"""Make the tables and the figure of docs/performance.md from the records beside this file.
+
+Usage: python benchmarks/results/report.py
+
+Prints the tables as Markdown, and writes docs/figures/performance-growth.png where there is a record of growth.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
+FIGURE = HERE.parents[1] / "docs" / "figures" / "performance-growth.png"
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """Return a record, or None where it was not made."""
+    path = HERE / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def table(headings: list[str], rows: list[list[Any]]) -> str:
+    """Return a Markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def canonical(report: dict[str, Any]) -> str:
+    """Return the table of the workload beside its floor."""
+    parts = ("random_numbers", "features", "moments", "solves")
+    headings = ["dtype", "tasks", "ms / pair", "median", "floor", *(p.replace("_", " ") for p in parts)]
+    headings += ["efficiency", "compile s", "peak MiB", "error of gain: median", "99%"]
+    rows = []
+    for r in report["records"]:
+        floor, error = r["floor_milliseconds"], r["error_against_float64"]
+        errors = ["", ""] if error is None else [error["gain"]["median"], error["gain"]["quantile_99"]]
+        rows.append(
+            [
+                r["dtype"],
+                r["tasks"],
+                f"{r['milliseconds_per_pair']:.2f}",
+                f"{r['milliseconds_per_pair_median']:.2f}",
+                f"{floor['sum']:.2f}",
+                *(f"{floor[p]:.2f}" for p in parts),
+                f"{r['efficiency']:.2f}",
+                f"{r['compile_seconds']:.0f}",
+                r["peak_memory_mib"],
+                *(f"{e:.0e}" if e != "" else "" for e in errors),
+            ]
+        )
+    return table(headings, rows)
+
+
+def peers(report: dict[str, Any]) -> str:
+    """Return the table of all sides, milliseconds per pair."""
+    names = list(dict.fromkeys(n for r in report["records"] for n in r["least_milliseconds_per_pair"]))
+    rows = []
+    for r in report["records"]:
+        least = r["least_milliseconds_per_pair"]
+        cells = [f"{least[name]:.3g}" if name in least else "" for name in names]
+        rows.append([f"{r['width']}, {r['n']}, {r['tasks']}, {r['dtype']}", *cells])
+    return table(["width, n, tasks, dtype", *names], rows)
+
+
+def loop(report: dict[str, Any]) -> str:
+    """Return the table of the scikit-learn loop."""
+    rows = []
+    for r in report["records"]:
+        rates = [max(r[f"{name}_pairs_per_second"]) for name in ("sweep", "loop_one_thread", "loop")]
+        ratios = [
+            r["ratio"][name][kind] for name in ("loop_one_thread", "loop") for kind in ("of_best", "median")
+        ]
+        rows.append([r["tasks"], r["dtype"], r["feature_precision"], *rates, *ratios])
+    headings = [
+        "tasks",
+        "dtype",
+        "feature_precision",
+        "sweep, pairs / s",
+        "loop, one thread",
+        "loop, default",
+    ]
+    return table([*headings, "ratio of best, one thread", "median", "ratio of best, default", "median"], rows)
+
+
+def growth(report: dict[str, Any]) -> str:
+    """Return the table of growth, and draw it."""
+    figure = Figure(figsize=(12, 6.6), layout="constrained")
+    panels = figure.subplots(2, 3).ravel()
+    rows = []
+    for axes, r in zip(panels, report["records"], strict=True):
+        values, least = r["values"], r["least_milliseconds_per_pair"]
+        axes.loglog(values, least, "o-", color="#0072B2", label="measured")
+        axes.loglog(
+            values, [least[0] * v / values[0] for v in values], "--", color="0.4", label="proportional"
+        )
+        axes.set_xlabel(r["axis"])
+        axes.set_ylabel("time per pair  [ms]")
+        axes.set_xticks(values, [f"{v:,}" for v in values])
+        axes.minorticks_off()
+        axes.grid(True, alpha=0.3)
+        rows += [
+            [r["axis"], f"{v:,}", ms, round(ms / least[0], 2)] for v, ms in zip(values, least, strict=True)
+        ]
+    panels[0].legend(frameon=False)
+    figure.suptitle(
+        f"Time per pair, {report['dtype']}, {report['device']}; all else as in the canonical workload"
+    )
+    figure.savefig(FIGURE, dpi=110)
+    return table(["axis", "value", "ms / pair", "to the first"], rows)
+
+
+def main() -> None:
+    """Print every table of which there is a record."""
+    makers = {"canonical": canonical, "peers": peers, "scikit_learn_loop": loop, "growth": growth}
+    for name, make in makers.items():
+        report = load(name)
+        if report is not None:
+            print(f"{name}: {report['device']}\n\n{make(report)}\n")
+
+
+if __name__ == "__main__":
+    main()
