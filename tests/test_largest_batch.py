@@ -3,8 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
+import sys
 import jax, numpy as np, jax.numpy as jnp
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 import w2sjax as w2s
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.sweeps.batch import ACCELERATOR_GROUP, local_mesh, run_group
@@ -18,5 +22,6 @@ assert np.isfinite(np.asarray(outcome.gain)).all()
 """
 
 
-def test_largest_batch_ends_in_time() -> None:
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=600)
+@pytest.mark.parametrize("devices", [1, 2])
+def test_largest_batch_ends_in_time(devices: int) -> None:
+    subprocess.run([sys.executable, "-c", PROGRAM, str(devices)], check=True, timeout=600)
