@@ -19,6 +19,7 @@ import jax  # noqa: E402
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.local_devices()  # one device, before a command under test asks for one per core
 
 # A shell's background job ignores SIGINT, and so would the sweeps under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
