@@ -14,7 +14,7 @@ import w2sjax as w2s
 from w2sjax import settings
 from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.figures import selection_against_samples, selection_report
-from w2sjax.figures.selection import held_out_error, selections
+from w2sjax.figures.selection import criteria_for, held_out_error, selections
 from w2sjax.methods import (
     CRITERIA,
     PerturbedCandidates,
@@ -248,6 +248,11 @@ def test_report_and_figure_of_the_setting(swept: xr.Dataset) -> None:
     assert all(axes.get_xlabel() and axes.get_ylabel() for axes in figure.axes)
     with pytest.raises(ValueError, match="hold candidates"):
         selections(swept.isel(weak_noise=0, drop=True))
+
+
+def test_weak_error_is_no_criterion_among_strong_models() -> None:
+    assert criteria_for("weak_noise") == CRITERIA
+    assert criteria_for("strong_noise") == ("upper_bound", "misfit", "random")
 
 
 def test_settings_select_among_weak_and_strong_models() -> None:
