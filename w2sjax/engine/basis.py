@@ -15,8 +15,14 @@ from w2sjax.engine.products import product
 PILOT_ROWS_PER_UNIT = 5
 """Pilot sample size per feature; the whitened covariance then has a condition number near 6."""
 
+LEAST_PILOT_ROWS = 240
+"""Fewer would leave features that are zero on half of the rows too few for `RARE_ROWS`."""
+
 CONSTANT_IN_EPS = 256
 """A feature that varies by fewer units of rounding of its size, within a sample, is constant there."""
+
+RARE_ROWS = 30
+"""A feature concentrated on fewer rows of the pilot, effectively, is a coordinate of its own."""
 
 UNRESOLVED = 0.01
 """Directions of a smaller spread after the first round of whitening are left alone by the second."""
@@ -60,6 +66,11 @@ class Basis:
         return Basis(center=self.center.astype(whiten.dtype), whiten=whiten, unwhiten=unwhiten)
 
 
+def pilot_rows(size: int) -> int:
+    """Return the pilot sample size for so many features."""
+    return max(LEAST_PILOT_ROWS, PILOT_ROWS_PER_UNIT * size)
+
+
 def rounding_shift(size: int, dtype: jnp.dtype) -> float:
     """Return the diagonal shift that keeps a Cholesky factorization of a unit-diagonal matrix positive."""
     return 4.0 * size * float(jnp.finfo(dtype).eps)
@@ -72,6 +83,9 @@ def pilot_basis(features: jax.Array) -> Basis:
     second round whitens what the first one could not resolve. A direction of which the pilot shows less than
     `UNRESOLVED` of what the shift leaves, or nothing, is left as it is: a unit that is active on one row of the pilot
     may be active on many rows of a sample, and a coordinate magnified by the pilot's rounding would drown all others.
+    Features that are zero on most rows are scaled only, not mixed with the others: where they are zero, rounding of the
+    others would take their place and drown the few rows that they are fitted to; and between two of them the pilot has
+    too few rows to tell how they go together.
 
     Args:
         features: `[d, n]` floating, n several times d.
@@ -82,7 +96,8 @@ def pilot_basis(features: jax.Array) -> Basis:
     size = features.shape[0]
     shift = rounding_shift(size, features.dtype) * jnp.eye(size, dtype=features.dtype)
     identity = jnp.eye(size, dtype=features.dtype)
-    center = jnp.mean(features, axis=1)
+    rare = _effective_rows(features) < RARE_ROWS
+    center = jnp.where(rare, 0, jnp.mean(features, axis=1))
 
     def whiten_again(
         state: tuple[jax.Array, jax.Array, jax.Array], least: jax.Array
@@ -92,8 +107,9 @@ def pilot_basis(features: jax.Array) -> Basis:
         resolved = (spread > least) & jnp.isfinite(spread)
         scale = jnp.where(resolved, spread, 1)
         scaled = coordinates / scale[:, None]
+        mixed = resolved & ~rare
         covariance = product(scaled, scaled.T) / features.shape[1] + shift
-        covariance = jnp.where(resolved[:, None] & resolved[None, :], covariance, identity)
+        covariance = jnp.where(mixed[:, None] & mixed[None, :], covariance, identity)
         factor = jnp.linalg.cholesky(covariance)
         inverse = jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
         return (
@@ -108,3 +124,11 @@ def pilot_basis(features: jax.Array) -> Basis:
     thresholds = jnp.stack([constant, jnp.full_like(constant, UNRESOLVED)])
     (_, whiten, unwhiten), _ = jax.lax.scan(whiten_again, start, thresholds)  # compiled once
     return Basis(center=center, whiten=whiten, unwhiten=unwhiten)
+
+
+def _effective_rows(features: jax.Array) -> jax.Array:
+    """Return (sum |u|)^2 / sum u^2 over rows, `[d]`: n for a constant feature, 1 for one that is zero on all rows but one."""
+    largest = jnp.max(jnp.abs(features), axis=1)
+    relative = jnp.abs(features) / jnp.where(largest > 0, largest, 1)[:, None]
+    total = jnp.sum(relative, axis=1)
+    return total * total / jnp.where(largest > 0, jnp.sum(relative * relative, axis=1), 1)

@@ -22,7 +22,7 @@ from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK
 
 ROWS_KEPT_PER_UNIT = 4
-"""A sample of at most this many rows per feature is compressed by QR of its rows instead of through moments."""
+"""Where the rows of a sample are reduced by QR instead of through moments, which lose digits on so few rows."""
 
 SMALL_SHIFT_IN_EPS = 8
 """A correlation matrix is first factorized with its diagonal raised by this many units of rounding."""
@@ -94,7 +94,11 @@ def _join(a: Compensated, b: Compensated) -> Compensated:
 
 
 def compress_splits(
-    draw_block: DrawBlock, streams: Sequence[Stream], sizes: Sequence[Sequence[int]], basis: Basis
+    draw_block: DrawBlock,
+    streams: Sequence[Stream],
+    sizes: Sequence[Sequence[int]],
+    basis: Basis,
+    rows_kept_per_unit: int = ROWS_KEPT_PER_UNIT,
 ) -> list[CompressedSample]:
     """Compress the first n rows of several streams, for every sample size n of each, in one pass.
 
@@ -103,13 +107,14 @@ def compress_splits(
         streams: one per split; pytrees of arrays with one leading entry per block.
         sizes: per split, increasing positive sample sizes (static).
         basis: coordinates of the features drawn.
+        rows_kept_per_unit: a sample of at most so many rows per feature is compressed by QR of its rows.
 
     Returns:
         Per split, a `CompressedSample` with a leading axis over its sizes. Memory: one block, the blocks that sample
         sizes cut, and one `[d, d]` matrix per size.
     """
     width = basis.center.shape[0]
-    plan = plan_intervals(sizes, ROWS_KEPT_PER_UNIT * width)
+    plan = plan_intervals(sizes, rows_kept_per_unit * width)
     cut = _draw_cut(draw_block, streams, plan)
     totals = _prefix_sums(plan, _interval_sums(draw_block, streams, plan, basis, cut))
     compressed: list[list[CompressedSample]] = [

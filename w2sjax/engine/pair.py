@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import normal
-from w2sjax.engine.basis import PILOT_ROWS_PER_UNIT, Basis, pilot_basis
+from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers, block_counts
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
 from w2sjax.engine.models import Sample, evaluate_models, factorize_samples, fit_models, misfit_on
@@ -159,6 +159,6 @@ def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str,
 
 
 def _pilot(pair: Any, key: jax.Array, widths: dict[str, int], single: bool) -> Basis:
-    rows = PILOT_ROWS_PER_UNIT * sum(widths.values())
+    rows = pilot_rows(sum(widths.values()))
     basis = pilot_basis(draw_columns(pair, key, rows, ORDER, single=single))
     return basis.widened() if single else basis

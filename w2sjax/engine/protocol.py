@@ -70,9 +70,9 @@ class Protocol:
         fresh_misfit: measure the misfit on another fresh sample of `n_eval`, as the notebook does, and the deviation as
             gain minus that misfit. Not together with standard errors.
         feature_precision: "default", or "float32": networks and whitening in float32, moments and heads in float64
-            where the x64 flag is set, about twice as fast. Draws are the same. Rounding of the features then moves gain
-            and misfit by about 1e-7 of weak_error, and in some pairs (8% of 192, all with a unit that is active on a
-            handful of rows) by up to 1e-2; no status tells which.
+            where the x64 flag is set, about 1.5 times as fast. Draws are the same. Rounding of the features then moves
+            gain and misfit by some 4e-8 of weak_error, and in a few pairs (1% to 3%, with a unit that is active on a
+            handful of rows) by more than 1e-6, 3e-4 at most in 192 pairs; no status tells which.
         head: class of all three heads. "ridge": linear, solved in closed form. "ball": linear with a norm of the
             weights of at most `head_radius`, in feature units and the intercept free, in closed form: a convex class
             that is no subspace, so that gain may exceed misfit (arXiv 2405.15116, Theorem 1). "trained": trained by
