@@ -1,6 +1,8 @@
 """Linear heads in a norm ball: against independent solvers, and the inequality that a convex class obeys."""
 
 import dataclasses
+import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -141,6 +143,42 @@ def test_population_gain_is_at_least_misfit_and_more_where_the_ball_binds(key: j
     assert 5 < binds.sum() < 100  # and where it does not bind, gain is misfit as for any linear head
     np.testing.assert_allclose(deviation[~binds], 0, atol=1e-9)
     np.testing.assert_allclose(ball.ceiling_error, 0, atol=1e-12)
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["drawn", "inputs"], meta_fields=[])
+@dataclasses.dataclass(frozen=True)
+class SameInputsPair:
+    """A pair that sees the same inputs whatever the split."""
+
+    drawn: Any
+    inputs: jax.Array
+
+    def features(self, key: jax.Array, n: int) -> Any:
+        return self.drawn.features(self.inputs, n)
+
+
+@dataclasses.dataclass(frozen=True)
+class SameInputs:
+    """Realizable perturbed networks whose splits are one sample of a block of rows, drawn for each pair."""
+
+    world: Any = dataclasses.field(default_factory=lambda: dataclasses.replace(WORLD, weak_noise=0.5))
+
+    def draw(self, key: jax.Array) -> SameInputsPair:
+        ours, theirs = jax.random.split(key)
+        return SameInputsPair(self.world.draw(ours), theirs)
+
+
+def test_population_gain_is_at_least_misfit_for_every_task_of_a_thousand_worlds() -> None:
+    """Where the splits are one sample, that sample is the population: no Monte Carlo error is left."""
+    protocol = w2s.Protocol(n_weak=500, n_strong=500, n_eval=500, tasks=10)
+    pairs = {"pairs": 1000, "seed": 0, "axes": {"head_radius": [1.0, 1e9]}}
+    ds = w2s.sweep(SameInputs(), dataclasses.replace(protocol, head="ball"), **pairs)
+    relative = ds.deviation / ds.weak_error
+    ball, free = relative.sel(head_radius=1.0), relative.sel(head_radius=1e9)
+    assert int(ball.notnull().sum()) > 9900
+    assert float(ball.min()) > -1e-9
+    assert float(abs(free).max()) < 1e-9  # nothing binds: gain is misfit
+    assert 0.02 < float((ball > 1e-6).mean()) < 1
 
 
 def test_gain_is_at_least_misfit_to_monte_carlo_error_in_many_realizable_pairs() -> None:
