@@ -18,6 +18,7 @@ record says so.
 import functools
 import importlib.util
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -25,14 +26,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import recording
-from scikit_learn_loop import RIDGE, numpy_features
+from experiment import differences
+from scikit_learn_loop import RIDGE, loop, scikit_learn_ridge
 from threadpoolctl import threadpool_limits
 
 import w2sjax as w2s
+from w2sjax.bench.timing import Work, alternate
 from w2sjax.worlds.mlp import PerturbedMLP
 
-Run = Callable[[int, int], Any]
-"""Runs so many pairs from a seed, and waits for them."""
+Run = Callable[[int], Any]
+"""Runs so many pairs, and returns what must be waited for."""
 
 JAX_BATCH = 8
 EPOCHS, BATCH = 1000, 32
@@ -41,40 +44,16 @@ EPOCHS, BATCH = 1000, 32
 def ours(world: PerturbedMLP, n: int, tasks: int, dtype: Any) -> Run:
     """Return this package's sweep."""
     protocol = w2s.Protocol(n_weak=n, n_strong=n, n_eval=n, tasks=tasks, ridge=RIDGE)
-    return lambda pairs, seed: w2s.sweep(world, protocol, pairs=pairs, seed=seed)
+    return lambda pairs: w2s.sweep(world, protocol, pairs=pairs, seed=0)
 
 
-def loop(estimator: Callable[[], Any], world: PerturbedMLP, n: int, tasks: int, dtype: Any) -> Run:
+def numpy_loop(estimator: Callable[[int], Any], world: PerturbedMLP, n: int, tasks: int, dtype: Any) -> Run:
     """Return a Python loop over pairs with a multi-target estimator."""
+    threads = 1 if n * world.width < 10**6 else None  # more only wait for each other at small sizes
 
-    def one(rng: np.random.Generator) -> None:
-        bound = world.width**-0.5
-        weights = rng.uniform(-bound, bound, (world.width, tasks)).astype(dtype)
-        weak, strong, evaluation = numpy_features(rng, world, dtype, n)
-        weak_head = estimator().fit(weak[1], weak[0] @ weights)
-        w2s_head = estimator().fit(strong[2], np.asarray(weak_head.predict(strong[1])).reshape(n, tasks))
-        ceiling = estimator().fit(strong[2], strong[0] @ weights)
-        truth = evaluation[0] @ weights
-        predictions = [
-            np.asarray(head.predict(features)).reshape(n, tasks)
-            for head, features in (
-                (weak_head, evaluation[1]),
-                (w2s_head, evaluation[2]),
-                (ceiling, evaluation[2]),
-            )
-        ]
-        for a, b in (
-            (truth, predictions[0]),
-            (truth, predictions[1]),
-            (truth, predictions[2]),
-            (*predictions[:2],),
-        ):
-            np.mean((a - b) ** 2, axis=0)
-
-    def run(pairs: int, seed: int) -> None:
-        with threadpool_limits(1 if n * world.width < 10**6 else None, user_api="blas"):
-            for index in range(pairs):
-                one(np.random.default_rng([seed, index]))
+    def run(pairs: int) -> None:
+        with threadpool_limits(threads, user_api="blas"):
+            loop(pairs, tasks, world, dtype, 0, n, estimator)
 
     return run
 
@@ -128,22 +107,14 @@ def naive_jax(world: PerturbedMLP, n: int, tasks: int, dtype: Any) -> Run:
         def predict(head: tuple[jax.Array, jax.Array], features: jax.Array) -> jax.Array:
             return features @ head[0] + head[1][None, :]
 
-        weak, strong, evaluation = splits
-        weak_head = ridge(weak[1], weak[0] @ heads)
-        w2s_head = ridge(strong[2], predict(weak_head, strong[1]))
-        ceiling = ridge(strong[2], strong[0] @ heads)
-        truth, weak_labels = evaluation[0] @ heads, predict(weak_head, evaluation[1])
-        w2s_labels, best = predict(w2s_head, evaluation[2]), predict(ceiling, evaluation[2])
-        errors = [truth - weak_labels, truth - w2s_labels, truth - best, w2s_labels - weak_labels]
-        return jnp.stack([jnp.mean(e * e, axis=0) for e in errors])
+        compared = differences(splits, lambda features: features @ heads, ridge, predict)
+        return jnp.stack([jnp.mean(values**2, axis=0) for values in compared])
 
     batch = jax.jit(jax.vmap(pair))
 
-    def run(pairs: int, seed: int) -> None:
-        keys = jax.random.split(jax.random.key(seed), -(-pairs // JAX_BATCH) * JAX_BATCH)
-        size = min(JAX_BATCH, pairs)
-        outputs = [batch(keys[start : start + size]) for start in range(0, pairs, size)]
-        jax.block_until_ready(outputs)
+    def run(pairs: int) -> Any:
+        keys = jax.random.split(jax.random.key(0), pairs)
+        return [batch(keys[start : start + JAX_BATCH]) for start in range(0, pairs, JAX_BATCH)]
 
     return run
 
@@ -185,18 +156,12 @@ def torch_func(world: PerturbedMLP, n: int, tasks: int, dtype: Any) -> Run:
         inputs = [
             float(world.input_scale) * torch.randn(size, n, world.input_dim, dtype=kind) for _ in range(3)
         ]
-        weak, strong, evaluation = ([batched(network, x) for network in networks] for x in inputs)
+        splits = [[batched(network, x) for network in networks] for x in inputs]
         heads = (2 * torch.rand(size, world.width, tasks, dtype=kind) - 1) * world.width**-0.5
-        weak_head = ridge(weak[1], weak[0] @ heads)
-        w2s_head = ridge(strong[2], predict(weak_head, strong[1]))
-        ceiling = ridge(strong[2], strong[0] @ heads)
-        truth, weak_labels = evaluation[0] @ heads, predict(weak_head, evaluation[1])
-        w2s_labels, best = predict(w2s_head, evaluation[2]), predict(ceiling, evaluation[2])
-        errors = [truth - weak_labels, truth - w2s_labels, truth - best, w2s_labels - weak_labels]
-        return [torch.mean(e * e, dim=1) for e in errors]
+        compared = differences(splits, lambda features: features @ heads, ridge, predict)
+        return [torch.mean(values**2, dim=1) for values in compared]
 
-    def run(pairs: int, seed: int) -> None:
-        torch.manual_seed(seed)
+    def run(pairs: int) -> None:
         with torch.no_grad():
             for start in range(0, pairs, JAX_BATCH):
                 batch(min(JAX_BATCH, pairs - start))
@@ -225,36 +190,36 @@ def notebook_seconds_per_pair(n: int, tasks: int, width: int, steps: int) -> flo
     return 3 * tasks * EPOCHS * -(-n // BATCH) * per_step
 
 
-def record(width: int, n: int, tasks: int, precision: str, repeats: int, pairs: int) -> dict[str, Any]:
-    """Time all sides in turn on one setting."""
-    world, dtype = PerturbedMLP(width=width), np.dtype(precision).type
-    from sklearn.linear_model import Ridge
-
-    alpha = n * RIDGE
+def sides_of() -> dict[str, Callable[..., Run]]:
+    """Return all sides that are installed, by name."""
     sides: dict[str, Callable[..., Run]] = {
         "w2sjax": ours,
-        "scikit-learn": functools.partial(loop, lambda: Ridge(alpha=alpha)),
+        "scikit-learn": functools.partial(numpy_loop, scikit_learn_ridge),
         "JAX, naive vmap": naive_jax,
     }
     if importlib.util.find_spec("himalaya"):
-        from himalaya.ridge import Ridge as HimalayaRidge
+        from himalaya.ridge import Ridge
 
-        sides["himalaya"] = functools.partial(loop, lambda: HimalayaRidge(alpha=alpha, fit_intercept=True))
-    with_torch = importlib.util.find_spec("torch") is not None
-    if with_torch:
+        sides["himalaya"] = functools.partial(
+            numpy_loop, lambda n: Ridge(alpha=n * RIDGE, fit_intercept=True)
+        )
+    if importlib.util.find_spec("torch"):
         sides["torch.func"] = torch_func
+    return sides
+
+
+def record(width: int, n: int, tasks: int, precision: str, repeats: int, pairs: int) -> dict[str, Any]:
+    """Time all sides in turn on one setting."""
+    world, dtype = PerturbedMLP(width=width), np.dtype(precision).type
     with jax.enable_x64(precision == "float64"):
-        runs = {name: side(world, n, tasks, dtype) for name, side in sides.items()}
-        seconds: dict[str, list[float]] = {name: [] for name in runs}
-        for repeat in range(repeats + 1):
-            for name, run in runs.items():
-                started = time.perf_counter()
-                run(pairs, repeat)
-                if repeat > 0:  # the first compiles
-                    seconds[name].append((time.perf_counter() - started) / pairs)
-    least = {name: min(values) for name, values in seconds.items()}
-    middle = {name: float(np.median(values)) for name, values in seconds.items()}
-    if with_torch:
+        works = {
+            name: Work(functools.partial(side(world, n, tasks, dtype), pairs), pairs)
+            for name, side in sides_of().items()
+        }
+        times = alternate(works, repeats)
+    least = {name: timed.least for name, timed in times.items()}
+    middle = {name: timed.median for name, timed in times.items()}
+    if importlib.util.find_spec("torch"):
         least["notebook"] = middle["notebook"] = notebook_seconds_per_pair(n, tasks, width, 300)
     return {
         "width": width,
@@ -271,6 +236,8 @@ def record(width: int, n: int, tasks: int, precision: str, repeats: int, pairs: 
 def main() -> None:
     """Run all settings and write one record each."""
     options = recording.options(__doc__)
+    # The loop's ridge is too small for scikit-learn's taste; that is part of the setting.
+    warnings.filterwarnings("ignore", module="sklearn")
     w2s.use_all_cores()
     settings = [
         (16, 2000, 1, "float32", 15, 32),
@@ -280,18 +247,17 @@ def main() -> None:
     ]
     if options.fast:
         settings = [(16, 500, 5, "float64", 1, 8)]
-    packages = [p for p in ("scikit-learn", "himalaya", "torch") if importlib.util.find_spec(_module(p))]
-    report = {
+    modules = {"scikit-learn": "sklearn", "himalaya": "himalaya", "torch": "torch"}
+    packages = [name for name, module in modules.items() if importlib.util.find_spec(module)]
+    report: dict[str, Any] = {
         "benchmark": "peers",
         **recording.surroundings(*packages),
-        "missing": [p for p in ("himalaya", "torch") if p not in packages],
-        "records": [record(*setting) for setting in settings],
+        "missing": [name for name in modules if name not in packages],
+        "records": [],
     }
-    recording.write(report, options.out)
-
-
-def _module(package: str) -> str:
-    return {"scikit-learn": "sklearn"}.get(package, package)
+    for setting in settings:
+        report["records"].append(record(*setting))
+        recording.write(report, options.out)  # what was measured is not lost with the rest
 
 
 if __name__ == "__main__":

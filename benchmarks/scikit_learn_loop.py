@@ -14,11 +14,13 @@ import platform
 import resource
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 import recording
+from experiment import differences
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
@@ -61,36 +63,51 @@ def numpy_features(
     return splits
 
 
+def scikit_learn_ridge(n: int) -> Ridge:
+    """Return the estimator of a head from n rows."""
+    return Ridge(alpha=n * RIDGE)
+
+
 def fit_and_measure(
-    splits: list[list[np.ndarray]], weights: np.ndarray, bias: np.ndarray
+    splits: list[list[np.ndarray]],
+    weights: np.ndarray,
+    bias: np.ndarray,
+    estimator: Callable[[int], Any] = scikit_learn_ridge,
 ) -> dict[str, np.ndarray]:
-    """Fit the three heads with multi-target Ridge and return gain and misfit, `[task]`."""
-    weak, strong, evaluation = splits
-    alpha = N * RIDGE
-    weak_head = Ridge(alpha=alpha).fit(weak[1], weak[0] @ weights + bias)
-    w2s_head = Ridge(alpha=alpha).fit(strong[2], weak_head.predict(strong[1]))
-    ceiling = Ridge(alpha=alpha).fit(strong[2], strong[0] @ weights + bias)
-    truth = evaluation[0] @ weights + bias
-    weak_labels = weak_head.predict(evaluation[1]).reshape(truth.shape)
-    w2s_labels = w2s_head.predict(evaluation[2]).reshape(truth.shape)
-    weak_error = np.mean((weak_labels - truth) ** 2, axis=0)
+    """Fit the three heads with a multi-target estimator and return gain and misfit, `[task]`."""
+    compared = differences(
+        splits,
+        label=lambda features: features @ weights + bias,
+        fit=lambda features, labels: estimator(len(features)).fit(features, labels),
+        predict=lambda head, features: np.asarray(head.predict(features)).reshape(len(features), -1),
+    )
+    errors = {name: np.mean(values**2, axis=0) for name, values in compared._asdict().items()}
     return {
-        "weak_error": weak_error,
-        "ceiling_error": np.mean((ceiling.predict(evaluation[2]).reshape(truth.shape) - truth) ** 2, axis=0),
-        "gain": weak_error - np.mean((w2s_labels - truth) ** 2, axis=0),
-        "misfit": np.mean((w2s_labels - weak_labels) ** 2, axis=0),
+        "weak_error": errors["weak"],
+        "ceiling_error": errors["ceiling"],
+        "gain": errors["weak"] - errors["w2s"],
+        "misfit": errors["misfit"],
     }
 
 
-def loop(pairs: int, tasks: int, world: PerturbedMLP, dtype: Any, seed: int) -> list[dict[str, np.ndarray]]:
+def loop(
+    pairs: int,
+    tasks: int,
+    world: PerturbedMLP,
+    dtype: Any,
+    seed: int,
+    n: int = N,
+    estimator: Callable[[int], Any] = scikit_learn_ridge,
+) -> list[dict[str, np.ndarray]]:
     """The user's program: a Python loop over pairs."""
     results = []
     for index in range(pairs):
         rng = np.random.default_rng([seed, index])
-        splits = numpy_features(rng, world, dtype, N)
+        splits = numpy_features(rng, world, dtype, n)
         bound = world.width**-0.5
         weights = rng.uniform(-bound, bound, (world.width, tasks)).astype(dtype)
-        results.append(fit_and_measure(splits, weights, rng.uniform(-bound, bound, tasks).astype(dtype)))
+        bias = rng.uniform(-bound, bound, tasks).astype(dtype)
+        results.append(fit_and_measure(splits, weights, bias, estimator))
     return results
 
 
