@@ -86,10 +86,10 @@ def loop(report: dict[str, Any]) -> str:
 
 def growth(report: dict[str, Any]) -> str:
     """Return the table of growth, and draw it."""
-    figure = Figure(figsize=(12, 6.6), layout="constrained")
-    panels = figure.subplots(2, 3).ravel()
+    figure = Figure(figsize=(15, 6.6), layout="constrained")
+    panels = figure.subplots(2, 4).ravel()
     rows = []
-    for axes, r in zip(panels, report["records"], strict=True):
+    for axes, r in zip(panels, report["records"], strict=False):
         values, least = r["values"], r["least_milliseconds_per_pair"]
         axes.loglog(values, least, "o-", color="#0072B2", label="measured")
         axes.loglog(
@@ -104,6 +104,8 @@ def growth(report: dict[str, Any]) -> str:
             [r["axis"], f"{v:,}", ms, round(ms / least[0], 2)] for v, ms in zip(values, least, strict=True)
         ]
     panels[0].legend(frameon=False)
+    for axes in panels[len(report["records"]) :]:
+        axes.remove()
     figure.suptitle(
         f"Time per pair, {report['dtype']}, {report['device']}; all else as in the canonical workload"
     )
@@ -111,9 +113,41 @@ def growth(report: dict[str, Any]) -> str:
     return table(["axis", "value", "ms / pair", "to the first"], rows)
 
 
+def cheap_axes(report: dict[str, Any]) -> str:
+    """Return the table of axes that share one pass or one factorization."""
+    rows = [
+        [
+            r["variant"],
+            r["least_ms_per_pair"],
+            r["ratio_of_least"],
+            r["median_ms_per_pair"],
+            r["ratio_of_medians"],
+        ]
+        for r in report["records"]
+    ]
+    return table(["variant", "ms / pair", "to the first", "median", "to the first"], rows)
+
+
+def crossover(report: dict[str, Any]) -> str:
+    """Return the table of moments against rows."""
+    rows = []
+    for r in report["records"]:
+        times = r["least_milliseconds_per_sample"]
+        for n, by_moments, by_rows in zip(r["rows"], times["moments"], times["rows"], strict=True):
+            rows.append([r["features"], n, f"{n / r['features']:g}", by_moments, by_rows])
+    return table(["features", "n", "n / features", "moments, ms", "rows, ms"], rows)
+
+
 def main() -> None:
     """Print every table of which there is a record."""
-    makers = {"canonical": canonical, "peers": peers, "scikit_learn_loop": loop, "growth": growth}
+    makers = {
+        "canonical": canonical,
+        "peers": peers,
+        "scikit_learn_loop": loop,
+        "growth": growth,
+        "cheap_axes": cheap_axes,
+        "crossover": crossover,
+    }
     for name, make in makers.items():
         report = load(name)
         if report is not None:
