@@ -1,11 +1,13 @@
 """Kills `w2sjax sweep` again and again: run by tests/test_kill.py in a process of its own.
 
 The modules are imported once, before any device is opened; every attempt is a fork of this process that runs the
-command line and is killed with SIGKILL at a random instant between its start and the time that a quiet run takes.
+command line and is killed with SIGKILL: every other one at a random instant between its start and the time that a quiet
+run takes, the rest at a random instant after their first finished region, however long the start takes.
 """
 
 import importlib
 import json
+import math
 import os
 import random
 import signal
@@ -39,15 +41,18 @@ def marks(out: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in (out / "regions").glob("*.*.json")}
 
 
-def attempt(file: Path, out: Path, log: Path, seconds: float) -> bool:
-    """Run for at most so many seconds; return whether the run had to be killed."""
+def attempt(file: Path, out: Path, log: Path, seconds: float, after_a_region: bool = False) -> bool:
+    """Run for at most so many seconds from the start or the first finished region; say whether it was killed."""
+    before = marks(out)
     pid = start(file, out, log)
-    deadline = time.monotonic() + seconds
+    deadline = math.inf if after_a_region else time.monotonic() + seconds
     while time.monotonic() < deadline:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             assert os.waitstatus_to_exitcode(status) == 0, log.read_text()
             return False
+        if deadline == math.inf and len(marks(out)) > len(before):
+            deadline = time.monotonic() + seconds
         time.sleep(0.002)
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
@@ -58,10 +63,13 @@ def run(file: Path, folder: Path, kills: int, seed: int) -> dict[str, object]:
     """Finish one store undisturbed, then others under fire, until so many runs were killed and all stores are done."""
     log = folder / "log.txt"
     random.seed(seed)
-    attempt(file, folder / "warm.zarr", log, 600.0)
+    attempt(file, folder / "warm.zarr", log, math.inf)
+    quiet = folder / "undisturbed.zarr"
     began = time.monotonic()
-    attempt(file, folder / "undisturbed.zarr", log, 600.0)
+    attempt(file, quiet, log, math.inf)
     whole = time.monotonic() - began
+    finished_at = marks(quiet).values()
+    writing = (max(finished_at) - min(finished_at)) / 1e9
     killed, after_writing, stores = 0, 0, 0
     while killed < kills:
         out = folder / f"killed{stores}.zarr"
@@ -69,13 +77,23 @@ def run(file: Path, folder: Path, kills: int, seed: int) -> dict[str, object]:
         finished = False
         while not finished:
             before = marks(out)
-            # Enough kills: the last store may finish.
-            finished = not attempt(file, out, log, random.uniform(0, whole) if killed < kills else 600.0)
+            if killed >= kills:  # enough: the last store may finish
+                finished = not attempt(file, out, log, math.inf)
+            elif killed % 2:
+                finished = not attempt(file, out, log, random.uniform(0, writing), after_a_region=True)
+            else:
+                finished = not attempt(file, out, log, random.uniform(0, whole))
             after = marks(out)
             assert before.items() <= after.items(), "a finished region was lost or computed again"
             killed += not finished
             after_writing += not finished and len(after) > len(before)
-    return {"killed": killed, "after_writing": after_writing, "stores": stores, "whole": whole}
+    return {
+        "killed": killed,
+        "after_writing": after_writing,
+        "stores": stores,
+        "whole": whole,
+        "writing": writing,
+    }
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_kill_at_random_instants(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     print(report)
     assert report["killed"] >= KILLS
-    assert report["after_writing"] >= 3
+    assert report["after_writing"] >= KILLS // 2
     quiet = xr.open_zarr(tmp_path / "undisturbed.zarr", chunks=None).load()
     summary = (tmp_path / "undisturbed.summary.json").read_text()
     for number in range(report["stores"]):

@@ -127,7 +127,7 @@ def pilot_basis(features: jax.Array) -> Basis:
 
 
 def _effective_rows(features: jax.Array) -> jax.Array:
-    """Return (sum |u|)^2 / sum u^2 over rows, `[d]`: n for a constant feature, 1 for one that is zero on all rows but one."""
+    """Return (sum |u|)^2 / sum u^2 over rows, `[d]`: n for a constant feature, 1 for one that is active on one row."""
     largest = jnp.max(jnp.abs(features), axis=1)
     relative = jnp.abs(features) / jnp.where(largest > 0, largest, 1)[:, None]
     total = jnp.sum(relative, axis=1)
