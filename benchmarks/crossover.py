@@ -1,28 +1,39 @@
-"""Time the two ways from a sample to its compressed form: moments of blocks, and QR of the rows.
+"""Time the two ways from a sample to its compressed form, and the two routes of a pair.
 
 Usage: python benchmarks/crossover.py [--fast] [--out FILE.json]
 
 A sample of n rows of d features is reduced to d rows with the same mean and covariance. Moments lose digits where n is
 close to d, so that the engine keeps the rows up to `ROWS_KEPT_PER_UNIT` rows per feature whatever the times; this shows
 what that costs. Both ways alternate within one run, on a group of samples; both draw them, and the basis is given.
+
+A pair goes by the moments of all features, or by labels where tasks are few (`TASKS_PER_UNIT`); both routes alternate
+within one run, n = 2000 per split.
 """
 
+import math
 from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import recording
 
+import w2sjax as w2s
 from w2sjax.bench.timing import Timed, Work, alternate
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.draws import normal
+from w2sjax.engine import few_tasks
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
+from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.moments import compress_splits
-from w2sjax.engine.randomness import BLOCK
+from w2sjax.engine.pair import run_grid
+from w2sjax.engine.randomness import BLOCK, pair_key
 from w2sjax.sweeps.batch import group_size
+from w2sjax.worlds.mlp import PerturbedMLP
 
 ROWS_PER_FEATURE = (0.5, 1, 2, 4, 8, 16)
 FEATURES = (48, 192)
+TASKS = (1, 10, 20, 30, 50, 100)
 KEEP_ALL = 10**9
 
 
@@ -54,9 +65,35 @@ def record(d: int, times: dict[Any, Timed]) -> dict[str, Any]:
     return {"features": d, "rows": rows, "least_milliseconds_per_sample": by_way}
 
 
+def route(tasks_per_unit: float, width: int, tasks: int) -> Work:
+    """Return a group of pairs by moments (0) or by labels (infinity)."""
+    world, protocol = PerturbedMLP(width=width), w2s.Protocol(tasks=tasks, ridge=1e-8)
+    design, numbers = design_of(protocol), numbers_of(protocol)
+
+    @jax.jit
+    @jax.vmap
+    def run(index: jax.Array) -> Any:
+        with mock.patch.object(few_tasks, "TASKS_PER_UNIT", tasks_per_unit):  # while it is traced
+            return run_grid(world, pair_key(jax.random.key(0), index), design, numbers)
+
+    indices = jnp.arange(group_size(), dtype=jnp.uint32)
+    return Work(lambda: run(indices), group_size())
+
+
+def routes(width: int, tasks: tuple[int, ...], repeats: int) -> dict[str, Any]:
+    """Return the record of both routes at one width."""
+    ways = {"moments": 0.0, "labels": math.inf}
+    times = alternate(
+        {(t, way): route(limit, width, t) for t in tasks for way, limit in ways.items()}, repeats
+    )
+    by_way = {way: [round(1e3 * times[t, way].least, 3) for t in tasks] for way in ways}
+    return {"width": width, "tasks": list(tasks), "least_milliseconds_per_pair": by_way}
+
+
 def main() -> None:
     """Time both ways for all sizes and write the record."""
     options = recording.options(__doc__)
+    repeats = 1 if options.fast else 20
     ratios = (1, 4) if options.fast else ROWS_PER_FEATURE
     records = []
     with one_linear_algebra_thread():  # as in a sweep
@@ -66,12 +103,16 @@ def main() -> None:
                 for r in ratios
                 for way, kept in (("moments", 0), ("rows", KEEP_ALL))
             }
-            records.append(record(d, alternate(works, 1 if options.fast else 20)))
+            records.append(record(d, alternate(works, repeats)))
+        by_route = [
+            routes(width, (1,), 1) if options.fast else routes(width, TASKS, 10) for width in (16, 64)
+        ]
     report = {
         "benchmark": "crossover",
         **recording.surroundings(),
         "dtype": str(jnp.zeros(()).dtype),
         "records": records,
+        "routes": by_route,
     }
     recording.write(report, options.out)
 

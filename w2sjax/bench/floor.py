@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from w2sjax.draws import default_dtype, normal
+from w2sjax.engine.design import design_of, numbers_of
+from w2sjax.engine.few_tasks import has_few_tasks
 from w2sjax.engine.products import product
 from w2sjax.engine.protocol import Protocol
 from w2sjax.sweeps.batch import group_size, local_mesh
@@ -68,12 +70,29 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
         matrix = jnp.full((side, side), seed[0].astype(dtype) / side)
         return jnp.sum(product(matrix, matrix))[None]
 
+    by_labels = has_few_tasks(
+        design_of(protocol),
+        numbers_of(protocol),
+        dict.fromkeys(("weak", "target", "strong"), world.width),
+    )
+    # Rows and columns of the products over a split of n rows: features with a constant, and labels.
+    both = world.width + 1
+    over_rows = [(n, width + 1, width + 1) for n, width in zip(rows, widths, strict=True)]
+    if by_labels:
+        over_rows = [(rows[0], both, both + protocol.tasks), (rows[1], both, both + 2 * protocol.tasks)]
+
     def gram(seed: jax.Array) -> jax.Array:
         total = jnp.zeros((), dtype)
-        for n, width in zip(rows, widths, strict=True):
-            features = jnp.full((group, width + 1, n), seed[0].astype(dtype))
+        for n, left, right in over_rows:
+            features = jnp.full((group, right, n), seed[0].astype(dtype))
             features = jax.lax.optimization_barrier(features)
-            total += jnp.sum(jax.vmap(lambda f: product(f, f.T))(features))
+            total += jnp.sum(jax.vmap(lambda f, left=left: product(f[:left], f.T))(features))
+        if by_labels:
+            shapes = (group, 3 * protocol.tasks, widths[2] + 1), (group, widths[2] + 1, rows[2])
+            heads, features = jax.lax.optimization_barrier(
+                tuple(jnp.full(shape, seed[0].astype(dtype)) for shape in shapes)
+            )
+            total += jnp.sum(jax.vmap(product)(heads, features) ** 2)
         return total[None]
 
     def solve(seed: jax.Array) -> jax.Array:
@@ -103,7 +122,10 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
             f"{flops / 1e6:.0f} MFLOP at the rate of one product of {side} x {side} matrices per device",
         ),
         "moments": Part(
-            everywhere(gram), 1.0, f"Gram products of {', '.join(str(w + 1) for w in widths)} rows"
+            everywhere(gram),
+            1.0,
+            f"products of {', '.join(f'{left} and {right}' for _, left, right in over_rows)} rows"
+            + (f", residuals of {3 * protocol.tasks} heads" if by_labels else ""),
         ),
         "solves": Part(
             everywhere(solve),

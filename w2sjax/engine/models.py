@@ -57,11 +57,12 @@ def fit_models(
     With a `radius`, the norm of every head's weights is at most that.
     """
     true_labels = _true_labels(weak, target)
-    weak_head, weak_effect = _fit(weak, "weak", weak_factor, true_labels, ridge_weak, radius)
+    weak_head, weak_effect = fit_head(weak.mean["weak"], weak_factor, true_labels, ridge_weak, radius)
     labels = strong.predict("weak", weak_head)
-    w2s_head, w2s_effect = _fit(strong, "strong", strong_factor, labels, ridge_strong, radius)
+    mean = strong.mean["strong"]
+    w2s_head, w2s_effect = fit_head(mean, strong_factor, labels, ridge_strong, radius)
     true_labels = _true_labels(strong, target)
-    ceiling, ceiling_effect = _fit(strong, "strong", strong_factor, true_labels, ridge_strong, radius)
+    ceiling, ceiling_effect = fit_head(mean, strong_factor, true_labels, ridge_strong, radius)
     effect = jnp.maximum(weak_effect, jnp.maximum(w2s_effect, ceiling_effect))
     return Models(weak_head, w2s_head, ceiling, status_of(weak_factor, strong_factor, effect))
 
@@ -108,17 +109,23 @@ def status_of(weak: RidgeFactor, strong: RidgeFactor, effect: jax.Array) -> Stat
     )
 
 
-def _fit(
-    sample: Sample,
-    name: str,
+def fit_head(
+    mean: jax.Array,
     factor: RidgeFactor,
     labels: tuple[jax.Array, jax.Array],
     ridge: jax.Array,
-    radius: jax.Array | None,
+    radius: jax.Array | None = None,
 ) -> tuple[Head, jax.Array]:
-    mean, rows = labels
+    """Fit heads to labels on a compressed sample, and bound the effect of directions dropped.
+
+    Args:
+        mean: `[d]`, of the features; `factor` is of their centred rows.
+        labels: mean `[task]` and centred rows `[row, task]`.
+        ridge, radius: as in `fit_models`.
+    """
+    label_mean, rows = labels
     weights = solve(factor, rows, ridge) if radius is None else solve_in_ball(factor, rows, ridge, radius)
-    return Head(weights, mean - product(sample.mean[name][None, :], weights)[0]), dropped_effect(factor, rows)
+    return Head(weights, label_mean - product(mean[None, :], weights)[0]), dropped_effect(factor, rows)
 
 
 def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
@@ -131,14 +138,14 @@ def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
 def factorize_samples(
     rows: list[jax.Array], sizes: list[tuple[int, ...]], *, ridgeless: bool
 ) -> list[RidgeFactor]:
-    """Factorize stacks of samples `[size, row, d]`, those of equal width together; `ridgeless` as in `factorize`.
+    """Factorize one or two stacks of samples `[size, row, d]`, together if equally wide; `ridgeless` as in `factorize`.
 
     n centred rows have a rank of at most n - 1, whatever rounding says.
     """
     tolerance = RANK_TOLERANCE_IN_EPS * float(jnp.finfo(rows[0].dtype).eps)
     limits = [jnp.array([n - 1 for n in split], jnp.int32) for split in sizes]
     factor = jax.vmap(lambda r, limit: factorize(r, tolerance, limit, ridgeless=ridgeless))
-    if rows[0].shape[2] != rows[1].shape[2]:
+    if len(rows) == 1 or rows[0].shape[2] != rows[1].shape[2]:
         return [factor(*split) for split in zip(rows, limits, strict=True)]
     most = max(r.shape[1] for r in rows)
     padded = [jnp.pad(r, ((0, 0), (0, most - r.shape[1]), (0, 0))) for r in rows]

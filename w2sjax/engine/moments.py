@@ -75,11 +75,11 @@ def _block_sums(basis: Basis, features: jax.Array, noise: jax.Array | None) -> S
     )
 
 
-Compensated = tuple[Sums, Sums]
+Compensated = tuple[Any, Any]
 """Sums, and what rounding added to them: the true sums are their difference."""
 
 
-def _add_compensated(sums: Compensated, term: Sums) -> Compensated:
+def add_compensated(sums: Compensated, term: Any) -> Compensated:
     """Add `term` with Kahan's correction, so that float32 sums do not drift with the number of blocks."""
     total, lost = sums
     corrected = jax.tree.map(jnp.subtract, term, lost)
@@ -90,7 +90,7 @@ def _add_compensated(sums: Compensated, term: Sums) -> Compensated:
 
 def _join(a: Compensated, b: Compensated) -> Compensated:
     """Add sums and their corrections."""
-    return _add_compensated((a[0], jax.tree.map(jnp.add, a[1], b[1])), b[0])
+    return add_compensated((a[0], jax.tree.map(jnp.add, a[1], b[1])), b[0])
 
 
 def compress_splits(
@@ -161,7 +161,7 @@ def _interval_sums(
 
     def add_block(visit: jax.Array, sums: Compensated) -> Compensated:
         entry = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, visit, keepdims=False), entries)
-        return _add_compensated(sums, _block_sums(basis, *draw_block(entry)))
+        return add_compensated(sums, _block_sums(basis, *draw_block(entry)))
 
     def add_interval(_: None, visits: jax.Array) -> tuple[None, Compensated]:
         return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (zero, zero))
@@ -174,7 +174,7 @@ def _interval_sums(
     by_slot = [_entry(sums, slot) for slot in range(plan.slots)]
     for part in plan.parts:
         rows = jax.tree.map(lambda a, p=part: a[:, p.start : p.stop], cut[part.split, part.block])
-        by_slot[part.slot] = _add_compensated(by_slot[part.slot], _block_sums(basis, *rows))
+        by_slot[part.slot] = add_compensated(by_slot[part.slot], _block_sums(basis, *rows))
     return by_slot
 
 

@@ -119,21 +119,26 @@ def outcome_from_residuals(
 
     difference = (weak[0] - w2s[0], weak[1] - w2s[1])
     total = (weak[0] + w2s[0], weak[1] + w2s[1])
-    weak_error, w2s_error = product(weak, weak), product(w2s, w2s)
-    gain = product(difference, total)
-    ceiling_error = jnp.full_like(weak_error, jnp.nan) if ceiling is None else product(ceiling, ceiling)
-    finite = jnp.all(jnp.isfinite(weak_error) & jnp.isfinite(w2s_error))
-    if ceiling is not None:
-        finite &= jnp.all(jnp.isfinite(ceiling_error))
+    weak_error = product(weak, weak)
+    means = {
+        "weak_error": weak_error,
+        "w2s_error": product(w2s, w2s),
+        "ceiling_error": jnp.full_like(weak_error, jnp.nan) if ceiling is None else product(ceiling, ceiling),
+        "misfit": product(difference, difference),
+        "gain": product(difference, total),
+        "deviation": 2 * product(difference, w2s),
+    }
+    return outcome_from_means(means, status, no_ceiling=ceiling is None)
+
+
+def outcome_from_means(means: dict[str, jax.Array], status: Status, *, no_ceiling: bool = False) -> Outcome:
+    """Form an `Outcome` from its means by name, `[task]` each, and flag it where they are not finite."""
+    judged = [name for name in means if not (no_ceiling and name == "ceiling_error")]
+    finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(means[name])) for name in judged]))
     code = status.code | jnp.where(finite, 0, int(Flag.NOT_FINITE)).astype(jnp.int32)
     return Outcome(
-        weak_error=weak_error,
-        w2s_error=w2s_error,
-        ceiling_error=ceiling_error,
-        misfit=product(difference, difference),
-        gain=gain,
-        deviation=2 * product(difference, w2s),
-        pgr=performance_gap_recovered(gain, weak_error, ceiling_error),
+        **means,  # type: ignore[arg-type]
+        pgr=performance_gap_recovered(means["gain"], means["weak_error"], means["ceiling_error"]),
         status=status.replace(code=code),  # type: ignore[attr-defined]
     )
 

@@ -1,16 +1,18 @@
 """One pair from features to outcomes: moments, heads, errors, for every sample size and ridge of a grid at once."""
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import normal
+from w2sjax.draws import default_dtype, normal
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers, block_counts
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
-from w2sjax.engine.models import Sample, evaluate_models, factorize_samples, fit_models, misfit_on
+from w2sjax.engine.few_tasks import has_few_tasks, run_few_tasks
+from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
 from w2sjax.engine.moments import CompressedSample, compress_splits
 from w2sjax.engine.outcome import Flag, Outcome, with_misfit
 from w2sjax.engine.randomness import BLOCK, Role, block_keys
@@ -36,6 +38,22 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
     pair = draw_pair(world, keys[Role.PAIR][0], prepared)
     widths = feature_widths(pair)
     heads = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
+
+    def add_standard_errors(outcome: Outcome, models: Models, n_eval: jax.Array) -> Outcome:
+        def draw(key: jax.Array) -> jax.Array:
+            joint = draw_columns(pair, key, BLOCK, ORDER, single=design.single_features)
+            return joint.astype(default_dtype())
+
+        by_name = functools.partial(parts, names=ORDER, widths=widths, axis=0)
+        spread = standard_errors(draw, keys[Role.EVAL], by_name, heads, models, outcome, n_eval)
+        return outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
+
+    if has_few_tasks(design, numbers, widths):
+        outcome, models = run_few_tasks(pair, keys, widths, heads, design, numbers)
+        if design.standard_errors:
+            outcome = add_standard_errors(outcome, models, jnp.array(design.n_eval[0], jnp.int32))
+        return with_diagnostics(jax.tree.map(lambda a: a[None, None, None, None], outcome), pair)
+
     basis = _pilot(pair, keys[Role.PILOT][0], widths, design.single_features)
 
     def compress(
@@ -92,21 +110,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         if design.fresh_misfit:
             outcome = with_misfit(outcome, misfit_on(evaluations[1], models))
         if design.standard_errors:
-
-            def draw(key: jax.Array) -> jax.Array:
-                joint = draw_columns(pair, key, BLOCK, ORDER, single=design.single_features)
-                return joint.astype(basis.center.dtype)
-
-            spread = standard_errors(
-                draw,
-                keys[Role.EVAL],
-                lambda joint: parts(joint, ORDER, widths, axis=0),
-                heads,
-                models,
-                outcome,
-                n_eval,
-            )
-            outcome = outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
+            outcome = add_standard_errors(outcome, models, n_eval)
         return outcome
 
     over_ridges = jax.vmap(cell, in_axes=(None,) * 6 + (0, 0))

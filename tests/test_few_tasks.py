@@ -1,0 +1,110 @@
+"""The two routes of a pair, by joint moments and by labels: the same outcome, each against NumPy."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import w2sjax as w2s
+from tests.oracle import errors
+from tests.test_pair import CASES, NAMES, WORLD
+from w2sjax.engine import few_tasks
+from w2sjax.engine.design import design_of, numbers_of
+from w2sjax.engine.outcome import Outcome
+from w2sjax.engine.pair import run_grid
+from w2sjax.engine.randomness import pair_key
+
+ROUTES = {"moments": 0.0, "labels": 1e9}
+
+
+def run(route: str, world: Any, protocol: w2s.Protocol, key: jax.Array, monkeypatch: Any) -> Outcome:
+    """Run a pair by the given route."""
+    monkeypatch.setattr(few_tasks, "TASKS_PER_UNIT", ROUTES[route])
+    design, numbers = design_of(protocol), numbers_of(protocol)
+    outcome = jax.jit(lambda key: run_grid(world, key, design, numbers))(key)
+    return jax.tree.map(lambda a: np.asarray(a[0, 0, 0, 0]), outcome)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("case", CASES)
+def test_both_routes_equal_numpy_on_the_same_draws(case: str, route: str, monkeypatch: Any) -> None:
+    world, protocol = CASES[case]
+    key = pair_key(jax.random.key(4), 0)
+    outcome = run(route, world, protocol, key, monkeypatch)
+    expected = errors(world, protocol, key)
+    for name in NAMES:
+        error = np.abs(getattr(outcome, name) - expected[name]) / expected["weak_error"]
+        assert error.max() < 1e-9, (name, error.max())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"label_noise": 0.5},
+        {"fresh_misfit": True, "n_eval": 1300},
+        {"standard_errors": True, "ridge": 0.1},
+        {"feature_precision": "float32"},
+        {"n_strong": 150, "label_noise": 2.0, "reuse_inputs": True},
+        {"tasks": 1},
+    ],
+    ids=str,
+)
+def test_routes_agree_on_everything_that_a_pair_yields(fields: dict[str, Any], monkeypatch: Any) -> None:
+    protocol = dataclasses.replace(w2s.Protocol(tasks=7, ridge=1e-6), **fields)
+    # With float32 features the coordinates, which differ, are float32 too.
+    tolerance = 1e-9 if protocol.feature_precision == "default" else 1e-5
+    for index in range(2):
+        key = pair_key(jax.random.key(5), index)
+        by_moments, by_labels = (run(route, WORLD, protocol, key, monkeypatch) for route in ROUTES)
+        weak_error = by_moments.weak_error
+        for name in NAMES:
+            error = np.abs(getattr(by_moments, name) - getattr(by_labels, name)) / weak_error
+            assert error.max() < tolerance, (name, error.max())
+            if protocol.standard_errors:
+                spreads = (getattr(o.standard_errors, name) for o in (by_moments, by_labels))
+                error = np.abs(np.subtract(*spreads)) / weak_error
+                assert error.max() < 1e-9, (name, error.max())
+        np.testing.assert_allclose(by_moments.pgr, by_labels.pgr, rtol=10 * tolerance)
+        for name in ("code", "weak_rank", "strong_rank", "weak_dropped", "strong_dropped"):
+            assert getattr(by_moments.status, name) == getattr(by_labels.status, name), name
+        for name in ("weak_condition", "strong_condition"):
+            a, b = (getattr(o.status, name) for o in (by_moments, by_labels))
+            np.testing.assert_allclose(a, b, rtol=1e-4)
+
+
+def test_float32_by_labels_is_within_a_thousandth(monkeypatch: Any) -> None:
+    protocol = w2s.Protocol(tasks=5, ridge=1e-8)
+    for index in range(4):
+        key = pair_key(jax.random.key(6), index)
+        exact = run("labels", WORLD, protocol, key, monkeypatch)
+        with jax.enable_x64(False):
+            single = run("labels", WORLD, protocol, key, monkeypatch)
+        assert single.gain.dtype == np.float32
+        for name in ("gain", "misfit"):
+            error = np.abs(getattr(single, name) - getattr(exact, name)) / exact.weak_error
+            assert 0 < error.max() < 1e-3, (name, index)
+
+
+def test_labels_are_for_one_experiment_on_few_tasks_with_ridge_heads() -> None:
+    widths = {"weak": 16, "target": 16, "strong": 16}
+
+    def chosen(protocol: w2s.Protocol, **changes: Any) -> bool:
+        design = dataclasses.replace(design_of(protocol), **changes)
+        return few_tasks.has_few_tasks(design, numbers_of(protocol), widths)
+
+    assert chosen(w2s.Protocol(tasks=19))
+    assert not chosen(w2s.Protocol(tasks=20))
+    assert not chosen(w2s.Protocol(tasks=1), n_strong=(100, 200))
+    assert not chosen(w2s.Protocol(tasks=1, head="ball"))
+    many = numbers_of(w2s.Protocol())._replace(ridge_weak=jnp.zeros(2))
+    assert not few_tasks.has_few_tasks(design_of(w2s.Protocol(tasks=1)), many, widths)
+
+
+def test_features_that_overflow_are_flagged_not_finite(key: jax.Array, monkeypatch: Any) -> None:
+    world = dataclasses.replace(WORLD, input_scale=1e300)
+    for route in ROUTES:
+        outcome = run(route, world, w2s.Protocol(tasks=2), key, monkeypatch)
+        assert int(outcome.status.code) & int(w2s.Flag.NOT_FINITE), route
