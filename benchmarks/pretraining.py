@@ -3,7 +3,7 @@
 Usage: python benchmarks/pretraining.py [--fast] [--out FILE.json]
 
 Both sides train a 2-layer and an 8-layer network of width 16 on 10 tasks of 2000 samples in shuffled batches of 32 by
-AdamW. A few epochs (here) and a few hundred steps (torch) are timed and scaled to the 630,000 steps of a whole run;
+AdamW. Forty epochs (here) and a few hundred steps (torch) are timed and scaled to the 630,000 steps of a whole run;
 `steps_timed` says how many. They alternate within one run. Torch is not installed with this package: without it
 (`pip install torch`) only this package is timed.
 """
@@ -90,7 +90,7 @@ def main() -> None:
     options = recording.options(__doc__)
     w2s.use_all_cores()
     with_torch = importlib.util.find_spec("torch") is not None
-    repeats, epochs, steps = (1, 1, 63) if options.fast else (5, 5, 630)
+    repeats, epochs, steps = (1, 1, 63) if options.fast else (3, 40, 630)
     records = []
     for name, depth in (("weak", 2), ("strong", 8)):
         one = Ours(name, 1, epochs)
