@@ -28,7 +28,7 @@ def uniform(key: jax.Array, shape: tuple[int, ...], bound: float | jax.Array) ->
 
     Leading rows do not depend on how many are drawn: element i of the flattened array is a function of (key, i).
     """
-    unit = 2 * _unit_interval(key, shape) - 1
+    unit = 2 * _unit_interval(_bits(key, math.prod(shape))).reshape(shape) - 1
     return unit.astype(default_dtype()) * jnp.asarray(bound, default_dtype())
 
 
@@ -38,9 +38,14 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
     Element i of the flattened array is a function of (key, i), equal to `jax.random.normal` in float32.
     """
+    return normal_of_bits(_bits(key, math.prod(shape))).reshape(shape).astype(default_dtype())
+
+
+def normal_of_bits(bits: jax.Array) -> jax.Array:
+    """Map random bits, uint32 of any shape, to standard normal numbers in float32."""
     least = np.nextafter(np.float32(-1), np.float32(0))
-    unit = jnp.maximum(least, _unit_interval(key, shape) * (1 - least) + least)
-    return (np.float32(2**0.5) * jax.lax.erf_inv(unit)).astype(default_dtype())
+    unit = jnp.maximum(least, _unit_interval(bits) * (1 - least) + least)
+    return np.float32(2**0.5) * jax.lax.erf_inv(unit)
 
 
 @jax.jit
@@ -49,7 +54,8 @@ def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray) -> jax.Array:
     numbers = jnp.asarray(numbers, jnp.uint32)
     if not _is_threefry(key):
         return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
-    first, second = _threefry(key, jnp.zeros_like(numbers), numbers)
+    data = jax.lax.optimization_barrier(jax.random.key_data(key))
+    first, second = _threefry(data[0], data[1], jnp.zeros_like(numbers), numbers)
     return jax.random.wrap_key_data(jnp.stack([first, second], axis=-1), impl="threefry2x32")
 
 
@@ -65,29 +71,37 @@ def shuffled(key: jax.Array, n: int, length: int) -> jax.Array:
     return jnp.pad(order.astype(jnp.int32), (0, length - n))
 
 
-def _unit_interval(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def _bits(key: jax.Array, size: int) -> jax.Array:
+    """Return random bits, uint32 `[size]`."""
+    if not _is_threefry(key):
+        return jax.random.bits(key, (size,), jnp.uint32)
+    # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's
+    # vectorizer takes time exponential in the number of rounds.
+    data = jax.lax.optimization_barrier(jax.random.key_data(key))
+    return threefry_bits(data[0], data[1], jax.lax.iota(jnp.uint32, size))
+
+
+def threefry_bits(key_first: jax.Array, key_second: jax.Array, counter: jax.Array) -> jax.Array:
+    """Return the bits that `jax.random.bits` draws at the given counters, uint32, under the two words of a key."""
+    first, second = _threefry(key_first, key_second, jnp.zeros_like(counter), counter)
+    return first ^ second
+
+
+def _unit_interval(bits: jax.Array) -> jax.Array:
     """Uniform on [0, 1) in float32, from the upper 23 bits."""
-    size = math.prod(shape)
-    if _is_threefry(key):
-        counter = jax.lax.iota(jnp.uint32, size)
-        first, second = _threefry(key, jnp.zeros_like(counter), counter)
-        bits = first ^ second
-    else:
-        bits = jax.random.bits(key, (size,), jnp.uint32)
     one_to_two = (bits >> np.uint32(9)) | np.uint32(0x3F800000)
-    return jax.lax.bitcast_convert_type(one_to_two, jnp.float32).reshape(shape) - np.float32(1)
+    return jax.lax.bitcast_convert_type(one_to_two, jnp.float32) - np.float32(1)
 
 
 def _is_threefry(key: jax.Array) -> bool:
     return str(jax.random.key_impl(key)) == "threefry2x32"
 
 
-def _threefry(key: jax.Array, first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Threefry-2x32 with 20 rounds (Salmon et al. 2011), of counters `[n]` under one key."""
-    # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's
-    # vectorizer takes time exponential in the number of rounds.
-    data = jax.lax.optimization_barrier(jax.random.key_data(key))
-    schedule = (data[0], data[1], data[0] ^ data[1] ^ _PARITY)
+def _threefry(
+    key_first: jax.Array, key_second: jax.Array, first: jax.Array, second: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Threefry-2x32 with 20 rounds (Salmon et al. 2011), of counters of any shape under the two words of a key."""
+    schedule = (key_first, key_second, key_first ^ key_second ^ _PARITY)
     first, second = first + schedule[0], second + schedule[1]
     for i in range(5):
         for rotation in _ROTATIONS[i % 2]:

@@ -1,5 +1,6 @@
 """The canonical workload, timed beside its floor: n = 2000 per split, networks of 5 layers of 16 units."""
 
+import dataclasses
 import resource
 from typing import Any
 
@@ -19,7 +20,7 @@ COMPARED = 64
 """Pairs whose gain and misfit are compared with float64."""
 
 
-def measure(tasks: int, repeats: int = 15, groups: int = 4) -> dict[str, Any]:
+def measure(tasks: int, repeats: int = 15, groups: int = 4, feature_kernel: str = "xla") -> dict[str, Any]:
     """Time the canonical workload and its floor, alternating, in the precision of JAX's x64 flag.
 
     Every repeat runs `groups` calls of the sweep's program, then every part of the floor once, so that a change of the
@@ -29,13 +30,16 @@ def measure(tasks: int, repeats: int = 15, groups: int = 4) -> dict[str, Any]:
         tasks: per pair, >= 1.
         repeats: of everything, >= 1.
         groups: calls of the program per repeat, dispatched without waiting, >= 1.
+        feature_kernel: as in `Protocol`.
 
     Returns:
         A record of plain numbers: seconds per pair measured and for each part of the floor, efficiency = floor /
         measured, compile seconds, peak memory in MiB, errors of gain and misfit against float64.
     """
     world = PerturbedMLP()
-    protocol = Protocol(n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE)
+    protocol = Protocol(
+        n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE, feature_kernel=feature_kernel
+    )
     step = pairs_per_call()
     calls = [group_call(world, protocol, np.arange(g * step, (g + 1) * step)) for g in range(groups)]
     parts = floor_parts(world, protocol)
@@ -50,6 +54,7 @@ def measure(tasks: int, repeats: int = 15, groups: int = 4) -> dict[str, Any]:
     return {
         "tasks": tasks,
         "dtype": "float64" if x64 else "float32",
+        "feature_kernel": feature_kernel,
         "n": N,
         "pairs_per_second": round(1 / measured.least, 1),
         "experiments_per_second": round(tasks / measured.least, 1),
@@ -61,7 +66,7 @@ def measure(tasks: int, repeats: int = 15, groups: int = 4) -> dict[str, Any]:
         "efficiency": round(floor / measured.least, 3),
         "compile_seconds": round(max(0.0, measured.first - measured.least * groups * step), 2),
         "peak_memory_mib": round(peak_memory() / 2**20),
-        "error_against_float64": None if x64 else _error(world, protocol),
+        "error_against_float64": None if x64 and feature_kernel == "xla" else _error(world, protocol),
     }
 
 
@@ -84,15 +89,16 @@ def _error(world: PerturbedMLP, protocol: Protocol) -> dict[str, Any] | None:
     step = pairs_per_call()
     indices = np.arange(-(-COMPARED // step) * step)
     outcomes = []
-    for x64 in (False, True):
+    exact = dataclasses.replace(protocol, feature_kernel="xla")
+    for x64, chosen in ((jax.config.jax_enable_x64, protocol), (True, exact)):
         with jax.enable_x64(x64):
-            parts = [group_call(world, protocol, part)() for part in np.split(indices, len(indices) // step)]
+            parts = [group_call(world, chosen, part)() for part in np.split(indices, len(indices) // step)]
             outcomes.append(jax.tree.map(lambda *a: np.concatenate(a).astype(float), *jax.device_get(parts)))
-    single, double = outcomes
+    ours, double = outcomes
     usable = (double.status.code.astype(int) & int(UNUSABLE)) == 0
     report: dict[str, Any] = {"pairs": int(usable.sum())}
     for name in ("gain", "misfit"):
-        error = np.abs(getattr(single, name) - getattr(double, name)) / double.weak_error
+        error = np.abs(getattr(ours, name) - getattr(double, name)) / double.weak_error
         report[name] = {
             "median": float(np.median(error[usable])),
             "quantile_99": float(np.quantile(error[usable], 0.99)),

@@ -13,15 +13,19 @@ def bench(
     tasks: Annotated[list[int] | None, typer.Option(help="Tasks per pair; may be repeated.")] = None,
     precision: Annotated[str, typer.Option(help="both, auto, float64 or float32.")] = "both",
     out: Annotated[Path | None, typer.Option(help="Where to write the records as JSON.")] = None,
+    kernel: Annotated[str, typer.Option(help="xla, or pallas: see Protocol.feature_kernel.")] = "xla",
     repeats: Annotated[int, typer.Option(min=1, help="Repeats; the least time counts.")] = 15,
 ) -> None:
     """Time the canonical workload and its unavoidable parts in one run: efficiency = floor / measured."""
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
+    from w2sjax.engine.protocol import FEATURE_KERNELS
 
     tasks = tasks or [1, 100]
     if min(tasks) < 1:
         raise UserMistake(f"--tasks {min(tasks)} is out of range: pass an integer >= 1.")
+    if kernel not in FEATURE_KERNELS:
+        raise UserMistake(f"--kernel {kernel} is unknown: pass one of {', '.join(FEATURE_KERNELS)}.")
     use_all_cores()
     configure("auto" if precision == "both" else precision)
 
@@ -36,7 +40,7 @@ def bench(
     # float64 first: float32 is compared with it, and would have compiled it.
     for x64 in sorted(precisions, reverse=True):
         with jax.enable_x64(x64):
-            records += [canonical.measure(count, repeats) for count in tasks]
+            records += [canonical.measure(count, repeats, feature_kernel=kernel) for count in tasks]
     report = {"benchmark": "canonical", **provenance(), "records": records}
     if out is not None:
         try:
@@ -53,24 +57,33 @@ def _print(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"n = 2000 per split, 5 layers of 16 units; {report['device']}")
-    headings = ("dtype", "tasks", "pairs / s", "ms / pair", "floor ms", "efficiency", "compile s", "peak MiB")
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    table.add_column("floor: random, features, moments, solves [ms]")
-    table.add_column("gain, 99% error")
+    def table(title: str, headings: tuple[str, ...], rows: list[Any]) -> Table:
+        table = Table(title=title)
+        for heading in headings:
+            table.add_column(heading, justify="right")
+        for row in rows:
+            table.add_row(*row)
+        return table
+
+    measured, floors = [], []
     for record in report["records"]:
         floor, error = record["floor_milliseconds"], record["error_against_float64"]
-        table.add_row(
-            record["dtype"],
-            str(record["tasks"]),
-            f"{record['pairs_per_second']:.0f}",
-            f"{record['milliseconds_per_pair']:.3f}",
-            f"{floor['sum']:.3f}",
-            f"{record['efficiency']:.2f}",
-            f"{record['compile_seconds']:.1f}",
-            str(record["peak_memory_mib"]),
-            ", ".join(f"{floor[p]:.3f}" for p in ("random_numbers", "features", "moments", "solves")),
-            "" if error is None else f"{error['gain']['quantile_99']:.1e}",
+        setting = (record["dtype"], str(record["tasks"]))
+        measured.append(
+            (
+                *setting,
+                f"{record['pairs_per_second']:.0f}",
+                f"{record['milliseconds_per_pair']:.3f}",
+                f"{record['efficiency']:.2f}",
+                f"{record['compile_seconds']:.1f}",
+                str(record["peak_memory_mib"]),
+                "" if error is None else f"{error['gain']['quantile_99']:.0e}",
+            )
         )
-    Console().print(table)
+        floors.append((*setting, *(f"{floor[part]:.3f}" for part in (*record["floor_parts"], "sum"))))
+    headings = ("dtype", "tasks", "pairs/s", "ms/pair", "floor / measured", "compile s", "MiB", "99% error")
+    title = f"n = 2000 per split, 5 layers of 16 units; {report['device']}"
+    parts = (part.replace("_", " ") for part in report["records"][0]["floor_parts"])
+    console = Console()
+    console.print(table(title, headings, measured))
+    console.print(table("Floor, ms/pair", ("dtype", "tasks", *parts, "sum"), floors))

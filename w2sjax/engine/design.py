@@ -34,6 +34,7 @@ class Design:
         fresh_misfit, head: as in `Protocol`.
         ridgeless: all ridges are 0.
         single_features: features in float32, everything else in the default precision.
+        fused_features: whole blocks of rows go from their random bits to their moments in one kernel.
         training: for trained heads, else None.
         head_curves: whether outcomes have training curves of heads; those of heads that are not trained are NaN.
     """
@@ -48,6 +49,7 @@ class Design:
     fresh_misfit: bool = False
     head: str = "ridge"
     single_features: bool = False
+    fused_features: bool = False
     ridgeless: bool = False
     training: HeadTraining | None = None
     head_curves: bool = False
@@ -78,7 +80,8 @@ def design_of(protocol: Protocol) -> Design:
         fresh_misfit=protocol.fresh_misfit,
         head=protocol.head,
         ridgeless=all(_is_zero(ridge) for ridge in _ridges(protocol)),
-        single_features=protocol.feature_precision == "float32",
+        single_features=protocol.feature_precision == "float32" or protocol.feature_kernel == "pallas",
+        fused_features=protocol.feature_kernel == "pallas",
         training=training_of(protocol),
         head_curves=protocol.head == "trained",
     )

@@ -30,7 +30,8 @@ def has_few_tasks(design: Design, numbers: Numbers, widths: dict[str, int]) -> b
     """Say whether a grid is one experiment, with so few tasks that labels cost less than joint moments."""
     axes = (design.n_weak, design.n_strong, design.n_eval, numbers.ridge_weak)
     single = all(len(values) == 1 for values in axes)
-    return single and design.head == "ridge" and design.tasks <= TASKS_PER_UNIT * sum(widths.values())
+    possible = single and design.head == "ridge" and not design.fused_features
+    return possible and design.tasks <= TASKS_PER_UNIT * sum(widths.values())
 
 
 def run_few_tasks(

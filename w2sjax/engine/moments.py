@@ -47,6 +47,10 @@ class Sums(NamedTuple):
     noise: jax.Array | None
 
 
+SumBlock = Callable[[Stream], Sums]
+"""Maps one entry of a stream to the sums over its block, in the coordinates of a basis."""
+
+
 @chex.dataclass(frozen=True)
 class CompressedSample:
     """A sample of features, reduced to its mean and d centred rows with the same covariance.
@@ -99,6 +103,7 @@ def compress_splits(
     sizes: Sequence[Sequence[int]],
     basis: Basis,
     rows_kept_per_unit: int = ROWS_KEPT_PER_UNIT,
+    sum_block: SumBlock | None = None,
 ) -> list[CompressedSample]:
     """Compress the first n rows of several streams, for every sample size n of each, in one pass.
 
@@ -108,6 +113,7 @@ def compress_splits(
         sizes: per split, increasing positive sample sizes (static).
         basis: coordinates of the features drawn.
         rows_kept_per_unit: a sample of at most so many rows per feature is compressed by QR of its rows.
+        sum_block: a shorter way to the sums of a whole block, if there is one.
 
     Returns:
         Per split, a `CompressedSample` with a leading axis over its sizes. Memory: one block, the blocks that sample
@@ -116,7 +122,7 @@ def compress_splits(
     width = basis.center.shape[0]
     plan = plan_intervals(sizes, rows_kept_per_unit * width)
     cut = _draw_cut(draw_block, streams, plan)
-    totals = _prefix_sums(plan, _interval_sums(draw_block, streams, plan, basis, cut))
+    totals = _prefix_sums(plan, _interval_sums(draw_block, sum_block, streams, plan, basis, cut))
     compressed: list[list[CompressedSample]] = [
         [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width) for n in small]
         for split, small in enumerate(plan.small)
@@ -145,6 +151,7 @@ def _draw_cut(draw_block: DrawBlock, streams: Sequence[Stream], plan: Plan) -> d
 
 def _interval_sums(
     draw_block: DrawBlock,
+    sum_block: SumBlock | None,
     streams: Sequence[Stream],
     plan: Plan,
     basis: Basis,
@@ -161,7 +168,8 @@ def _interval_sums(
 
     def add_block(visit: jax.Array, sums: Compensated) -> Compensated:
         entry = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, visit, keepdims=False), entries)
-        return add_compensated(sums, _block_sums(basis, *draw_block(entry)))
+        term = _block_sums(basis, *draw_block(entry)) if sum_block is None else sum_block(entry)
+        return add_compensated(sums, term)
 
     def add_interval(_: None, visits: jax.Array) -> tuple[None, Compensated]:
         return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (zero, zero))

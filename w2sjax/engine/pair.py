@@ -13,7 +13,7 @@ from w2sjax.engine.design import Design, Numbers, block_counts
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
 from w2sjax.engine.few_tasks import has_few_tasks, run_few_tasks
 from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
-from w2sjax.engine.moments import CompressedSample, compress_splits
+from w2sjax.engine.moments import CompressedSample, SumBlock, Sums, compress_splits
 from w2sjax.engine.outcome import Flag, Outcome, with_misfit
 from w2sjax.engine.randomness import BLOCK, Role, block_keys
 from w2sjax.engine.ridge import RidgeFactor
@@ -72,7 +72,8 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         streams = [(keys[role], *noise_keys) for role in roles]
         local = basis.leading(sum(widths[name] for name in names))
         orders = [sorted(set(split)) for split in sizes]
-        compressed = compress_splits(draw_block, streams, orders, local)
+        sum_block = _fused_sums(pair, names, local) if design.fused_features else None
+        compressed = compress_splits(draw_block, streams, orders, local, sum_block=sum_block)
         where = [
             np.array([order.index(n) for n in split]) for order, split in zip(orders, sizes, strict=True)
         ]
@@ -160,6 +161,22 @@ def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str,
         noise_mean=sample.noise_mean,
         noise_rows=sample.noise_rows,
     )
+
+
+def _fused_sums(pair: Any, names: tuple[str, ...], basis: Basis) -> SumBlock:
+    """Return the kernel of a pair that goes from the keys of a block to its sums, in the default precision."""
+    if not hasattr(pair, "block_moments"):
+        raise ValueError(
+            f"feature_kernel='pallas' is for perceptrons, but features are drawn from {type(pair).__name__}: "
+            "leave it at 'xla'."
+        )
+
+    def sum_block(stream: tuple[jax.Array]) -> Sums:
+        single = pair.block_moments(stream[0], BLOCK, names, basis.center, basis.whiten)
+        products, coordinates, magnitudes = (a.astype(basis.center.dtype) for a in single)
+        return Sums(products, coordinates, magnitudes, noise_products=None, noise=None)
+
+    return sum_block
 
 
 def _pilot(pair: Any, key: jax.Array, widths: dict[str, int], single: bool) -> Basis:

@@ -14,6 +14,7 @@ RIDGES = ("ridge", "ridge_weak", "ridge_strong")
 HEADS = ("ridge", "ball", "trained")
 SCHEDULES = ("constant", "cosine")
 FEATURE_PRECISIONS = ("default", "float32")
+FEATURE_KERNELS = ("xla", "pallas")
 
 _TRAINING_SHAPES = (
     "head_width",
@@ -43,6 +44,7 @@ FIELDS_BY_HEAD = {
         "standard_errors",
         "fresh_misfit",
         "feature_precision",
+        "feature_kernel",
         "head",
         *_TRAINING_SHAPES,
     ],
@@ -73,6 +75,10 @@ class Protocol:
             where the x64 flag is set, about 1.5 times as fast. Draws are the same. Rounding of the features then moves
             gain and misfit by some 4e-8 of weak_error, and in a few pairs (1% to 3%, with a unit that is active on a
             handful of rows) by more than 1e-6, 3e-4 at most in 192 pairs; no status tells which.
+        feature_kernel: "xla", or "pallas": inputs, networks, whitening and moments of every whole block in one kernel,
+            for perceptrons on Gaussian inputs whose labels have no noise, with the precision that
+            `feature_precision="float32"` has. Meant for GPUs, where layers then stay out of device memory, and not
+            measured on one; on a CPU it is interpreted, and slow.
         head: class of all three heads. "ridge": linear, solved in closed form. "ball": linear with a norm of the
             weights of at most `head_radius`, in feature units and the intercept free, in closed form: a convex class
             that is no subspace, so that gain may exceed misfit (arXiv 2405.15116, Theorem 1). "trained": trained by
@@ -107,6 +113,7 @@ class Protocol:
     standard_errors: bool = False
     fresh_misfit: bool = False
     feature_precision: str = "default"
+    feature_kernel: str = "xla"
     head: str = "ridge"
     head_radius: float | jax.Array = 1.0
     head_width: int = 0
@@ -137,6 +144,7 @@ class Protocol:
             check_integer(name, getattr(self, name), least=least)
         check_choice("head", self.head, HEADS)
         check_choice("feature_precision", self.feature_precision, FEATURE_PRECISIONS)
+        check_choice("feature_kernel", self.feature_kernel, FEATURE_KERNELS)
         check_choice("head_activation", self.head_activation, tuple(ACTIVATIONS))
         check_choice("head_schedule", self.head_schedule, SCHEDULES)
         for name in ("reuse_inputs", "standard_errors", "fresh_misfit", "head_standardize"):
@@ -154,6 +162,11 @@ class Protocol:
             )
         if self.head == "trained" and self.feature_precision != "default":
             raise ValueError("feature_precision='float32' is not for head='trained': leave it at 'default'.")
+        noiseless = isinstance(self.label_noise, int | float) and self.label_noise == 0
+        if self.feature_kernel == "pallas" and (self.head == "trained" or not noiseless):
+            raise ValueError(
+                "feature_kernel='pallas' is for heads in closed form on labels without noise: leave it at 'xla'."
+            )
         for name in RIDGES if self.head == "trained" else ():
             value = getattr(self, name)
             if isinstance(value, int | float) and value > 0:

@@ -19,6 +19,7 @@ import numpy as np
 from w2sjax.draws import default_dtype, fold_in, normal, uniform
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
+from w2sjax.worlds.fused import BlockMoments, block_moments
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -168,6 +169,31 @@ class PerceptronPair:
         chosen = jax.tree.map(lambda p: p[rows], self.parameters)
         features: Any = jax.vmap(self.module.apply, in_axes=(0, None))(chosen, inputs)
         return features.reshape(len(names) * self.module.width, n)
+
+    def block_moments(
+        self, key: jax.Array, n: int, names: tuple[str, ...], center: jax.Array, whiten: jax.Array
+    ) -> BlockMoments:
+        """Return the moments of `columns`, whitened: one kernel, in float32."""
+        if self.inputs != "gaussian" or str(jax.random.key_impl(key)) != "threefry2x32":
+            raise ValueError(
+                f"feature_kernel='pallas' draws Gaussian inputs from threefry keys, but inputs={self.inputs!r} and "
+                f"the key is of {jax.random.key_impl(key)}: leave it at 'xla'."
+            )
+        rows = np.array([NETWORKS.index(name) for name in names])
+        layers = [
+            jax.tree.map(lambda p: p[rows], self.parameters["params"][f"layer_{i}"])
+            for i in range(self.module.depth)
+        ]
+        return block_moments(
+            [layer["weight"] for layer in layers],
+            [layer["bias"] for layer in layers],
+            key,
+            self.input_scale,
+            center,
+            whiten,
+            rows=n,
+            activation=ACTIVATIONS[self.module.activation],
+        )
 
     def features(self, key: jax.Array, n: int) -> Features:
         """Draw n inputs and return the three feature matrices, each `[n, width]`."""

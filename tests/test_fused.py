@@ -1,0 +1,86 @@
+"""The kernel from random bits to moments: against the plain program, interpreted, and lowered for a GPU."""
+
+import dataclasses
+import functools
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
+
+import w2sjax as w2s
+from tests.test_pair import FixedSample
+from w2sjax.worlds import fused
+from w2sjax.worlds.mlp import PerturbedMLP
+
+NAMES = ("weak", "target", "strong")
+WORLDS = {
+    "published": PerturbedMLP(),
+    "odd sizes, tanh": PerturbedMLP(width=5, input_dim=20, depth=2, activation="tanh", input_scale=1.0),
+    "sigmoid": PerturbedMLP(width=9, depth=3, activation="sigmoid", input_scale=2.0),
+}
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[:2]], ids=len)
+@pytest.mark.parametrize("case", WORLDS)
+def test_moments_of_a_block_are_those_of_its_columns(case: str, names: tuple[str, ...]) -> None:
+    pair = WORLDS[case].draw(jax.random.key(1))
+    key = jax.random.key(2)
+    features = np.asarray(pair.columns(key, 500, names))
+    d = len(features)
+    center = jnp.asarray(features.mean(1))
+    whiten = jnp.asarray(np.linalg.inv(np.linalg.cholesky(np.cov(features) + 1e-4 * np.eye(d))))
+    run = jax.jit(pair.block_moments, static_argnums=(1, 2))
+    sums = jax.tree.map(np.asarray, run(key, 500, names, center, whiten))
+    coordinates = np.asarray(whiten) @ (features - features.mean(1, keepdims=True))
+    size = np.abs(np.asarray(whiten)) @ np.abs(features)
+    assert sums.products.dtype == np.float32
+    error = np.abs(sums.products - coordinates @ coordinates.T)
+    np.testing.assert_array_less(error, 1e-5 * (size @ np.abs(coordinates).T + 1))
+    np.testing.assert_array_less(np.abs(sums.coordinates - coordinates.sum(1)), 1e-5 * size.sum(1) + 1e-6)
+    np.testing.assert_allclose(sums.magnitudes, np.abs(features).sum(1), rtol=1e-5, atol=1e-6)
+
+
+def test_outcomes_are_those_of_float32_features(key: jax.Array) -> None:
+    protocol = w2s.Protocol(n_weak=1234, n_strong=1500, n_eval=1000, tasks=30, feature_precision="float32")
+    kernel = dataclasses.replace(protocol, feature_kernel="pallas")
+    plain, ours = (w2s.run_pair(PerturbedMLP(), p, key) for p in (protocol, kernel))
+    for name in ("gain", "misfit", "w2s_error", "ceiling_error"):
+        error = np.abs(np.asarray(getattr(plain, name)) - np.asarray(getattr(ours, name))) / plain.weak_error
+        assert error.max() < 1e-5, name
+    assert int(plain.status.code) == int(ours.status.code)
+
+
+def test_the_kernel_lowers_for_a_gpu() -> None:
+    """Lowering needs no GPU; running does."""
+    pair = jax.vmap(PerturbedMLP().draw)(jax.random.split(jax.random.key(0), 2))
+    layers = [pair.parameters["params"][f"layer_{i}"] for i in range(5)]
+    arguments = (
+        [layer["weight"] for layer in layers],
+        [layer["bias"] for layer in layers],
+        jax.random.split(jax.random.key(1), 2),
+        pair.input_scale,
+        jnp.zeros((2, 48)),
+        jnp.zeros((2, 48, 48)),
+    )
+    run = functools.partial(fused.block_moments, rows=500, activation=jax.nn.relu, interpret=False)
+    device = AbstractDevice(device_kind="NVIDIA H200", num_cores=None, platform="gpu")
+    with warnings.catch_warnings(), use_abstract_mesh(AbstractMesh((), (), abstract_device=device)):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        lowered = jax.jit(jax.vmap(run)).trace(*arguments).lower(lowering_platforms=("cuda",))
+    assert "custom_call" in lowered.as_text()
+
+
+def test_what_the_kernel_cannot_draw_is_refused(key: jax.Array) -> None:
+    protocol = w2s.Protocol(tasks=2, feature_kernel="pallas")
+    with pytest.raises(ValueError, match=r"feature_kernel='pallas' is for perceptrons.*FixedSample"):
+        w2s.run_pair(FixedSample(), protocol, key)
+    with pytest.raises(ValueError, match=r"inputs='uniform'.*leave it at 'xla'"):
+        w2s.run_pair(PerturbedMLP(inputs="uniform"), protocol, key)
+    for fields in ({"label_noise": 0.1}, {"head": "trained"}):
+        with pytest.raises(ValueError, match="feature_kernel='pallas' is for heads in closed form"):
+            dataclasses.replace(protocol, **fields)
+    with pytest.raises(ValueError, match="feature_kernel"):
+        w2s.Protocol(feature_kernel="triton")
