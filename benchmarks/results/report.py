@@ -6,10 +6,14 @@ Prints the tables as Markdown, and writes docs/figures/performance-growth.png wh
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+
+REFERENCES = {"width": (2, "proportional to its square"), "pairs": (0, "constant")}
+"""Power of the reference line of an axis where it is not 1, and its name."""
 
 HERE = Path(__file__).parent
 FIGURE = HERE.parents[1] / "docs" / "figures" / "performance-growth.png"
@@ -92,18 +96,26 @@ def growth(report: dict[str, Any]) -> str:
     for axes, r in zip(panels, report["records"], strict=False):
         values, least = r["values"], r["least_milliseconds_per_pair"]
         axes.loglog(values, least, "o-", color="#0072B2", label="measured")
-        axes.loglog(
-            values, [least[0] * v / values[0] for v in values], "--", color="0.4", label="proportional"
-        )
+        power, label = REFERENCES.get(r["axis"], (1, "proportional"))
+        reference = [least[0] * (v / values[0]) ** power for v in values]
+        axes.loglog(values, reference, "--", color="0.4", label=label)
         axes.set_xlabel(r["axis"])
         axes.set_ylabel("time per pair  [ms]")
         axes.set_xticks(values, [f"{v:,}" for v in values])
         axes.minorticks_off()
+        low, high = (math.log10(y) for y in axes.get_ylim())
+        missing = max(0.0, 1.2 - (high - low)) / 2  # of a little more than a decade
+        low, high = low - missing, high + missing
+        axes.set_ylim(10**low, 10**high)
+        steps = (1, 2, 5) if high - low < 2 else (1,)
+        ticks = [s * 10.0**k for k in range(math.floor(low), math.ceil(high)) for s in steps]
+        axes.set_yticks([t for t in ticks if low <= math.log10(t) <= high])
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
+        axes.legend(frameon=False, loc="upper left")
         axes.grid(True, alpha=0.3)
         rows += [
             [r["axis"], f"{v:,}", ms, round(ms / least[0], 2)] for v, ms in zip(values, least, strict=True)
         ]
-    panels[0].legend(frameon=False)
     for axes in panels[len(report["records"]) :]:
         axes.remove()
     figure.suptitle(
@@ -129,13 +141,23 @@ def cheap_axes(report: dict[str, Any]) -> str:
 
 
 def crossover(report: dict[str, Any]) -> str:
-    """Return the table of moments against rows."""
+    """Return the tables of moments against rows, and of moments against labels."""
     rows = []
     for r in report["records"]:
         times = r["least_milliseconds_per_sample"]
         for n, by_moments, by_rows in zip(r["rows"], times["moments"], times["rows"], strict=True):
             rows.append([r["features"], n, f"{n / r['features']:g}", by_moments, by_rows])
-    return table(["features", "n", "n / features", "moments, ms", "rows, ms"], rows)
+    by_route = []
+    for r in report["routes"]:
+        times = r["least_milliseconds_per_pair"]
+        for tasks, by_moments, by_labels in zip(r["tasks"], times["moments"], times["labels"], strict=True):
+            by_route.append([r["width"], tasks, f"{tasks / (3 * r['width']):.2f}", by_moments, by_labels])
+    return "\n\n".join(
+        [
+            table(["features", "n", "n / features", "moments, ms", "rows, ms"], rows),
+            table(["width", "tasks", "tasks / units", "moments, ms", "labels, ms"], by_route),
+        ]
+    )
 
 
 def main() -> None:
