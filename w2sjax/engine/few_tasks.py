@@ -5,7 +5,7 @@ less: the moments of the weak features with the true labels, those of the strong
 fitted weak head gives them, and the residuals on an evaluation sample, row by row.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,21 +34,32 @@ def has_few_tasks(design: Design, numbers: Numbers, widths: dict[str, int]) -> b
     return possible and design.tasks <= TASKS_PER_UNIT * sum(widths.values())
 
 
-def run_few_tasks(
-    pair: Any,
-    keys: dict[Role, jax.Array],
-    widths: dict[str, int],
-    target: Head,
-    design: Design,
-    numbers: Numbers,
-) -> tuple[Outcome, Models]:
+class Experiment(NamedTuple):
+    """A drawn pair, the widths of its features, the keys of the blocks of every role, and a grid of one cell."""
+
+    pair: Any
+    widths: dict[str, int]
+    keys: dict[Role, jax.Array]
+    design: Design
+    numbers: Numbers
+
+    def draw(self, key: jax.Array, names: tuple[str, ...], rows: int = BLOCK) -> jax.Array:
+        """Draw joint features `[d, rows]`."""
+        return draw_columns(self.pair, key, rows, names, single=self.design.single_features)
+
+    def on_joint(self, head: Head, name: str, names: tuple[str, ...] = ORDER) -> Head:
+        """Return heads on the named features as heads on joint features, with zeros for the others."""
+        before = sum(self.widths[other] for other in names[: names.index(name)])
+        after = sum(self.widths[other] for other in names) - before - self.widths[name]
+        return Head(jnp.pad(head.weights, ((before, after), (0, 0))), head.bias)
+
+
+def run_few_tasks(experiment: Experiment, target: Head) -> tuple[Outcome, Models]:
     """Run a single experiment on one pair.
 
     Args:
-        pair, widths: a drawn pair, and the widths of its features.
-        keys: of the blocks of every role.
+        experiment: the pair and its grid.
         target: the true heads.
-        design, numbers: a grid of one cell.
 
     Returns:
         The `Outcome`, with arrays of shape `[task]` and without standard errors, and the heads that it measures.
@@ -56,99 +67,115 @@ def run_few_tasks(
     Cost: per row, the networks, whitening and Gram product of one representation instead of three, and O(D task) with D
     the sum of the widths.
     """
-
-    def draw(key: jax.Array, names: tuple[str, ...], rows: int = BLOCK) -> jax.Array:
-        return draw_columns(pair, key, rows, names, single=design.single_features)
-
-    pilot = draw(keys[Role.PILOT][0], ORDER, pilot_rows(max(widths["weak"], widths["strong"])))
-    pilot_parts = parts(pilot, ORDER, widths, axis=0)
-    pilot_mean = jnp.mean(pilot, axis=1).astype(default_dtype())
-
-    def fit(
-        name: str,
-        names: tuple[str, ...],
-        streams: tuple[Role, Role],
-        size: int,
-        noiseless: list[Head],
-        truth: Head,
-        ridge: jax.Array,
-    ) -> tuple[RidgeFactor, list[tuple[Head, jax.Array]]]:
-        """Fit heads on the named features, one to each of some heads on joint features; the truth may carry noise."""
-        labels = _together([*noiseless, truth])
-        # Labels are taken from their pilot means, so that centring their moments does not cancel.
-        origin = product(pilot_mean[None, : labels.weights.shape[0]], labels.weights)[0]
-        basis = pilot_basis(pilot_parts[name])
-        basis = basis.widened() if design.single_features else basis
-
-        def draw_block(stream: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-            joint = draw(stream[0], names)
-            values = _predict(Head(labels.weights, -origin), joint)
-            if len(stream) == 2:
-                noise = numbers.label_noise * normal(stream[1], (design.tasks, BLOCK))
-                values = values.at[-design.tasks :].add(noise)
-            return parts(joint, names, widths, axis=0)[name], values
-
-        stream = tuple(keys[role] for role in streams[: 2 if design.noisy else 1])
-        (samples,) = compress_splits(draw_block, [stream], [(size,)], basis)
-        (factors,) = factorize_samples([samples.rows], [(size,)], ridgeless=design.ridgeless)
-        sample, factor = jax.tree.map(lambda a: a[0], (samples, factors))
-        means = jnp.split(sample.noise_mean + origin + labels.bias, len(noiseless) + 1)
-        rows = jnp.split(sample.noise_rows, len(noiseless) + 1, axis=1)
-        return factor, [fit_head(sample.mean, factor, each, ridge) for each in zip(means, rows, strict=True)]
-
-    def on_joint(head: Head, name: str, names: tuple[str, ...] = ORDER) -> Head:
-        """Return heads on the named features as heads on the joint features."""
-        before = sum(widths[other] for other in names[: names.index(name)])
-        after = sum(widths[other] for other in names) - before - widths[name]
-        return Head(jnp.pad(head.weights, ((before, after), (0, 0))), head.bias)
-
-    weak_factor, [(weak, weak_effect)] = fit(
+    keys, design, numbers = experiment.keys, experiment.design, experiment.numbers
+    most = max(experiment.widths["weak"], experiment.widths["strong"])
+    pilot = experiment.draw(keys[Role.PILOT][0], ORDER, pilot_rows(most))
+    weak_factor, [(weak, weak_effect)] = _fit(
+        experiment,
+        pilot,
         "weak",
         ORDER[:2],
         (Role.WEAK, Role.WEAK_NOISE),
         design.n_weak[0],
-        [],
-        on_joint(target, "target", ORDER[:2]),
+        [experiment.on_joint(target, "target", ORDER[:2])],
         numbers.ridge_weak[0],
     )
-    truth = on_joint(target, "target")
-    strong_factor, [(w2s, w2s_effect), (ceiling, ceiling_effect)] = fit(
+    truth, labels = experiment.on_joint(target, "target"), experiment.on_joint(weak, "weak")
+    strong_factor, [(w2s, w2s_effect), (ceiling, ceiling_effect)] = _fit(
+        experiment,
+        pilot,
         "strong",
         ORDER,
         (Role.WEAK if design.reuse_inputs else Role.STRONG, Role.STRONG_NOISE),
         design.n_strong[0],
-        [on_joint(weak, "weak")],
-        truth,
+        [labels, truth],
         numbers.ridge_strong[0],
     )
     effect = jnp.maximum(weak_effect, jnp.maximum(w2s_effect, ceiling_effect))
     models = Models(weak, w2s, ceiling, status_of(weak_factor, strong_factor, effect))
-    fitted = (on_joint(weak, "weak"), on_joint(w2s, "strong"), on_joint(ceiling, "strong"))
+    fitted = (labels, experiment.on_joint(w2s, "strong"), experiment.on_joint(ceiling, "strong"))
     residuals = _together([jax.tree.map(jnp.subtract, head, truth) for head in fitted])
+    outcome = outcome_from_means(_means(experiment, residuals, Role.EVAL), models.status)
+    if design.fresh_misfit:
+        outcome = with_misfit(outcome, _means(experiment, residuals, Role.MISFIT)["misfit"])
+    return outcome, models
 
-    def means(role: Role) -> dict[str, jax.Array]:
-        """Return the means of errors over an evaluation stream."""
-        size = design.n_eval[0]
 
-        def block_sums(key: jax.Array, block: jax.Array) -> dict[str, jax.Array]:
-            values = _predict(residuals, draw(key, ORDER)).reshape(3, design.tasks, BLOCK)
-            if size % BLOCK:
-                inside = block * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32) < size
-                values = jnp.where(inside[None, None, :], values, 0)
-            return jax.tree.map(lambda v: jnp.sum(v, axis=1), per_sample(*values))
+def _fit(
+    experiment: Experiment,
+    pilot: jax.Array,
+    name: str,
+    names: tuple[str, ...],
+    roles: tuple[Role, Role],
+    size: int,
+    teachers: list[Head],
+    ridge: jax.Array,
+) -> tuple[RidgeFactor, list[tuple[Head, jax.Array]]]:
+    """Fit heads on the named features of a split, one to each teacher.
 
-        def add_block(sums: Any, entry: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
-            return add_compensated(sums, block_sums(*entry)), None
+    Args:
+        experiment: the pair and its grid.
+        pilot: joint features of the pilot sample, `[D, row]`.
+        name, names: of the features to fit on, and of those to draw.
+        roles: of the split and of its label noise.
+        size: of the split.
+        teachers: heads on the features drawn; the last is the truth, whose labels carry the noise.
+        ridge: scalar.
 
-        blocks = (keys[role], jnp.arange(keys[role].shape[0], dtype=jnp.int32))
-        zero = jax.tree.map(
-            lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(block_sums, *(part[0] for part in blocks))
-        )
-        (sums, _), _ = jax.lax.scan(add_block, (zero, zero), blocks)
-        return jax.tree.map(lambda s: s / size, sums)
+    Returns:
+        The factorization, and for each teacher the head and the effect of directions dropped.
+    """
+    design = experiment.design
+    basis = pilot_basis(parts(pilot, ORDER, experiment.widths, axis=0)[name])
+    basis = basis.widened() if design.single_features else basis
+    teacher = _together(teachers)
+    # Labels are taken from their pilot means, so that centring their moments does not cancel.
+    pilot_mean = jnp.mean(pilot[: teacher.weights.shape[0]], axis=1).astype(default_dtype())
+    origin = product(pilot_mean[None, :], teacher.weights)[0]
 
-    outcome = outcome_from_means(means(Role.EVAL), models.status)
-    return with_misfit(outcome, means(Role.MISFIT)["misfit"]) if design.fresh_misfit else outcome, models
+    def draw_block(stream: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        joint = experiment.draw(stream[0], names)
+        labels = _predict(Head(teacher.weights, -origin), joint)
+        if len(stream) == 2:
+            noise = experiment.numbers.label_noise * normal(stream[1], (design.tasks, BLOCK))
+            labels = labels.at[-design.tasks :].add(noise)
+        return parts(joint, names, experiment.widths, axis=0)[name], labels
+
+    stream = tuple(experiment.keys[role] for role in roles[: 2 if design.noisy else 1])
+    (samples,) = compress_splits(draw_block, [stream], [(size,)], basis)
+    (factors,) = factorize_samples([samples.rows], [(size,)], ridgeless=design.ridgeless)
+    sample, factor = jax.tree.map(lambda a: a[0], (samples, factors))
+    means = jnp.split(sample.noise_mean + origin + teacher.bias, len(teachers))
+    rows = jnp.split(sample.noise_rows, len(teachers), axis=1)
+    return factor, [fit_head(sample.mean, factor, each, ridge) for each in zip(means, rows, strict=True)]
+
+
+def _means(experiment: Experiment, residuals: Head, role: Role) -> dict[str, jax.Array]:
+    """Return the means of errors, `[task]` by name, over a stream of the size of the evaluation sample.
+
+    Args:
+        experiment: the pair and its grid.
+        residuals: heads on joint features: weak, w2s and ceiling, each minus the truth.
+        role: of the stream.
+    """
+    keys, design = experiment.keys[role], experiment.design
+    size = design.n_eval[0]
+
+    def block_sums(key: jax.Array, block: jax.Array) -> dict[str, jax.Array]:
+        values = _predict(residuals, experiment.draw(key, ORDER)).reshape(3, design.tasks, BLOCK)
+        if size % BLOCK:
+            inside = block * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32) < size
+            values = jnp.where(inside[None, None, :], values, 0)
+        return jax.tree.map(lambda v: jnp.sum(v, axis=1), per_sample(*values))
+
+    def add_block(sums: Any, entry: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
+        return add_compensated(sums, block_sums(*entry)), None
+
+    blocks = jnp.arange(keys.shape[0], dtype=jnp.int32)
+    shapes = jax.eval_shape(block_sums, keys[0], blocks[0])
+    zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    (sums, _), _ = jax.lax.scan(add_block, (zero, zero), (keys, blocks))
+    return jax.tree.map(lambda s: s / size, sums)
 
 
 def _together(heads: list[Head]) -> Head:

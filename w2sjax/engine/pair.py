@@ -11,7 +11,7 @@ from w2sjax.draws import default_dtype, normal
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers, block_counts
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
-from w2sjax.engine.few_tasks import has_few_tasks, run_few_tasks
+from w2sjax.engine.few_tasks import Experiment, has_few_tasks, run_few_tasks
 from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
 from w2sjax.engine.moments import CompressedSample, SumBlock, Sums, compress_splits
 from w2sjax.engine.outcome import Flag, Outcome, with_misfit
@@ -49,7 +49,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         return outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
 
     if has_few_tasks(design, numbers, widths):
-        outcome, models = run_few_tasks(pair, keys, widths, heads, design, numbers)
+        outcome, models = run_few_tasks(Experiment(pair, widths, keys, design, numbers), heads)
         if design.standard_errors:
             outcome = add_standard_errors(outcome, models, jnp.array(design.n_eval[0], jnp.int32))
         return with_diagnostics(jax.tree.map(lambda a: a[None, None, None, None], outcome), pair)
