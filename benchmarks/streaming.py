@@ -1,0 +1,101 @@
+"""Stream pairs into stores: peak memory as their number grows, and what a sweep costs beside its compiled program.
+
+Usage: python benchmarks/streaming.py [--fast] [--out FILE.json]
+
+The canonical sizes with 10 tasks, in float32. Every number of pairs is swept in a process of its own, into a store that
+is deleted afterwards; a million pairs take a quarter of an hour on two cores. Then, within this process, a sweep into a
+store alternates with bare calls of the same compiled program for the same pairs, dispatched and fetched one behind the
+other: the ratio is what planning, storing and progress cost.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import recording
+
+import w2sjax as w2s
+from w2sjax.bench.canonical import peak_memory
+from w2sjax.bench.timing import group_call, pairs_per_call
+from w2sjax.cores import one_linear_algebra_thread
+
+WORLD = w2s.worlds.PerturbedMLP()
+PROTOCOL = w2s.Protocol(n_weak=2000, n_strong=2000, n_eval=2000, tasks=10, ridge=1e-8)
+PAIRS = (50_000, 1_000_000)
+
+
+def swept(pairs: int, folder: Path) -> dict[str, Any]:
+    """Sweep into a store and return seconds and the peak memory of this process."""
+    started = time.perf_counter()
+    w2s.sweep(WORLD, PROTOCOL, pairs=pairs, seed=0, store=folder / "pairs.zarr")
+    return {
+        "pairs": pairs,
+        "seconds": round(time.perf_counter() - started, 1),
+        "peak_resident_mib": round(peak_memory() / 2**20, 1),
+    }
+
+
+def in_a_process(pairs: int) -> dict[str, Any]:
+    """Run `swept` in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--pairs", str(pairs), folder]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def bare(pairs: int) -> None:
+    """Call the compiled program for as many pairs, fetching each outcome while the next is computed."""
+    step = pairs_per_call()
+    running = None
+    with one_linear_algebra_thread():
+        for start in range(0, pairs, step):
+            started = group_call(WORLD, PROTOCOL, np.arange(start, start + step))()
+            if running is not None:
+                jax.device_get(running)
+            running = started
+        jax.device_get(running)
+
+
+def overhead(pairs: int, repeats: int) -> dict[str, Any]:
+    """Time sweeps and bare calls in turn."""
+    seconds: dict[str, list[float]] = {"sweep": [], "bare": []}
+    for _ in range(repeats + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            w2s.sweep(WORLD, PROTOCOL, pairs=pairs, seed=0, store=Path(folder) / "pairs.zarr")
+            seconds["sweep"].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        bare(pairs)
+        seconds["bare"].append(time.perf_counter() - started)
+    later = {name: values[1:] for name, values in seconds.items()}  # the first compiles
+    ratios = [a / b for a, b in zip(later["sweep"], later["bare"], strict=True)]
+    return {
+        "pairs": pairs,
+        "seconds": {name: [round(s, 2) for s in values] for name, values in later.items()},
+        "sweep_over_bare_median": round(float(np.median(ratios)), 3),
+    }
+
+
+def main() -> None:
+    """Run both parts and write the record."""
+    if sys.argv[1:2] == ["--pairs"]:
+        print(json.dumps(swept(int(sys.argv[2]), Path(sys.argv[3]))))
+        return
+    options = recording.options(__doc__)
+    report: dict[str, Any] = {"benchmark": "streaming", **recording.surroundings(), "dtype": "float32"}
+    report["overhead"] = overhead(64, 1) if options.fast else overhead(50_000, 3)
+    report["records"] = []
+    for pairs in (64, 128) if options.fast else PAIRS:
+        report["records"].append(in_a_process(pairs))
+        recording.write(report, options.out)  # what was measured is not lost with the rest
+
+
+if __name__ == "__main__":
+    w2s.use_all_cores()
+    main()
