@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,12 @@ def in_a_process(pairs: int) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def bare(pairs: int) -> None:
-    """Call the compiled program for as many pairs, fetching each outcome while the next is computed."""
-    step = pairs_per_call()
+def bare(calls: list[Callable[[], Any]]) -> None:
+    """Run calls of the compiled program, fetching each outcome while the next is computed."""
     running = None
     with one_linear_algebra_thread():
-        for start in range(0, pairs, step):
-            started = group_call(WORLD, PROTOCOL, np.arange(start, start + step))()
+        for call in calls:
+            started = call()
             if running is not None:
                 jax.device_get(running)
             running = started
@@ -64,6 +64,8 @@ def bare(pairs: int) -> None:
 
 def overhead(pairs: int, repeats: int) -> dict[str, Any]:
     """Time sweeps and bare calls in turn."""
+    step = pairs_per_call()
+    calls = [group_call(WORLD, PROTOCOL, np.arange(i, i + step)) for i in range(0, pairs, step)]
     seconds: dict[str, list[float]] = {"sweep": [], "bare": []}
     for _ in range(repeats + 1):
         with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +73,7 @@ def overhead(pairs: int, repeats: int) -> dict[str, Any]:
             w2s.sweep(WORLD, PROTOCOL, pairs=pairs, seed=0, store=Path(folder) / "pairs.zarr")
             seconds["sweep"].append(time.perf_counter() - started)
         started = time.perf_counter()
-        bare(pairs)
+        bare(calls)
         seconds["bare"].append(time.perf_counter() - started)
     later = {name: values[1:] for name, values in seconds.items()}  # the first compiles
     ratios = [a / b for a, b in zip(later["sweep"], later["bare"], strict=True)]
