@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.protocol import Protocol
-from w2sjax.sweeps.batch import group_size, local_mesh, run_group
+from w2sjax.sweeps.batch import group_size, local_mesh, on_all_devices, run_group
 from w2sjax.sweeps.grid import make_grid
 
 
@@ -55,6 +54,9 @@ def group_call(
 ) -> Callable[[], Outcome]:
     """Return a call of a sweep's program, in the one cell of its axes, for the pairs of the given indices of seed 0."""
     (cell,) = make_grid(world, protocol, axes or {}).cells()
-    arguments = (cell.world, cell.numbers, jax.random.key(0), jnp.asarray(indices, jnp.uint32))
+    arguments = (
+        *on_all_devices((cell.world, cell.numbers, jax.random.key(0))),
+        np.asarray(indices, np.uint32),
+    )
     mesh = local_mesh()
     return lambda: run_group(*arguments, design=cell.design, mesh=mesh)

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.outcome import Outcome
@@ -27,6 +27,11 @@ def group_size() -> int:
 def local_mesh() -> Mesh:
     """Return a one-dimensional mesh of this process's devices."""
     return Mesh(np.array(jax.local_devices()), ("pair",))
+
+
+def on_all_devices(arguments: Any) -> Any:
+    """Copy what all pairs of a cell share to every local device, once instead of at every call."""
+    return jax.device_put(arguments, NamedSharding(local_mesh(), PartitionSpec()))
 
 
 @functools.partial(jax.jit, static_argnames=("design", "mesh"))

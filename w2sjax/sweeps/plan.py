@@ -11,7 +11,7 @@ import numpy as np
 from w2sjax.engine.design import Design
 from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.batch import group_size, local_mesh, run_group
+from w2sjax.sweeps.batch import group_size, local_mesh, on_all_devices, run_group
 from w2sjax.sweeps.grid import Cell, Grid
 from w2sjax.worlds.static import as_pytree
 
@@ -160,10 +160,15 @@ def make_plan(
     )
 
 
-def cell_key(plan: Plan, cell: Cell) -> jax.Array:
+def cell_key(seed: int, cell: Cell) -> jax.Array:
     """Return the typed key that the pairs of a cell are drawn from."""
-    key = jax.random.key(plan.seed)
+    key = jax.random.key(seed)
     return jax.random.fold_in(key, cell.stream) if cell.stream else key
+
+
+def shared_arguments(seed: int, cell: Cell) -> Any:
+    """Return the arguments of `run_group` that all calls of a cell share, on every local device."""
+    return on_all_devices((as_pytree(cell.world), cell.numbers, cell_key(seed, cell)))
 
 
 def choose_chunk_pairs(pairs: int, result_bytes: int, rows: int) -> int:
@@ -179,9 +184,7 @@ def result_template(grid: Grid, cell: Cell, seed: int, step: int) -> dict[str, n
     """Return zeros with the shape and dtype of one pair's results, by variable: `[1, *inner axes, ...]`."""
     indices = jax.ShapeDtypeStruct((step,), jnp.uint32)
     outcome = run_group.eval_shape(
-        as_pytree(cell.world),
-        cell.numbers,
-        jax.random.key(seed),
+        *shared_arguments(seed, cell),
         indices,
         _prepared_shapes(cell.world, step),
         design=cell.design,

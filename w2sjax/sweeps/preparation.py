@@ -77,7 +77,7 @@ class Preparations:
 
     def _run(self, place: str, name: str, preparation: Any, cell: Cell, pairs: np.ndarray) -> None:
         started = time.monotonic()
-        results = prepare_pairs(preparation, cell_key(self._plan, cell), pairs)
+        results = prepare_pairs(preparation, cell_key(self._plan.seed, cell), pairs)
         if place in self._checkpoints:
             self._checkpoints[place].save(pairs, _named(results))
         for row, pair in enumerate(pairs):

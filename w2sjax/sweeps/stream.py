@@ -4,16 +4,14 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.outcome import SERIOUS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import local_mesh, run_group
-from w2sjax.sweeps.plan import Plan, Region, cell_key
+from w2sjax.sweeps.plan import Plan, Region, shared_arguments
 from w2sjax.sweeps.preparation import Preparations
-from w2sjax.worlds.static import as_pytree
 
 Arrays = dict[str, np.ndarray]
 
@@ -47,9 +45,12 @@ def run_regions(
     """
     pending: dict[Region, list[Arrays]] = {}
     running: tuple[_Call, Any] | None = None
+    cell, shared = None, None
     with one_linear_algebra_thread():
         for call in _calls(plan, regions):
-            started = (call, _dispatch(plan, preparations, call))
+            if call.cell != cell:
+                cell, shared = call.cell, shared_arguments(plan.seed, plan.cells[call.cell])
+            started = (call, _dispatch(plan, preparations, call, shared))
             if running is not None:
                 yield from _collect(plan, *running, pending, on_group)
             running = started
@@ -70,17 +71,14 @@ def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
             yield _Call(cell, chosen, tuple(region for region in mine if region.run in touched))
 
 
-def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
-    cell = plan.cells[call.cell]
+def _dispatch(plan: Plan, preparations: Preparations, call: _Call, shared: Any) -> Any:
     step = plan.steps[plan.shapes[call.cell]]
     padded = np.concatenate([call.pairs, np.repeat(call.pairs[-1:], step - len(call.pairs))])
     return run_group(
-        as_pytree(cell.world),
-        cell.numbers,
-        cell_key(plan, cell),
-        jnp.asarray(padded.astype(np.uint32)),
+        *shared,
+        padded.astype(np.uint32),
         preparations.of(call.cell, padded),
-        design=cell.design,
+        design=plan.cells[call.cell].design,
         mesh=local_mesh(),
     )
 
