@@ -7,7 +7,6 @@ run takes, the rest at a random instant after their first finished region, howev
 
 import importlib
 import json
-import math
 import os
 import random
 import signal
@@ -41,18 +40,23 @@ def marks(out: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in (out / "regions").glob("*.*.json")}
 
 
-def attempt(file: Path, out: Path, log: Path, seconds: float, after_a_region: bool = False) -> bool:
+LONGEST = 600.0
+"""Seconds after which any run is killed."""
+
+
+def attempt(file: Path, out: Path, log: Path, seconds: float = LONGEST, after_a_region: bool = False) -> bool:
     """Run for at most so many seconds from the start or the first finished region; say whether it was killed."""
     before = marks(out)
     pid = start(file, out, log)
-    deadline = math.inf if after_a_region else time.monotonic() + seconds
+    waiting = after_a_region
+    deadline = time.monotonic() + (LONGEST if waiting else seconds)
     while time.monotonic() < deadline:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             assert os.waitstatus_to_exitcode(status) == 0, log.read_text()
             return False
-        if deadline == math.inf and len(marks(out)) > len(before):
-            deadline = time.monotonic() + seconds
+        if waiting and len(marks(out)) > len(before):
+            waiting, deadline = False, time.monotonic() + seconds
         time.sleep(0.002)
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
@@ -63,10 +67,10 @@ def run(file: Path, folder: Path, kills: int, seed: int) -> dict[str, object]:
     """Finish one store undisturbed, then others under fire, until so many runs were killed and all stores are done."""
     log = folder / "log.txt"
     random.seed(seed)
-    attempt(file, folder / "warm.zarr", log, math.inf)
+    attempt(file, folder / "warm.zarr", log)
     quiet = folder / "undisturbed.zarr"
     began = time.monotonic()
-    attempt(file, quiet, log, math.inf)
+    attempt(file, quiet, log)
     whole = time.monotonic() - began
     finished_at = marks(quiet).values()
     writing = (max(finished_at) - min(finished_at)) / 1e9
@@ -78,7 +82,7 @@ def run(file: Path, folder: Path, kills: int, seed: int) -> dict[str, object]:
         while not finished:
             before = marks(out)
             if killed >= kills:  # enough: the last store may finish
-                finished = not attempt(file, out, log, math.inf)
+                finished = not attempt(file, out, log)
             elif killed % 2:
                 finished = not attempt(file, out, log, random.uniform(0, writing), after_a_region=True)
             else:
