@@ -12,17 +12,15 @@ within one run, n = 2000 per split.
 
 import math
 from typing import Any
-from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import recording
 
 import w2sjax as w2s
-from w2sjax.bench.timing import Timed, Work, alternate
+from w2sjax.bench.timing import Work, alternate
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.draws import normal
-from w2sjax.engine import few_tasks
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.moments import compress_splits
@@ -56,13 +54,21 @@ def compression(d: int, n: int, rows_kept_per_unit: int) -> Work:
     return Work(lambda: compress(bases, keys), group_size())
 
 
-def record(d: int, times: dict[Any, Timed]) -> dict[str, Any]:
-    """Return the record of one number of features."""
-    rows = sorted({n for n, _ in times})
-    by_way = {
-        way: [round(1e3 * times[n, way].least, 3) for n in rows] for way in dict.fromkeys(w for _, w in times)
+def by_way(works: dict[tuple[int, str], Work], repeats: int) -> dict[str, list[float]]:
+    """Return the least milliseconds of works by (size, way): by way, in the order of sizes."""
+    times = alternate(works, repeats)
+    return {
+        way: [round(1e3 * timed.least, 3) for (_, mine), timed in times.items() if mine == way]
+        for way in dict.fromkeys(way for _, way in works)
     }
-    return {"features": d, "rows": rows, "least_milliseconds_per_sample": by_way}
+
+
+def compressions(d: int, ratios: tuple[float, ...], repeats: int) -> dict[str, Any]:
+    """Return the record of both ways with d features."""
+    ways = {"moments": 0, "rows": KEEP_ALL}
+    rows = [int(ratio * d) for ratio in ratios]
+    works = {(n, way): compression(d, n, kept) for n in rows for way, kept in ways.items()}
+    return {"features": d, "rows": rows, "least_milliseconds_per_sample": by_way(works, repeats)}
 
 
 def route(tasks_per_unit: float, width: int, tasks: int) -> Work:
@@ -73,8 +79,8 @@ def route(tasks_per_unit: float, width: int, tasks: int) -> Work:
     @jax.jit
     @jax.vmap
     def run(index: jax.Array) -> Any:
-        with mock.patch.object(few_tasks, "TASKS_PER_UNIT", tasks_per_unit):  # while it is traced
-            return run_grid(world, pair_key(jax.random.key(0), index), design, numbers)
+        key = pair_key(jax.random.key(0), index)
+        return run_grid(world, key, design, numbers, tasks_per_unit=tasks_per_unit)
 
     indices = jnp.arange(group_size(), dtype=jnp.uint32)
     return Work(lambda: run(indices), group_size())
@@ -83,30 +89,19 @@ def route(tasks_per_unit: float, width: int, tasks: int) -> Work:
 def routes(width: int, tasks: tuple[int, ...], repeats: int) -> dict[str, Any]:
     """Return the record of both routes at one width."""
     ways = {"moments": 0.0, "labels": math.inf}
-    times = alternate(
-        {(t, way): route(limit, width, t) for t in tasks for way, limit in ways.items()}, repeats
-    )
-    by_way = {way: [round(1e3 * times[t, way].least, 3) for t in tasks] for way in ways}
-    return {"width": width, "tasks": list(tasks), "least_milliseconds_per_pair": by_way}
+    works = {(t, way): route(limit, width, t) for t in tasks for way, limit in ways.items()}
+    return {"width": width, "tasks": list(tasks), "least_milliseconds_per_pair": by_way(works, repeats)}
 
 
 def main() -> None:
     """Time both ways for all sizes and write the record."""
     options = recording.options(__doc__)
-    repeats = 1 if options.fast else 20
-    ratios = (1, 4) if options.fast else ROWS_PER_FEATURE
-    records = []
+    ratios, features, tasks = ROWS_PER_FEATURE, FEATURES, TASKS
+    if options.fast:
+        ratios, features, tasks = (1, 4), FEATURES[:1], (1,)
     with one_linear_algebra_thread():  # as in a sweep
-        for d in FEATURES[:1] if options.fast else FEATURES:
-            works = {
-                (int(r * d), way): compression(d, int(r * d), kept)
-                for r in ratios
-                for way, kept in (("moments", 0), ("rows", KEEP_ALL))
-            }
-            records.append(record(d, alternate(works, repeats)))
-        by_route = [
-            routes(width, (1,), 1) if options.fast else routes(width, TASKS, 10) for width in (16, 64)
-        ]
+        records = [compressions(d, ratios, 1 if options.fast else 20) for d in features]
+        by_route = [routes(width, tasks, 1 if options.fast else 10) for width in (16, 64)]
     report = {
         "benchmark": "crossover",
         **recording.surroundings(),

@@ -23,7 +23,7 @@ import recording
 
 import w2sjax as w2s
 from w2sjax.bench.canonical import peak_memory
-from w2sjax.bench.timing import group_call, pairs_per_call
+from w2sjax.bench.timing import Work, alternate, group_call, pairs_per_call
 from w2sjax.cores import one_linear_algebra_thread
 
 WORLD = w2s.worlds.PerturbedMLP()
@@ -62,25 +62,23 @@ def bare(calls: list[Callable[[], Any]]) -> None:
         jax.device_get(running)
 
 
+def stored(pairs: int) -> None:
+    """Sweep into a store that is deleted afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        swept(pairs, Path(folder))
+
+
 def overhead(pairs: int, repeats: int) -> dict[str, Any]:
     """Time sweeps and bare calls in turn."""
     step = pairs_per_call()
     calls = [group_call(WORLD, PROTOCOL, np.arange(i, i + step)) for i in range(0, pairs, step)]
-    seconds: dict[str, list[float]] = {"sweep": [], "bare": []}
-    for _ in range(repeats + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
-            w2s.sweep(WORLD, PROTOCOL, pairs=pairs, seed=0, store=Path(folder) / "pairs.zarr")
-            seconds["sweep"].append(time.perf_counter() - started)
-        started = time.perf_counter()
-        bare(calls)
-        seconds["bare"].append(time.perf_counter() - started)
-    later = {name: values[1:] for name, values in seconds.items()}  # the first compiles
-    ratios = [a / b for a, b in zip(later["sweep"], later["bare"], strict=True)]
+    works = {"sweep": Work(lambda: stored(pairs), pairs), "bare": Work(lambda: bare(calls), pairs)}
+    times = alternate(works, repeats)
     return {
         "pairs": pairs,
-        "seconds": {name: [round(s, 2) for s in values] for name, values in later.items()},
-        "sweep_over_bare_median": round(float(np.median(ratios)), 3),
+        "least_milliseconds_per_pair": {name: round(1e3 * t.least, 4) for name, t in times.items()},
+        "median_milliseconds_per_pair": {name: round(1e3 * t.median, 4) for name, t in times.items()},
+        "sweep_over_bare": round(times["sweep"].median / times["bare"].median, 3),
     }
 
 

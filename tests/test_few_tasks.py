@@ -20,20 +20,19 @@ from w2sjax.engine.randomness import pair_key
 ROUTES = {"moments": 0.0, "labels": 1e9}
 
 
-def run(route: str, world: Any, protocol: w2s.Protocol, key: jax.Array, monkeypatch: Any) -> Outcome:
+def run(route: str, world: Any, protocol: w2s.Protocol, key: jax.Array) -> Outcome:
     """Run a pair by the given route."""
-    monkeypatch.setattr(few_tasks, "TASKS_PER_UNIT", ROUTES[route])
     design, numbers = design_of(protocol), numbers_of(protocol)
-    outcome = jax.jit(lambda key: run_grid(world, key, design, numbers))(key)
+    outcome = jax.jit(lambda key: run_grid(world, key, design, numbers, None, ROUTES[route]))(key)
     return jax.tree.map(lambda a: np.asarray(a[0, 0, 0, 0]), outcome)
 
 
 @pytest.mark.parametrize("case", [name for name, (_, protocol) in CASES.items() if protocol.tasks < 20])
-def test_moments_equal_numpy_where_labels_would_be_taken(case: str, monkeypatch: Any) -> None:
+def test_moments_equal_numpy_where_labels_would_be_taken(case: str) -> None:
     """`tests/test_pair.py` has the same for labels."""
     world, protocol = CASES[case]
     key = pair_key(jax.random.key(4), 0)
-    outcome = run("moments", world, protocol, key, monkeypatch)
+    outcome = run("moments", world, protocol, key)
     expected = errors(world, protocol, key)
     for name in NAMES:
         error = np.abs(getattr(outcome, name) - expected[name]) / expected["weak_error"]
@@ -49,13 +48,13 @@ def test_moments_equal_numpy_where_labels_would_be_taken(case: str, monkeypatch:
     ],
     ids=str,
 )
-def test_routes_agree_on_everything_that_a_pair_yields(fields: dict[str, Any], monkeypatch: Any) -> None:
+def test_routes_agree_on_everything_that_a_pair_yields(fields: dict[str, Any]) -> None:
     protocol = dataclasses.replace(w2s.Protocol(tasks=7, ridge=1e-6), **fields)
     # With float32 features the coordinates, which differ, are float32 too.
     tolerance = 1e-9 if protocol.feature_precision == "default" else 1e-5
     for index in range(2):
         key = pair_key(jax.random.key(5), index)
-        by_moments, by_labels = (run(route, WORLD, protocol, key, monkeypatch) for route in ROUTES)
+        by_moments, by_labels = (run(route, WORLD, protocol, key) for route in ROUTES)
         weak_error = by_moments.weak_error
         for name in NAMES:
             error = np.abs(getattr(by_moments, name) - getattr(by_labels, name)) / weak_error
@@ -87,8 +86,8 @@ def test_labels_are_for_one_experiment_on_few_tasks_with_ridge_heads() -> None:
     assert not few_tasks.has_few_tasks(design_of(w2s.Protocol(tasks=1)), many, widths)
 
 
-def test_features_that_overflow_are_flagged_not_finite(key: jax.Array, monkeypatch: Any) -> None:
+def test_features_that_overflow_are_flagged_not_finite(key: jax.Array) -> None:
     world = dataclasses.replace(WORLD, input_scale=1e300)
     for route in ROUTES:
-        outcome = run(route, world, w2s.Protocol(tasks=2), key, monkeypatch)
+        outcome = run(route, world, w2s.Protocol(tasks=2), key)
         assert int(outcome.status.code) & int(w2s.Flag.NOT_FINITE), route

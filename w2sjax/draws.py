@@ -52,7 +52,7 @@ def normal_of_bits(bits: jax.Array) -> jax.Array:
 def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray) -> jax.Array:
     """Return one key per entry of uint32 `numbers` `[n]`, equal to `jax.random.fold_in` of each."""
     numbers = jnp.asarray(numbers, jnp.uint32)
-    if not _is_threefry(key):
+    if not is_threefry(key):
         return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
     data = jax.lax.optimization_barrier(jax.random.key_data(key))
     first, second = _threefry(data[0], data[1], jnp.zeros_like(numbers), numbers)
@@ -73,7 +73,7 @@ def shuffled(key: jax.Array, n: int, length: int) -> jax.Array:
 
 def _bits(key: jax.Array, size: int) -> jax.Array:
     """Return random bits, uint32 `[size]`."""
-    if not _is_threefry(key):
+    if not is_threefry(key):
         return jax.random.bits(key, (size,), jnp.uint32)
     # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's
     # vectorizer takes time exponential in the number of rounds.
@@ -93,7 +93,8 @@ def _unit_interval(bits: jax.Array) -> jax.Array:
     return jax.lax.bitcast_convert_type(one_to_two, jnp.float32) - np.float32(1)
 
 
-def _is_threefry(key: jax.Array) -> bool:
+def is_threefry(key: jax.Array) -> bool:
+    """Say whether a key is of the generator that this module writes out."""
     return str(jax.random.key_impl(key)) == "threefry2x32"
 
 

@@ -91,7 +91,7 @@ def pilot_basis(features: jax.Array) -> Basis:
         features: `[d, n]` floating, n several times d.
 
     Returns:
-        The `Basis`. Cost: four matmuls of `d * d * n` and two `d^3 / 3` factorizations.
+        The `Basis`, in the default precision. Cost: four matmuls of `d * d * n` and two `d^3 / 3` factorizations.
     """
     size = features.shape[0]
     shift = rounding_shift(size, features.dtype) * jnp.eye(size, dtype=features.dtype)
@@ -123,7 +123,8 @@ def pilot_basis(features: jax.Array) -> Basis:
     constant = CONSTANT_IN_EPS * float(jnp.finfo(features.dtype).eps) * jnp.max(jnp.abs(features), axis=1)
     thresholds = jnp.stack([constant, jnp.full_like(constant, UNRESOLVED)])
     (_, whiten, unwhiten), _ = jax.lax.scan(whiten_again, start, thresholds)  # compiled once
-    return Basis(center=center, whiten=whiten, unwhiten=unwhiten)
+    basis = Basis(center=center, whiten=whiten, unwhiten=unwhiten)
+    return basis if features.dtype == default_dtype() else basis.widened()
 
 
 def _effective_rows(features: jax.Array) -> jax.Array:

@@ -15,23 +15,25 @@ from w2sjax.engine.basis import pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.drawing import ORDER, draw_columns, parts
 from w2sjax.engine.models import Head, Models, factorize_samples, fit_head, status_of
-from w2sjax.engine.moments import add_compensated, compress_splits
+from w2sjax.engine.moments import compress_splits
 from w2sjax.engine.outcome import Outcome, outcome_from_means, with_misfit
 from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK, Role
 from w2sjax.engine.ridge import RidgeFactor
-from w2sjax.engine.standard_errors import per_sample
+from w2sjax.engine.standard_errors import per_sample, sum_over_sample
 
 TASKS_PER_UNIT = 0.4
 """Tasks per unit of the joint features up to which labels cost less than joint moments, by benchmarks/crossover.py."""
 
 
-def has_few_tasks(design: Design, numbers: Numbers, widths: dict[str, int]) -> bool:
+def has_few_tasks(
+    design: Design, numbers: Numbers, widths: dict[str, int], tasks_per_unit: float = TASKS_PER_UNIT
+) -> bool:
     """Say whether a grid is one experiment, with so few tasks that labels cost less than joint moments."""
     axes = (design.n_weak, design.n_strong, design.n_eval, numbers.ridge_weak)
     single = all(len(values) == 1 for values in axes)
     possible = single and design.head == "ridge" and not design.fused_features
-    return possible and design.tasks <= TASKS_PER_UNIT * sum(widths.values())
+    return possible and design.tasks <= tasks_per_unit * sum(widths.values())
 
 
 class Experiment(NamedTuple):
@@ -127,7 +129,6 @@ def _fit(
     """
     design = experiment.design
     basis = pilot_basis(parts(pilot, ORDER, experiment.widths, axis=0)[name])
-    basis = basis.widened() if design.single_features else basis
     teacher = _together(teachers)
     # Labels are taken from their pilot means, so that centring their moments does not cancel.
     pilot_mean = jnp.mean(pilot[: teacher.weights.shape[0]], axis=1).astype(default_dtype())
@@ -135,7 +136,7 @@ def _fit(
 
     def draw_block(stream: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
         joint = experiment.draw(stream[0], names)
-        labels = _predict(Head(teacher.weights, -origin), joint)
+        labels = Head(teacher.weights, -origin).predict(joint)
         if len(stream) == 2:
             noise = experiment.numbers.label_noise * normal(stream[1], (design.tasks, BLOCK))
             labels = labels.at[-design.tasks :].add(noise)
@@ -158,31 +159,15 @@ def _means(experiment: Experiment, residuals: Head, role: Role) -> dict[str, jax
         residuals: heads on joint features: weak, w2s and ceiling, each minus the truth.
         role: of the stream.
     """
-    keys, design = experiment.keys[role], experiment.design
-    size = design.n_eval[0]
+    size, tasks = experiment.design.n_eval[0], experiment.design.tasks
 
-    def block_sums(key: jax.Array, block: jax.Array) -> dict[str, jax.Array]:
-        values = _predict(residuals, experiment.draw(key, ORDER)).reshape(3, design.tasks, BLOCK)
-        if size % BLOCK:
-            inside = block * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32) < size
-            values = jnp.where(inside[None, None, :], values, 0)
-        return jax.tree.map(lambda v: jnp.sum(v, axis=1), per_sample(*values))
+    def values_of_block(key: jax.Array) -> dict[str, jax.Array]:
+        return per_sample(*residuals.predict(experiment.draw(key, ORDER)).reshape(3, tasks, BLOCK))
 
-    def add_block(sums: Any, entry: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
-        return add_compensated(sums, block_sums(*entry)), None
-
-    blocks = jnp.arange(keys.shape[0], dtype=jnp.int32)
-    shapes = jax.eval_shape(block_sums, keys[0], blocks[0])
-    zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    (sums, _), _ = jax.lax.scan(add_block, (zero, zero), (keys, blocks))
+    sums = sum_over_sample(values_of_block, experiment.keys[role], jnp.array(size, jnp.int32))
     return jax.tree.map(lambda s: s / size, sums)
 
 
 def _together(heads: list[Head]) -> Head:
     """Return several heads on the same features as one head with all their tasks, one after another."""
     return Head(*(jnp.concatenate(parts, axis=-1) for parts in zip(*heads, strict=True)))
-
-
-def _predict(head: Head, columns: jax.Array) -> jax.Array:
-    """Return the predictions `[task, n]` for features `[d, n]`."""
-    return product(head.weights.T, columns.astype(head.weights.dtype)) + head.bias[:, None]

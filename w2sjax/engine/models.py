@@ -18,6 +18,10 @@ class Head(NamedTuple):
     weights: jax.Array
     bias: jax.Array
 
+    def predict(self, columns: jax.Array) -> jax.Array:
+        """Return the predictions `[task, n]` for features `[d, n]`."""
+        return product(self.weights.T, columns.astype(self.weights.dtype)) + self.bias[:, None]
+
 
 class Sample(NamedTuple):
     """A compressed sample in feature units: means `[d]` and centred rows `[row, d]` of each representation."""

@@ -119,22 +119,25 @@ def outcome_from_residuals(
 
     difference = (weak[0] - w2s[0], weak[1] - w2s[1])
     total = (weak[0] + w2s[0], weak[1] + w2s[1])
-    weak_error = product(weak, weak)
     means = {
-        "weak_error": weak_error,
+        "weak_error": product(weak, weak),
         "w2s_error": product(w2s, w2s),
-        "ceiling_error": jnp.full_like(weak_error, jnp.nan) if ceiling is None else product(ceiling, ceiling),
         "misfit": product(difference, difference),
         "gain": product(difference, total),
         "deviation": 2 * product(difference, w2s),
     }
-    return outcome_from_means(means, status, no_ceiling=ceiling is None)
+    if ceiling is not None:
+        means["ceiling_error"] = product(ceiling, ceiling)
+    return outcome_from_means(means, status)
 
 
-def outcome_from_means(means: dict[str, jax.Array], status: Status, *, no_ceiling: bool = False) -> Outcome:
-    """Form an `Outcome` from its means by name, `[task]` each, and flag it where they are not finite."""
-    judged = [name for name in means if not (no_ceiling and name == "ceiling_error")]
-    finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(means[name])) for name in judged]))
+def outcome_from_means(means: dict[str, jax.Array], status: Status) -> Outcome:
+    """Form an `Outcome` from its means by name, `[task]` each, and flag it where they are not finite.
+
+    Without a "ceiling_error", that and `pgr` are NaN.
+    """
+    finite = jnp.all(jnp.stack([jnp.isfinite(mean) for mean in means.values()]))
+    means = {"ceiling_error": jnp.full_like(means["weak_error"], jnp.nan)} | means
     code = status.code | jnp.where(finite, 0, int(Flag.NOT_FINITE)).astype(jnp.int32)
     return Outcome(
         **means,  # type: ignore[arg-type]

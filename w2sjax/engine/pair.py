@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype, normal
+from w2sjax.draws import normal
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers, block_counts
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
-from w2sjax.engine.few_tasks import Experiment, has_few_tasks, run_few_tasks
+from w2sjax.engine.few_tasks import TASKS_PER_UNIT, Experiment, has_few_tasks, run_few_tasks
 from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
 from w2sjax.engine.moments import CompressedSample, SumBlock, Sums, compress_splits
 from w2sjax.engine.outcome import Flag, Outcome, with_misfit
@@ -20,7 +20,14 @@ from w2sjax.engine.ridge import RidgeFactor
 from w2sjax.engine.standard_errors import standard_errors
 
 
-def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepared: Any = None) -> Outcome:
+def run_grid(
+    world: Any,
+    key: jax.Array,
+    design: Design,
+    numbers: Numbers,
+    prepared: Any = None,
+    tasks_per_unit: float = TASKS_PER_UNIT,
+) -> Outcome:
     """Run one pair under every combination of sample sizes and every ridge pair of a grid.
 
     The features of each split are drawn once; sample sizes are prefixes of them, ridges share a factorization.
@@ -29,6 +36,7 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
         world, key: the world, and the typed key of the pair.
         design, numbers: the grid.
         prepared: what the world's preparations returned for this pair, if it has any and they were run before.
+        tasks_per_unit: a single experiment with at most so many tasks per unit of the joint features goes by labels.
 
     Returns:
         An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, ridge, task]` (status without the task axis).
@@ -41,14 +49,13 @@ def run_grid(world: Any, key: jax.Array, design: Design, numbers: Numbers, prepa
 
     def add_standard_errors(outcome: Outcome, models: Models, n_eval: jax.Array) -> Outcome:
         def draw(key: jax.Array) -> jax.Array:
-            joint = draw_columns(pair, key, BLOCK, ORDER, single=design.single_features)
-            return joint.astype(default_dtype())
+            return draw_columns(pair, key, BLOCK, ORDER, single=design.single_features)
 
         by_name = functools.partial(parts, names=ORDER, widths=widths, axis=0)
         spread = standard_errors(draw, keys[Role.EVAL], by_name, heads, models, outcome, n_eval)
         return outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
 
-    if has_few_tasks(design, numbers, widths):
+    if has_few_tasks(design, numbers, widths, tasks_per_unit):
         outcome, models = run_few_tasks(Experiment(pair, widths, keys, design, numbers), heads)
         if design.standard_errors:
             outcome = add_standard_errors(outcome, models, jnp.array(design.n_eval[0], jnp.int32))
@@ -181,5 +188,4 @@ def _fused_sums(pair: Any, names: tuple[str, ...], basis: Basis) -> SumBlock:
 
 def _pilot(pair: Any, key: jax.Array, widths: dict[str, int], single: bool) -> Basis:
     rows = pilot_rows(sum(widths.values()))
-    basis = pilot_basis(draw_columns(pair, key, rows, ORDER, single=single))
-    return basis.widened() if single else basis
+    return pilot_basis(draw_columns(pair, key, rows, ORDER, single=single))

@@ -6,11 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from w2sjax.engine.moments import add_compensated
 from w2sjax.engine.outcome import Outcome, StandardErrors
-from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK
-
-_NAMES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation")
 
 
 def standard_errors(
@@ -34,31 +32,42 @@ def standard_errors(
 
     Cost: one more pass over the evaluation features, and four `[task, BLOCK]` arrays of memory.
     """
-    means = {name: getattr(outcome, name) for name in _NAMES}
 
-    def add_block(
-        total: dict[str, jax.Array], entry: tuple[jax.Array, jax.Array]
-    ) -> tuple[dict[str, jax.Array], None]:
-        key, block = entry
+    def squares_of_block(key: jax.Array) -> dict[str, jax.Array]:
         features = by_name(draw_block(key))
-        predict = lambda name, head: product(head.weights.T, features[name]) + head.bias[:, None]  # noqa: E731
-        truth = predict("target", target)
-        weak = predict("weak", models.weak) - truth
-        w2s = predict("strong", models.w2s) - truth
-        ceiling = predict("strong", models.ceiling) - truth
+        truth = target.predict(features["target"])
+        weak = models.weak.predict(features["weak"]) - truth
+        w2s, ceiling = (head.predict(features["strong"]) - truth for head in (models.w2s, models.ceiling))
         values = per_sample(weak, w2s, ceiling)
-        inside = block * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32) < size
-        squares = {
-            name: jnp.sum(jnp.where(inside[None, :], (value - means[name][:, None]) ** 2, 0), axis=1)
-            for name, value in values.items()
-        }
-        return jax.tree.map(jnp.add, total, squares), None
+        return {name: (value - getattr(outcome, name)[:, None]) ** 2 for name, value in values.items()}
 
-    zero = jax.tree.map(jnp.zeros_like, means)
-    blocks = jnp.arange(keys.shape[0], dtype=jnp.int32)
-    squares, _ = jax.lax.scan(add_block, zero, (keys, blocks))
+    squares = sum_over_sample(squares_of_block, keys, size)
     count = size.astype(outcome.gain.dtype)
     return StandardErrors(**{name: jnp.sqrt(s / (count * (count - 1))) for name, s in squares.items()})
+
+
+def sum_over_sample(
+    values_of_block: Callable[[jax.Array], dict[str, jax.Array]], keys: jax.Array, size: jax.Array
+) -> dict[str, jax.Array]:
+    """Return the sums `[task]` of values over the first rows of a stream.
+
+    Args:
+        values_of_block: maps the key of a block to values by name, `[task, BLOCK]`.
+        keys: `[block]`, of the stream.
+        size: int32 scalar, the number of rows.
+    """
+
+    def add_block(sums: Any, entry: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
+        key, block = entry
+        inside = block * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32) < size
+        kept = jax.tree.map(lambda v: jnp.where(inside[None, :], v, 0), values_of_block(key))
+        return add_compensated(sums, jax.tree.map(lambda v: jnp.sum(v, axis=1), kept)), None
+
+    shapes = jax.eval_shape(values_of_block, keys[0])
+    zero = jax.tree.map(lambda s: jnp.zeros(s.shape[:1], s.dtype), shapes)
+    blocks = jnp.arange(keys.shape[0], dtype=jnp.int32)
+    (sums, _), _ = jax.lax.scan(add_block, (zero, zero), (keys, blocks))
+    return sums
 
 
 def per_sample(weak: jax.Array, w2s: jax.Array, ceiling: jax.Array) -> dict[str, jax.Array]:

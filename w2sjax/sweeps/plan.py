@@ -184,7 +184,7 @@ def result_template(grid: Grid, cell: Cell, seed: int, step: int) -> dict[str, n
     """Return zeros with the shape and dtype of one pair's results, by variable: `[1, *inner axes, ...]`."""
     indices = jax.ShapeDtypeStruct((step,), jnp.uint32)
     outcome = run_group.eval_shape(
-        *shared_arguments(seed, cell),
+        *shared_arguments(seed, cell),  # placed as in the calls, which would be traced again otherwise
         indices,
         _prepared_shapes(cell.world, step),
         design=cell.design,

@@ -21,6 +21,7 @@ class _Call:
     """One call of the compiled program: pairs of one cell, which may belong to several regions."""
 
     cell: int
+    shared: Any
     pairs: np.ndarray
     regions: tuple[Region, ...]
 
@@ -45,12 +46,9 @@ def run_regions(
     """
     pending: dict[Region, list[Arrays]] = {}
     running: tuple[_Call, Any] | None = None
-    cell, shared = None, None
     with one_linear_algebra_thread():
         for call in _calls(plan, regions):
-            if call.cell != cell:
-                cell, shared = call.cell, shared_arguments(plan.seed, plan.cells[call.cell])
-            started = (call, _dispatch(plan, preparations, call, shared))
+            started = (call, _dispatch(plan, preparations, call))
             if running is not None:
                 yield from _collect(plan, *running, pending, on_group)
             running = started
@@ -64,18 +62,19 @@ def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
         by_cell.setdefault(region.cell, []).append(region)
     for cell, mine in by_cell.items():
         step = plan.steps[plan.shapes[cell]]
+        shared = shared_arguments(plan.seed, plan.cells[cell])
         pairs = np.concatenate([np.arange(region.pairs.start, region.pairs.stop) for region in mine])
         for start in range(0, len(pairs), step):
             chosen = pairs[start : start + step]
             touched = {int(run) for run in np.unique(chosen // plan.chunk_pairs)}
-            yield _Call(cell, chosen, tuple(region for region in mine if region.run in touched))
+            yield _Call(cell, shared, chosen, tuple(region for region in mine if region.run in touched))
 
 
-def _dispatch(plan: Plan, preparations: Preparations, call: _Call, shared: Any) -> Any:
+def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
     step = plan.steps[plan.shapes[call.cell]]
     padded = np.concatenate([call.pairs, np.repeat(call.pairs[-1:], step - len(call.pairs))])
     return run_group(
-        *shared,
+        *call.shared,
         padded.astype(np.uint32),
         preparations.of(call.cell, padded),
         design=plan.cells[call.cell].design,

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype, fold_in, normal, uniform
+from w2sjax.draws import default_dtype, fold_in, is_threefry, normal, uniform
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
 from w2sjax.worlds.fused import BlockMoments, block_moments
@@ -174,7 +174,7 @@ class PerceptronPair:
         self, key: jax.Array, n: int, names: tuple[str, ...], center: jax.Array, whiten: jax.Array
     ) -> BlockMoments:
         """Return the moments of `columns`, whitened: one kernel, in float32."""
-        if self.inputs != "gaussian" or str(jax.random.key_impl(key)) != "threefry2x32":
+        if self.inputs != "gaussian" or not is_threefry(key):
             raise ValueError(
                 f"feature_kernel='pallas' draws Gaussian inputs from threefry keys, but inputs={self.inputs!r} and "
                 f"the key is of {jax.random.key_impl(key)}: leave it at 'xla'."
