@@ -12,8 +12,10 @@ from w2sjax.draws import shuffled
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import Flag
 from w2sjax.heads.experiment import run_experiment
+from w2sjax.sweeps.batch import TRAINED_TOGETHER, prepare_pairs
 from w2sjax.worlds import PretrainedMLP
-from w2sjax.worlds.mlp import parameter_shapes, unpack
+from w2sjax.worlds.layers import small_perceptron, sums_pay
+from w2sjax.worlds.mlp import ACTIVATIONS, Perceptron, draw_parameters, parameter_shapes, unpack
 
 WORLD = PretrainedMLP(
     input_dim=3,
@@ -53,7 +55,7 @@ def numpy_adamw(training, key: jax.Array) -> tuple[np.ndarray, list[float]]:
             )
             for begin in range(0, training.samples, training.batch_size):
                 rows = order[begin : begin + training.batch_size]
-                hidden = [x[task][:, rows]]
+                hidden = [x[task][rows].T]
                 for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
                     hidden.append(np.maximum(weight @ hidden[-1] + bias[:, None], 0))
                 error = v[task] @ hidden[-1] + c[task] - y[task][rows]
@@ -91,14 +93,48 @@ def test_training_is_adamw_on_shuffled_batches_of_the_true_tasks(key: jax.Array)
     assert curve[-1] < curve[0]
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "identity"])
+def test_sums_of_products_are_the_perceptron_and_its_gradient(key: jax.Array, activation: str) -> None:
+    network = Perceptron(width=4, depth=3, activation=activation)
+    shapes = parameter_shapes(network, 3)
+    parameters = unpack(shapes, draw_parameters(key, shapes))
+    rows, weights = jax.random.normal(jax.random.key(1), (7, 3)), jnp.arange(28.0).reshape(7, 4)
+
+    def plain(parameters, rows):
+        return network.apply(parameters, rows.T).T
+
+    def sums(parameters, rows):
+        layers = [parameters["params"][f"layer_{i}"] for i in range(3)]
+        return small_perceptron(
+            [(layer["weight"], layer["bias"]) for layer in layers], rows, ACTIVATIONS[activation]
+        )
+
+    np.testing.assert_allclose(sums(parameters, rows), plain(parameters, rows), rtol=1e-13, atol=1e-15)
+    mine, other = (
+        jax.grad(lambda *a, f=f: jnp.sum(weights * f(*a)), argnums=(0, 1))(parameters, rows)
+        for f in (sums, plain)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), mine, other)
+
+
+def test_a_network_does_not_depend_on_how_many_are_trained_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = WORLD.preparations()["strong"]
+    assert sums_pay(WORLD.batch_size, WORLD.input_dim, WORLD.width)
+    runs = []
+    for together in (1, 3):
+        monkeypatch.setitem(TRAINED_TOGETHER, "cpu", together)
+        runs.append(prepare_pairs(training, jax.random.key(0), np.arange(together)).parameters[0])
+    np.testing.assert_array_equal(*runs)
+
+
 def test_data_are_a_prefix_and_come_from_the_target(key: jax.Array) -> None:
     training = WORLD.preparations()["weak"]
     x, y, (v, c) = training.data(key)
     more = dataclasses.replace(training, tasks=4, samples=40).data(key)
-    np.testing.assert_array_equal(x, more[0][:2, :, :21])
+    np.testing.assert_array_equal(x, more[0][:2, :21])
     np.testing.assert_array_equal(v, more[2][0][:2])
     pair = WORLD.draw(key)
-    features = pair.networks[1][1].apply(pair.parameters["target"], x[1].astype(jnp.float64))
+    features = pair.networks[1][1].apply(pair.parameters["target"], x[1].T.astype(jnp.float64))
     np.testing.assert_allclose(v[1] @ features.astype(jnp.float32) + c[1], y[1], rtol=1e-4)
     perturbed = w2s.worlds.PerturbedMLP(input_dim=3, width=4, depth=3).draw(key)
     jax.tree.map(

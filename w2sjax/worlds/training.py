@@ -11,7 +11,8 @@ import numpy as np
 
 from w2sjax.draws import fold_in, normal, shuffled
 from w2sjax.worlds.base import default_heads
-from w2sjax.worlds.mlp import Perceptron, draw_inputs, draw_parameters, parameter_shapes, unpack
+from w2sjax.worlds.layers import small_perceptron, sums_pay
+from w2sjax.worlds.mlp import ACTIVATIONS, Perceptron, draw_inputs, draw_parameters, parameter_shapes, unpack
 
 CURVE_POINTS = 32
 """Points of a training curve, at equal steps of progress."""
@@ -112,8 +113,8 @@ class Training:
         def loss(parameters: Any, batch: Any, head: Any) -> jax.Array:
             x, y, kept, count = batch
             weights, bias = head
-            features: Any = self.network.apply(parameters, x)
-            error = jnp.sum(weights[:, None] * features, axis=0) + bias - y
+            features = self._features(parameters, x)
+            error = jnp.sum(weights[None, :] * features, axis=1) + bias - y
             return jnp.sum(jnp.where(kept, error * error, 0)) / count
 
         def step(state: Any, batch: Any, head: Any) -> Any:
@@ -131,7 +132,7 @@ class Training:
             x, y, head, key = given
             order = shuffled(key, self.samples, sizes.size * self.batch_size)
             batches = (
-                x[:, order].reshape(self.input_dim, sizes.size, -1).swapaxes(0, 1),
+                x[order].reshape(sizes.size, -1, self.input_dim),
                 y[order].reshape(sizes.size, -1),
                 jnp.arange(self.batch_size)[None, :] < sizes[:, None],
                 jnp.asarray(sizes, TRAINING_DTYPE),
@@ -148,7 +149,7 @@ class Training:
         (flat, _), losses = jax.lax.scan(
             epoch, (start, optimizer.init(start)), jnp.arange(self.epochs, dtype=jnp.uint32)
         )
-        features: Any = self.network.apply(unpack(shapes, flat), inputs[0])
+        features: Any = self.network.apply(unpack(shapes, flat), inputs[0].T)
         constant = jnp.max(features, axis=1) == jnp.min(features, axis=1)
         return Trained(
             parameters=flat,
@@ -158,7 +159,7 @@ class Training:
         )
 
     def data(self, key: jax.Array) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
-        """Return inputs `[task, input_dim, sample]`, labels `[task, sample]` and heads (`[task, width]`, `[task]`).
+        """Return inputs `[task, sample, input_dim]`, labels `[task, sample]` and heads (`[task, width]`, `[task]`).
 
         The first tasks and samples do not depend on how many there are.
         """
@@ -170,19 +171,27 @@ class Training:
 
         def inputs_of(key: jax.Array) -> jax.Array:
             scale = jnp.asarray(self.input_scale)
-            drawn = draw_inputs(
+            return draw_inputs(
                 self.inputs, key, (self.samples, self.input_dim), scale, self.degrees_of_freedom
             )
-            return drawn.T
 
         inputs = jax.vmap(inputs_of)(fold_in(inputs_key, of_task))
-        features: Any = jax.vmap(lambda x: self.target.apply(parameters, x))(inputs)
+        features: Any = jax.vmap(lambda x: self.target.apply(parameters, x.T))(inputs)
         labels = jnp.sum(weights[:, :, None] * features, axis=1) + bias[:, None]
         noise = jax.vmap(lambda key: normal(key, (self.samples,)))(
             fold_in(self._keys(key, _NOISE)[0], of_task)
         )
         labels = labels + self.label_noise * jnp.std(labels, axis=1, keepdims=True) * noise
         return jax.tree.map(lambda a: a.astype(TRAINING_DTYPE), (inputs, labels, (weights, bias)))
+
+    def _features(self, parameters: Any, rows: jax.Array) -> jax.Array:
+        """Return the network's features of a batch, `[sample, width]`."""
+        if sums_pay(self.batch_size, self.input_dim, self.network.width):
+            layers = [parameters["params"][f"layer_{i}"] for i in range(self.network.depth)]
+            pairs = [(layer["weight"], layer["bias"]) for layer in layers]
+            return small_perceptron(pairs, rows, ACTIVATIONS[self.network.activation])
+        features: Any = self.network.apply(parameters, rows.T)
+        return features.T
 
     def _keys(self, key: jax.Array, purpose: int) -> jax.Array:
         return fold_in(key, np.array([purpose + 8 * (1 + self.stream)], np.uint32))
