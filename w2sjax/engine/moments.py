@@ -38,11 +38,14 @@ DrawBlock = Callable[[Stream], tuple[jax.Array, jax.Array | None]]
 
 
 class Sums(NamedTuple):
-    """Sums over rows of v v', v, |u|, v e' and e, for coordinates v `[d]` of features u and label noise e `[task]`."""
+    """Sums over rows of v v', v, v e' and e, for coordinates v `[d]` of features u and label noise e `[task]`.
+
+    `activity` is zero exactly where a feature is zero on every row: in how many blocks it is not, or a sum of |u|.
+    """
 
     products: jax.Array
     coordinates: jax.Array
-    magnitudes: jax.Array
+    activity: jax.Array
     noise_products: jax.Array | None
     noise: jax.Array | None
 
@@ -73,7 +76,7 @@ def _block_sums(basis: Basis, features: jax.Array, noise: jax.Array | None) -> S
     return Sums(
         products=product(coordinates, coordinates.T),
         coordinates=jnp.sum(coordinates, axis=1),
-        magnitudes=jnp.sum(jnp.abs(features), axis=1).astype(coordinates.dtype),
+        activity=jnp.any(features != 0, axis=1).astype(coordinates.dtype),
         noise_products=None if noise is None else product(coordinates, noise.T),
         noise=None if noise is None else jnp.sum(noise, axis=1),
     )
@@ -233,7 +236,7 @@ def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSampl
     size_of_terms = product(jnp.abs(basis.unwhiten), jnp.linalg.norm(coordinate_rows, axis=0)[:, None])[:, 0]
     features_mean = basis.center + product(basis.unwhiten, mean[:, None])[:, 0]
     rows = _zero_constant(rows, size_of_terms + jnp.abs(features_mean))
-    dead = sums.magnitudes == 0  # exact, where moments know zero to rounding only
+    dead = sums.activity == 0  # exact, where moments know zero to rounding only
     rows = jnp.where(dead[None, :], 0, rows)
     features_mean = jnp.where(dead, 0, features_mean)
     if sums.noise is None or sums.noise_products is None:

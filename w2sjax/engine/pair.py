@@ -181,7 +181,7 @@ def _fused_sums(pair: Any, names: tuple[str, ...], basis: Basis) -> SumBlock:
     def sum_block(stream: tuple[jax.Array]) -> Sums:
         single = pair.block_moments(stream[0], BLOCK, names, basis.center, basis.whiten)
         products, coordinates, magnitudes = (a.astype(basis.center.dtype) for a in single)
-        return Sums(products, coordinates, magnitudes, noise_products=None, noise=None)
+        return Sums(products, coordinates, activity=magnitudes, noise_products=None, noise=None)
 
     return sum_block
 
