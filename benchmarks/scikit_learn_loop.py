@@ -195,7 +195,7 @@ def main() -> None:
         (100, "float64", "float32"),
     ]
     settings = settings[3:4] if options.fast else settings
-    repeats, loop_pairs, sweep_pairs = (1, 2, 8) if options.fast else (7, 6, 64)
+    repeats, loop_pairs, sweep_pairs = (1, 2, 8) if options.fast else (7, 6, 512)
     report = {
         "benchmark": "scikit_learn_loop",
         **recording.surroundings("scikit-learn"),

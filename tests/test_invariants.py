@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import w2sjax as w2s
 from w2sjax.engine.intervals import plan_intervals
 from w2sjax.engine.randomness import BLOCK
-from w2sjax.sweeps.batch import run_group
+from w2sjax.sweeps.batch import group_program
 
 SIZES = st.lists(st.lists(st.integers(1, 4000), max_size=6, unique=True).map(sorted), min_size=1, max_size=3)
 
@@ -44,9 +44,9 @@ PROTOCOL = w2s.Protocol(n_weak=300, n_strong=400, n_eval=200, tasks=3)
 
 
 def test_many_chunks_and_cells_share_one_compilation() -> None:
-    before = run_group._cache_size()
+    before = group_program()._cache_size()
     w2s.sweep(WORLD, PROTOCOL, pairs=50, axes={"weak_noise": [0.1, 0.2], "input_scale": [1.0, 2.0]})
-    assert run_group._cache_size() == before + 1
+    assert group_program()._cache_size() == before + 1
 
 
 PROGRAM = """

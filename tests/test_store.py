@@ -18,7 +18,7 @@ import xarray as xr
 
 import w2sjax as w2s
 from w2sjax.sweeps import labels, run
-from w2sjax.sweeps.batch import run_group
+from w2sjax.sweeps.batch import group_program
 from w2sjax.sweeps.compare import first_difference
 from w2sjax.sweeps.errors import StoreError
 from w2sjax.sweeps.grid import make_grid
@@ -327,11 +327,11 @@ def test_quantiles_of_long_streams_keep_their_stated_error() -> None:
 
 
 def test_cells_of_one_shape_compile_once(memory: xr.Dataset) -> None:
-    before = run_group._cache_size()  # type: ignore[attr-defined]
+    before = group_program()._cache_size()  # type: ignore[attr-defined]
     w2s.sweep(
         WORLD, PROTOCOL, **(SETTINGS | {"axes": AXES | {"weak_noise": [0, 0.5], "strong_noise": [0.0, 1]}})
     )
-    assert run_group._cache_size() == before  # type: ignore[attr-defined]
+    assert group_program()._cache_size() == before  # type: ignore[attr-defined]
     grid = make_grid(WORLD, PROTOCOL, {"depth": [2, 3], "weak_noise": [0.0, 0.1], "n_weak": [20, 50]})
     plan = make_plan(grid, 0, 100, memory_budget=2**30, template={"gain": np.zeros((1, 2, 3))})
     assert plan.shapes == (0, 0, 1, 1)

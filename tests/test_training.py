@@ -14,8 +14,8 @@ from w2sjax.engine.outcome import Flag
 from w2sjax.heads.experiment import run_experiment
 from w2sjax.sweeps.batch import TRAINED_TOGETHER, prepare_pairs
 from w2sjax.worlds import PretrainedMLP
-from w2sjax.worlds.layers import small_perceptron, sums_pay
-from w2sjax.worlds.mlp import ACTIVATIONS, Perceptron, draw_parameters, parameter_shapes, unpack
+from w2sjax.worlds.layers import columns_by_sums, train_by_sums, trainable_rows
+from w2sjax.worlds.mlp import ACTIVATIONS, Perceptron, draw_parameters, layers_of, parameter_shapes, unpack
 
 WORLD = PretrainedMLP(
     input_dim=3,
@@ -104,11 +104,10 @@ def test_sums_of_products_are_the_perceptron_and_its_gradient(key: jax.Array, ac
         return network.apply(parameters, rows.T).T
 
     def sums(parameters, rows):
-        layers = [parameters["params"][f"layer_{i}"] for i in range(3)]
-        return small_perceptron(
-            [(layer["weight"], layer["bias"]) for layer in layers], rows, ACTIVATIONS[activation]
-        )
+        return trainable_rows(layers_of(network, parameters), rows, ACTIVATIONS[activation])
 
+    columns = columns_by_sums(layers_of(network, parameters), rows.T, ACTIVATIONS[activation])
+    np.testing.assert_allclose(columns.T, plain(parameters, rows), rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(sums(parameters, rows), plain(parameters, rows), rtol=1e-13, atol=1e-15)
     mine, other = (
         jax.grad(lambda *a, f=f: jnp.sum(weights * f(*a)), argnums=(0, 1))(parameters, rows)
@@ -119,7 +118,7 @@ def test_sums_of_products_are_the_perceptron_and_its_gradient(key: jax.Array, ac
 
 def test_a_network_does_not_depend_on_how_many_are_trained_together(monkeypatch: pytest.MonkeyPatch) -> None:
     training = WORLD.preparations()["strong"]
-    assert sums_pay(WORLD.batch_size, WORLD.input_dim, WORLD.width)
+    assert train_by_sums(WORLD.batch_size, WORLD.input_dim, WORLD.width)
     runs = []
     for together in (1, 3):
         monkeypatch.setitem(TRAINED_TOGETHER, "cpu", together)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from typing import Any
 
 import jax
 
@@ -30,6 +31,15 @@ def one_linear_algebra_thread() -> contextlib.AbstractContextManager[object]:
 
     limits: contextlib.AbstractContextManager[object] = threadpoolctl.threadpool_limits(1, user_api="blas")
     return limits
+
+
+def compiler_options() -> dict[str, Any] | None:
+    """Return XLA's options for the programs of a sweep on this kind of device, for `jax.jit`.
+
+    On CPUs with vectors of 512 bits XLA uses half of them unless it is told otherwise: random bits then take a third
+    less time, and networks as sums of products a sixth.
+    """
+    return {"xla_cpu_prefer_vector_width": 512} if jax.default_backend() == "cpu" else None
 
 
 def _cores() -> int:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
+from w2sjax.cores import compiler_options
 from w2sjax.draws import default_dtype, normal
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.few_tasks import has_few_tasks
@@ -58,7 +59,8 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
     def everywhere(program: Callable[[jax.Array], jax.Array]) -> Callable[[], Any]:
         """Compile a program of a per-device seed, and run it on all devices at once."""
         sharded = PartitionSpec("pair")
-        run = jax.jit(jax.shard_map(program, mesh=mesh, in_specs=sharded, out_specs=sharded, check_vma=False))
+        mapped = jax.shard_map(program, mesh=mesh, in_specs=sharded, out_specs=sharded, check_vma=False)
+        run = jax.jit(mapped, compiler_options=compiler_options())
         seeds = jnp.arange(devices, dtype=jnp.uint32)
         return lambda: jax.block_until_ready(run(seeds))
 

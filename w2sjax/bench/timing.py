@@ -10,7 +10,7 @@ import numpy as np
 
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.protocol import Protocol
-from w2sjax.sweeps.batch import group_size, local_mesh, on_all_devices, run_group
+from w2sjax.sweeps.batch import group_program, group_size, local_mesh, on_all_devices
 from w2sjax.sweeps.grid import make_grid
 
 
@@ -59,4 +59,4 @@ def group_call(
         np.asarray(indices, np.uint32),
     )
     mesh = local_mesh()
-    return lambda: run_group(*arguments, design=cell.design, mesh=mesh)
+    return lambda: group_program()(*arguments, design=cell.design, mesh=mesh)

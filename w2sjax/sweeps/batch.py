@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from w2sjax.cores import compiler_options
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.randomness import Role, block_keys, pair_key
@@ -34,7 +35,6 @@ def on_all_devices(arguments: Any) -> Any:
     return jax.device_put(arguments, NamedSharding(local_mesh(), PartitionSpec()))
 
 
-@functools.partial(jax.jit, static_argnames=("design", "mesh"))
 def run_group(
     world: Any,
     numbers: Numbers,
@@ -63,6 +63,12 @@ def run_group(
     return run(world, numbers, seed, indices, prepared)
 
 
+@functools.cache
+def group_program() -> Any:
+    """Return `run_group` compiled by `jax.jit`, once per process: its options depend on the kind of device."""
+    return jax.jit(run_group, static_argnames=("design", "mesh"), compiler_options=compiler_options())
+
+
 TRAINED_TOGETHER = {"cpu": 1}
 """Pairs that one device trains in one batch, by kind of device; part of the rounding, and so of every result."""
 
@@ -87,11 +93,15 @@ def prepare_pairs(preparation: Any, seed: jax.Array, indices: np.ndarray) -> Any
     started = []
     for device, mine in zip(jax.local_devices(), groups, strict=False):
         padded = np.concatenate([mine, np.repeat(mine[-1:], group - len(mine))]).astype(np.uint32)
-        started.append(_prepare_group(*jax.device_put((preparation, seed, padded), device)))
+        started.append(_preparation_program()(*jax.device_put((preparation, seed, padded), device)))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(indices)], *jax.device_get(started))
 
 
-@jax.jit
+@functools.cache
+def _preparation_program() -> Any:
+    return jax.jit(_prepare_group, compiler_options=compiler_options())
+
+
 def _prepare_group(preparation: Any, seed: jax.Array, indices: jax.Array) -> Any:
     def one(index: jax.Array) -> Any:
         return preparation(block_keys(pair_key(seed, index), {Role.PAIR: 1})[Role.PAIR][0])

@@ -11,7 +11,7 @@ import numpy as np
 from w2sjax.engine.design import Design
 from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.batch import group_size, local_mesh, on_all_devices, run_group
+from w2sjax.sweeps.batch import group_program, group_size, local_mesh, on_all_devices
 from w2sjax.sweeps.grid import Cell, Grid
 from w2sjax.worlds.static import as_pytree
 
@@ -167,7 +167,7 @@ def cell_key(seed: int, cell: Cell) -> jax.Array:
 
 
 def shared_arguments(seed: int, cell: Cell) -> Any:
-    """Return the arguments of `run_group` that all calls of a cell share, on every local device."""
+    """Return the arguments of `group_program` that all calls of a cell share, on every local device."""
     return on_all_devices((as_pytree(cell.world), cell.numbers, cell_key(seed, cell)))
 
 
@@ -183,7 +183,7 @@ def choose_chunk_pairs(pairs: int, result_bytes: int, rows: int) -> int:
 def result_template(grid: Grid, cell: Cell, seed: int, step: int) -> dict[str, np.ndarray]:
     """Return zeros with the shape and dtype of one pair's results, by variable: `[1, *inner axes, ...]`."""
     indices = jax.ShapeDtypeStruct((step,), jnp.uint32)
-    outcome = run_group.eval_shape(
+    outcome = group_program().eval_shape(
         *shared_arguments(seed, cell),  # placed as in the calls, which would be traced again otherwise
         indices,
         _prepared_shapes(cell.world, step),

@@ -9,7 +9,7 @@ import numpy as np
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.outcome import SERIOUS
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.batch import local_mesh, run_group
+from w2sjax.sweeps.batch import group_program, local_mesh
 from w2sjax.sweeps.plan import Plan, Region, shared_arguments
 from w2sjax.sweeps.preparation import Preparations
 
@@ -73,7 +73,7 @@ def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
 def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
     step = plan.steps[plan.shapes[call.cell]]
     padded = np.concatenate([call.pairs, np.repeat(call.pairs[-1:], step - len(call.pairs))])
-    return run_group(
+    return group_program()(
         *call.shared,
         padded.astype(np.uint32),
         preparations.of(call.cell, padded),

@@ -20,6 +20,7 @@ from w2sjax.draws import default_dtype, fold_in, is_threefry, normal, uniform
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
 from w2sjax.worlds.fused import BlockMoments, block_moments
+from w2sjax.worlds.layers import Layer, apply_by_sums, columns_by_sums
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -125,6 +126,20 @@ def unpack(shapes: Any, flat: jax.Array) -> Any:
     return jax.tree.unflatten(structure, parts)
 
 
+def layers_of(module: Perceptron, parameters: Any) -> list[Layer]:
+    """Return the weights and biases of a perceptron's layers, in order."""
+    layers = [parameters["params"][f"layer_{i}"] for i in range(module.depth)]
+    return [(layer["weight"], layer["bias"]) for layer in layers]
+
+
+def features_of(module: Perceptron, parameters: Any, inputs: jax.Array) -> jax.Array:
+    """Return the features of many inputs, `[input_dim, n]`, as columns `[width, n]`: `module.apply`, in less time."""
+    if apply_by_sums(inputs.shape[0], module.width, module.depth):
+        return columns_by_sums(layers_of(module, parameters), inputs, ACTIVATIONS[module.activation])
+    features: Any = module.apply(parameters, inputs)
+    return features
+
+
 def draw_inputs(
     kind: str, key: jax.Array, shape: tuple[int, ...], scale: jax.Array, degrees_of_freedom: float
 ) -> jax.Array:
@@ -167,7 +182,7 @@ class PerceptronPair:
         leading = names == NETWORKS[: len(names)]  # a slice, where stacking would copy
         rows = slice(len(names)) if leading else np.array([NETWORKS.index(name) for name in names])
         chosen = jax.tree.map(lambda p: p[rows], self.parameters)
-        features: Any = jax.vmap(self.module.apply, in_axes=(0, None))(chosen, inputs)
+        features = jax.vmap(functools.partial(features_of, self.module), in_axes=(0, None))(chosen, inputs)
         return features.reshape(len(names) * self.module.width, n)
 
     def block_moments(
@@ -180,13 +195,10 @@ class PerceptronPair:
                 f"the key is of {jax.random.key_impl(key)}: leave it at 'xla'."
             )
         rows = np.array([NETWORKS.index(name) for name in names])
-        layers = [
-            jax.tree.map(lambda p: p[rows], self.parameters["params"][f"layer_{i}"])
-            for i in range(self.module.depth)
-        ]
+        layers = layers_of(self.module, jax.tree.map(lambda p: p[rows], self.parameters))
         return block_moments(
-            [layer["weight"] for layer in layers],
-            [layer["bias"] for layer in layers],
+            [weight for weight, _ in layers],
+            [bias for _, bias in layers],
             key,
             self.input_scale,
             center,

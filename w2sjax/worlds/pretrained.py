@@ -10,7 +10,15 @@ import jax.numpy as jnp
 from w2sjax.draws import default_dtype
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
-from w2sjax.worlds.mlp import ACTIVATIONS, INPUTS, Perceptron, draw_inputs, parameter_shapes, unpack
+from w2sjax.worlds.mlp import (
+    ACTIVATIONS,
+    INPUTS,
+    Perceptron,
+    draw_inputs,
+    features_of,
+    parameter_shapes,
+    unpack,
+)
 from w2sjax.worlds.training import Trained, Training, target_parameters
 
 STRONG = ("pretrained", "target")
@@ -44,14 +52,12 @@ class PretrainedPair:
         inputs = draw_inputs(self.inputs, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
         networks = dict(self.networks)
         distinct = {
-            name: networks[name].apply(self.parameters[name], inputs)
+            name: features_of(networks[name], self.parameters[name], inputs)
             for name in names
             if name in self.parameters
         }
         # A strong model that is the target itself has no parameters of its own.
-        return jnp.concatenate(
-            [distinct[name if name in distinct else "target"] for name in names]  # type: ignore[misc]
-        )
+        return jnp.concatenate([distinct[name if name in distinct else "target"] for name in names])
 
     def features(self, key: jax.Array, n: int) -> Features:
         """Draw n inputs and return the three feature matrices, each `[n, width]`."""

@@ -11,8 +11,16 @@ import numpy as np
 
 from w2sjax.draws import fold_in, normal, shuffled
 from w2sjax.worlds.base import default_heads
-from w2sjax.worlds.layers import small_perceptron, sums_pay
-from w2sjax.worlds.mlp import ACTIVATIONS, Perceptron, draw_inputs, draw_parameters, parameter_shapes, unpack
+from w2sjax.worlds.layers import train_by_sums, trainable_rows
+from w2sjax.worlds.mlp import (
+    ACTIVATIONS,
+    Perceptron,
+    draw_inputs,
+    draw_parameters,
+    layers_of,
+    parameter_shapes,
+    unpack,
+)
 
 CURVE_POINTS = 32
 """Points of a training curve, at equal steps of progress."""
@@ -186,10 +194,9 @@ class Training:
 
     def _features(self, parameters: Any, rows: jax.Array) -> jax.Array:
         """Return the network's features of a batch, `[sample, width]`."""
-        if sums_pay(self.batch_size, self.input_dim, self.network.width):
-            layers = [parameters["params"][f"layer_{i}"] for i in range(self.network.depth)]
-            pairs = [(layer["weight"], layer["bias"]) for layer in layers]
-            return small_perceptron(pairs, rows, ACTIVATIONS[self.network.activation])
+        if train_by_sums(self.batch_size, self.input_dim, self.network.width):
+            layers = layers_of(self.network, parameters)
+            return trainable_rows(layers, rows, ACTIVATIONS[self.network.activation])
         features: Any = self.network.apply(parameters, rows.T)
         return features.T
 
