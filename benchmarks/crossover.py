@@ -8,6 +8,11 @@ what that costs. Both ways alternate within one run, on a group of samples; both
 
 A pair goes by the moments of all features, or by labels where tasks are few (`TASKS_PER_UNIT`); both routes alternate
 within one run, n = 2000 per split.
+
+A head is solved from d compressed rows: by the engine's singular value decompositions, by an eigendecomposition of the
+Gram matrix, which also serves all ridges, or by a Cholesky factor per ridge. `largest_error` is that of predictions, in
+units of the largest, on rows of the condition number 1e9 at the smallest ridge, against the design matrix augmented by
+sqrt(ridge) I and solved by NumPy.
 """
 
 import math
@@ -15,17 +20,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import recording
 
 import w2sjax as w2s
 from w2sjax.bench.timing import Work, alternate
-from w2sjax.cores import one_linear_algebra_thread
+from w2sjax.cores import compiler_options, one_linear_algebra_thread
 from w2sjax.draws import normal
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.moments import compress_splits
 from w2sjax.engine.pair import run_grid
+from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK, pair_key
+from w2sjax.engine.ridge import factorize, solve
 from w2sjax.sweeps.batch import group_size
 from w2sjax.worlds.mlp import PerturbedMLP
 
@@ -33,6 +41,9 @@ ROWS_PER_FEATURE = (0.5, 1, 2, 4, 8, 16)
 FEATURES = (48, 192)
 TASKS = (1, 10, 20, 30, 50, 100)
 KEEP_ALL = 10**9
+RIDGES = (1, 10, 50)
+SMALLEST_RIDGE = 1e-14
+CONDITION = 1e9
 
 
 def compression(d: int, n: int, rows_kept_per_unit: int) -> Work:
@@ -76,12 +87,11 @@ def route(tasks_per_unit: float, width: int, tasks: int) -> Work:
     world, protocol = PerturbedMLP(width=width), w2s.Protocol(tasks=tasks, ridge=1e-8)
     design, numbers = design_of(protocol), numbers_of(protocol)
 
-    @jax.jit
-    @jax.vmap
-    def run(index: jax.Array) -> Any:
+    def one(index: jax.Array) -> Any:
         key = pair_key(jax.random.key(0), index)
         return run_grid(world, key, design, numbers, tasks_per_unit=tasks_per_unit)
 
+    run = jax.jit(jax.vmap(one), compiler_options=compiler_options())  # as in a sweep
     indices = jnp.arange(group_size(), dtype=jnp.uint32)
     return Work(lambda: run(indices), group_size())
 
@@ -93,6 +103,56 @@ def routes(width: int, tasks: tuple[int, ...], repeats: int) -> dict[str, Any]:
     return {"width": width, "tasks": list(tasks), "least_milliseconds_per_pair": by_way(works, repeats)}
 
 
+def by_singular_values(rows: jax.Array, targets: jax.Array, ridges: jax.Array) -> jax.Array:
+    """Return the coefficients `[ridge, d, task]` as the engine finds them."""
+    factor = factorize(rows, float(jnp.finfo(rows.dtype).eps))
+    return jax.vmap(lambda ridge: solve(factor, targets, ridge))(ridges)
+
+
+def by_eigenvalues(rows: jax.Array, targets: jax.Array, ridges: jax.Array) -> jax.Array:
+    """Return the coefficients from one eigendecomposition of the Gram matrix."""
+    values, vectors = jnp.linalg.eigh(product(rows.T, rows))
+    projected = product(vectors.T, product(rows.T, targets))
+    return jax.vmap(lambda ridge: product(vectors, projected / (values + ridge)[:, None]))(ridges)
+
+
+def by_cholesky(rows: jax.Array, targets: jax.Array, ridges: jax.Array) -> jax.Array:
+    """Return the coefficients from a Cholesky factor per ridge."""
+    gram, right = product(rows.T, rows), product(rows.T, targets)
+    shifted = lambda ridge: gram + ridge * jnp.eye(len(gram), dtype=gram.dtype)  # noqa: E731
+    return jax.vmap(lambda ridge: jax.scipy.linalg.solve(shifted(ridge), right, assume_a="pos"))(ridges)
+
+
+WAYS = {"singular values": by_singular_values, "eigenvalues": by_eigenvalues, "Cholesky": by_cholesky}
+
+
+def factorizations(d: int, ridges: tuple[int, ...], repeats: int) -> dict[str, Any]:
+    """Return the record of the three ways for d features and 100 tasks."""
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.normal(size=(group_size(), d, d)))[0] for _ in range(2))
+    rows = left * np.geomspace(1, 1 / CONDITION, d) @ right
+    targets = rng.normal(size=(group_size(), d, 100))
+    works, errors = {}, {}
+    for way, function in WAYS.items():
+        program = jax.jit(jax.vmap(function, in_axes=(0, 0, None)), compiler_options=compiler_options())
+        for count in ridges:
+            values = jnp.asarray(np.geomspace(SMALLEST_RIDGE, 1e-2, count))
+            arguments = (jnp.asarray(rows), jnp.asarray(targets), values)
+            works[count, way] = Work(lambda f=program, a=arguments: f(*a), group_size())
+        ours = rows[0] @ np.asarray(program(*arguments))[0, 0]
+        augmented = np.concatenate([rows[0], SMALLEST_RIDGE**0.5 * np.eye(d)])
+        exact = np.linalg.lstsq(augmented, np.concatenate([targets[0], 0 * targets[0]]))[0]
+        error = np.abs(ours - rows[0] @ exact).max() / np.abs(rows[0] @ exact).max()
+        errors[way] = float(error) if np.isfinite(error) else None
+    times = by_way(works, repeats)
+    return {
+        "features": d,
+        "ridges": list(ridges),
+        "least_milliseconds_per_sample": times,
+        "largest_error": errors,
+    }
+
+
 def main() -> None:
     """Time both ways for all sizes and write the record."""
     options = recording.options(__doc__)
@@ -101,6 +161,8 @@ def main() -> None:
         ratios, features, tasks = (1, 4), FEATURES[:1], (1,)
     with one_linear_algebra_thread():  # as in a sweep
         records = [compressions(d, ratios, 1 if options.fast else 20) for d in features]
+        counts = RIDGES[:1] if options.fast else RIDGES
+        by_factor = [factorizations(d, counts, 1 if options.fast else 20) for d in (16, 64, 256)]
         by_route = [routes(width, tasks, 1 if options.fast else 10) for width in (16, 64)]
     report = {
         "benchmark": "crossover",
@@ -108,6 +170,7 @@ def main() -> None:
         "dtype": str(jnp.zeros(()).dtype),
         "records": records,
         "routes": by_route,
+        "factorizations": by_factor,
     }
     recording.write(report, options.out)
 

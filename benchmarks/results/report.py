@@ -141,7 +141,7 @@ def cheap_axes(report: dict[str, Any]) -> str:
 
 
 def crossover(report: dict[str, Any]) -> str:
-    """Return the tables of moments against rows, and of moments against labels."""
+    """Return the tables of moments against rows, of moments against labels, and of factorizations."""
     rows = []
     for r in report["records"]:
         times = r["least_milliseconds_per_sample"]
@@ -152,10 +152,16 @@ def crossover(report: dict[str, Any]) -> str:
         times = r["least_milliseconds_per_pair"]
         for tasks, by_moments, by_labels in zip(r["tasks"], times["moments"], times["labels"], strict=True):
             by_route.append([r["width"], tasks, f"{tasks / (3 * r['width']):.2f}", by_moments, by_labels])
+    by_factor = []
+    for r in report["factorizations"]:
+        for way, times in r["least_milliseconds_per_sample"].items():
+            by_factor.append([r["features"], way, *times, r["largest_error"][way]])
+    ridges = [f"{count} ridges, ms" for count in report["factorizations"][0]["ridges"]]
     return "\n\n".join(
         [
             table(["features", "n", "n / features", "moments, ms", "rows, ms"], rows),
             table(["width", "tasks", "tasks / units", "moments, ms", "labels, ms"], by_route),
+            table(["features", "by", *ridges, "largest error"], by_factor),
         ]
     )
 
