@@ -34,12 +34,12 @@ AXES = {"weak_pretrain_noise": [0.0, 1.0]}
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
-    """Record the label noise and the number of pairs of every batch that is trained."""
+    """Record the label noise and the stream of every pair whose network is trained."""
     calls: list[tuple[float, int]] = []
     original = preparation.prepare_pairs
 
     def recorded(run, seed, indices):
-        calls.append((float(run.label_noise), run.stream))
+        calls.extend([(float(run.label_noise), run.stream)] * len(indices))
         return original(run, seed, indices)
 
     monkeypatch.setattr(preparation, "prepare_pairs", recorded)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
-from w2sjax.draws import fold_in, shuffled
+from w2sjax.draws import fold_in
+from w2sjax.shuffles import shuffled
 from w2sjax.engine.design import HeadTraining, design_of, numbers_of
 from w2sjax.engine.randomness import pair_key
 from w2sjax.heads.classes import HeadClass

@@ -6,16 +6,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import w2sjax as w2s
-from w2sjax.draws import shuffled
+from w2sjax.shuffles import shuffled, sort_columns
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import Flag
 from w2sjax.heads.experiment import run_experiment
-from w2sjax.sweeps.batch import TRAINED_TOGETHER, prepare_pairs
+from w2sjax.sweeps.batch import prepare_pairs
 from w2sjax.worlds import PretrainedMLP
-from w2sjax.worlds.layers import columns_by_sums, train_by_sums, trainable_rows
-from w2sjax.worlds.mlp import ACTIVATIONS, Perceptron, draw_parameters, layers_of, parameter_shapes, unpack
+from w2sjax.worlds.layers import columns_by_sums, fixed_sum, train_by_sums, trainable_rows
+from w2sjax.worlds.mlp import Perceptron, draw_parameters, layers_of, parameter_shapes, unpack
+from w2sjax.worlds.training import Training
 
 WORLD = PretrainedMLP(
     input_dim=3,
@@ -104,9 +107,9 @@ def test_sums_of_products_are_the_perceptron_and_its_gradient(key: jax.Array, ac
         return network.apply(parameters, rows.T).T
 
     def sums(parameters, rows):
-        return trainable_rows(layers_of(network, parameters), rows, ACTIVATIONS[activation])
+        return trainable_rows(layers_of(network, parameters), rows, activation)
 
-    columns = columns_by_sums(layers_of(network, parameters), rows.T, ACTIVATIONS[activation])
+    columns = columns_by_sums(layers_of(network, parameters), rows.T, activation)
     np.testing.assert_allclose(columns.T, plain(parameters, rows), rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(sums(parameters, rows), plain(parameters, rows), rtol=1e-13, atol=1e-15)
     mine, other = (
@@ -116,14 +119,35 @@ def test_sums_of_products_are_the_perceptron_and_its_gradient(key: jax.Array, ac
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), mine, other)
 
 
-def test_a_network_does_not_depend_on_how_many_are_trained_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    training = WORLD.preparations()["strong"]
+@pytest.mark.parametrize("name", ["weak", "strong"])
+def test_a_network_does_not_depend_on_how_many_are_trained_together(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = WORLD.preparations()[name]
     assert train_by_sums(WORLD.batch_size, WORLD.input_dim, WORLD.width)
     runs = []
-    for together in (1, 3):
-        monkeypatch.setitem(TRAINED_TOGETHER, "cpu", together)
-        runs.append(prepare_pairs(training, jax.random.key(0), np.arange(together)).parameters[0])
-    np.testing.assert_array_equal(*runs)
+    for together in (1, 2, 3):
+        monkeypatch.setattr(Training, "together", together)
+        pairs = np.arange(together * jax.local_device_count())
+        runs.append(jax.tree.map(lambda a: a[0], prepare_pairs(training, jax.random.key(0), pairs)))
+    for other in runs[1:]:
+        jax.tree.map(np.testing.assert_array_equal, runs[0], other)
+
+
+@pytest.mark.parametrize("epochs", [1, 19, 20, 21])
+def test_orders_are_drawn_in_blocks_that_do_not_show(key: jax.Array, epochs: int) -> None:
+    training = dataclasses.replace(WORLD.preparations()["weak"], epochs=epochs, learning_rate=0.01)
+    run = training(key)
+    expected, curve = numpy_adamw(training, key)  # 2 passes per epoch: 2, 38, 40 and 42 beside a block of 40
+    np.testing.assert_allclose(run.parameters, expected, rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(np.asarray(run.curve)[-1], curve[-1], rtol=1e-4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 70), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_the_sorting_network_sorts(n: int, count: int, seed: int) -> None:
+    columns = np.random.default_rng(seed).integers(0, 2**32, (n, count), dtype=np.uint32) >> np.uint32(seed % 32)
+    np.testing.assert_array_equal(sort_columns(jnp.asarray(columns)), np.sort(columns, axis=0))
 
 
 def test_data_are_a_prefix_and_come_from_the_target(key: jax.Array) -> None:
@@ -150,6 +174,24 @@ def test_an_order_is_a_permutation(key: jax.Array) -> None:
     assert ((orders >= 0) & (orders < 11)).all()
     # Every sample is as often first as any other: 400 / 11 with a standard error of 5.7.
     assert np.abs(np.bincount(orders[:, 0], minlength=11) - 400 / 11).max() < 4 * 5.7
+
+
+@pytest.mark.parametrize("n", [1, 2, 13, 5000])
+def test_an_order_does_not_depend_on_how_many_are_drawn(key: jax.Array, n: int) -> None:
+    keys = jax.random.split(key, (2, 3))
+    orders = jax.vmap(jax.vmap(lambda key: shuffled(key, n, n + 3)))(keys)
+    for i, j in np.ndindex(2, 3):
+        random = np.asarray(jax.random.bits(keys[i, j], (n,), jnp.uint32))
+        last_bits = max(1, (n - 1).bit_length())
+        expected = np.argsort(random >> last_bits, kind="stable")
+        np.testing.assert_array_equal(orders[i, j], np.pad(expected, (0, 3)))
+        np.testing.assert_array_equal(shuffled(keys[i, j], n, n + 3), orders[i, j])
+
+
+@pytest.mark.parametrize("terms", [1, 2, 7, 16, 63])
+def test_a_fixed_sum_is_a_sum(key: jax.Array, terms: int) -> None:
+    values = jax.random.normal(key, (3, terms))
+    np.testing.assert_allclose(fixed_sum(values), np.sum(np.asarray(values), axis=1), rtol=1e-14, atol=1e-14)
 
 
 def test_a_pair_trains_by_itself_or_takes_what_was_trained(key: jax.Array) -> None:

@@ -28,7 +28,7 @@ def uniform(key: jax.Array, shape: tuple[int, ...], bound: float | jax.Array) ->
 
     Leading rows do not depend on how many are drawn: element i of the flattened array is a function of (key, i).
     """
-    unit = 2 * _unit_interval(_bits(key, math.prod(shape))).reshape(shape) - 1
+    unit = 2 * _unit_interval(random_bits(key, math.prod(shape))).reshape(shape) - 1
     return unit.astype(default_dtype()) * jnp.asarray(bound, default_dtype())
 
 
@@ -38,7 +38,7 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
     Element i of the flattened array is a function of (key, i), equal to `jax.random.normal` in float32.
     """
-    single = normal_of_bits(_bits(key, math.prod(shape))).reshape(shape)
+    single = normal_of_bits(random_bits(key, math.prod(shape))).reshape(shape)
     if default_dtype() == jnp.float32:
         return single
     # Fused with the cast, the generator would run in vectors of half as many numbers.
@@ -63,20 +63,8 @@ def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray) -> jax.Array:
     return jax.random.wrap_key_data(jnp.stack([first, second], axis=-1), impl="threefry2x32")
 
 
-def shuffled(key: jax.Array, n: int, length: int) -> jax.Array:
-    """Return a random order of 0 ... n - 1, padded with zeros to `[length]`, int32.
-
-    One array is sorted, of random numbers whose last bits are the index: a few times faster on a CPU than sorting
-    pairs. Two rows whose random bits are equal keep their order, with a probability below n / 2^31.
-    """
-    last_bits = np.uint32(2 ** max(1, (n - 1).bit_length()) - 1)
-    random = jax.random.bits(key, (n,), jnp.uint32) & ~last_bits
-    order = jnp.sort(random | jnp.arange(n, dtype=jnp.uint32)) & last_bits
-    return jnp.pad(order.astype(jnp.int32), (0, length - n))
-
-
-def _bits(key: jax.Array, size: int) -> jax.Array:
-    """Return random bits, uint32 `[size]`."""
+def random_bits(key: jax.Array, size: int) -> jax.Array:
+    """Return random bits, uint32 `[size]`, equal to `jax.random.bits`: number i is a function of (key, i)."""
     if not is_threefry(key):
         return jax.random.bits(key, (size,), jnp.uint32)
     # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's

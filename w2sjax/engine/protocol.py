@@ -7,7 +7,7 @@ from collections.abc import Collection
 import jax
 
 from w2sjax.validation import check_choice, check_integer, check_number
-from w2sjax.worlds.mlp import ACTIVATIONS
+from w2sjax.worlds.layers import ACTIVATIONS
 
 SIZES = ("n_weak", "n_strong", "n_eval")
 RIDGES = ("ridge", "ridge_weak", "ridge_strong")

@@ -8,7 +8,7 @@ import numpy as np
 
 from w2sjax.draws import default_dtype, uniform
 from w2sjax.engine.products import product
-from w2sjax.worlds.mlp import ACTIVATIONS
+from w2sjax.worlds.layers import ACTIVATIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class HeadClass:
     Attributes:
         features: number of features, >= 1.
         width: hidden units, >= 0.
-        activation: a key of `w2sjax.worlds.mlp.ACTIVATIONS`.
+        activation: a key of `w2sjax.worlds.layers.ACTIVATIONS`.
         copies: heads that are combined, >= 1.
     """
 

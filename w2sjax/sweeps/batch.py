@@ -69,13 +69,16 @@ def group_program() -> Any:
     return jax.jit(run_group, static_argnames=("design", "mesh"), compiler_options=compiler_options())
 
 
-TRAINED_TOGETHER = {"cpu": 1}
-"""Pairs that one device trains in one batch, by kind of device; part of the rounding, and so of every result."""
+ACCELERATOR_TRAINING_GROUP = 256
+"""Pairs whose preparations an accelerator runs together; part of the rounding there, and so of every result."""
 
 
-def training_group() -> int:
-    """Return how many pairs each device trains together."""
-    return TRAINED_TOGETHER.get(jax.default_backend(), 256)
+def training_group(preparation: Any) -> int:
+    """Return for how many pairs each device runs a preparation together: on a CPU what it asks for, else one."""
+    if jax.default_backend() == "cpu":
+        together: int = getattr(preparation, "together", 1)
+        return together
+    return ACCELERATOR_TRAINING_GROUP
 
 
 def prepare_pairs(preparation: Any, seed: jax.Array, indices: np.ndarray) -> Any:
@@ -83,15 +86,19 @@ def prepare_pairs(preparation: Any, seed: jax.Array, indices: np.ndarray) -> Any
 
     Every device runs the program of a single device on its own group, padded: the same rounding, and so the same
     networks, whatever the number of devices. (A program partitioned over host devices by `shard_map` took 110
-    microseconds for a training step that takes 23 alone; two programs side by side take 28.)
+    microseconds for a training step that takes 23 alone; two programs side by side take 28.) On CPUs a group may be
+    smaller, so that all of them have work: a preparation that asks for more than one pair must not depend on how many
+    there are.
 
     Returns:
         What the preparation returns, as NumPy arrays `[pair, ...]`.
     """
-    group = training_group()
+    group, devices = training_group(preparation), jax.local_devices()
+    if jax.default_backend() == "cpu":
+        group = min(group, -(-len(indices) // len(devices)))
     groups = [indices[start : start + group] for start in range(0, len(indices), group)]
     started = []
-    for device, mine in zip(jax.local_devices(), groups, strict=False):
+    for device, mine in zip(devices, groups, strict=False):
         padded = np.concatenate([mine, np.repeat(mine[-1:], group - len(mine))]).astype(np.uint32)
         started.append(_preparation_program()(*jax.device_put((preparation, seed, padded), device)))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(indices)], *jax.device_get(started))

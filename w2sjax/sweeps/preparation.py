@@ -67,7 +67,7 @@ class Preparations:
         kept = self._kept[place]
         missing = [int(pair) for pair in pairs if int(pair) not in kept]
         while missing:
-            group = training_group() * jax.local_device_count()
+            group = training_group(preparation) * jax.local_device_count()
             later = (p for p in self._wanted[index] if p not in kept and p not in missing)
             batch = list(itertools.islice(itertools.chain(missing, later), group))
             self._run(place, name, preparation, cell, np.array(batch, np.int64))

@@ -17,7 +17,21 @@ import jax.numpy as jnp
 Layer = tuple[jax.Array, jax.Array]
 """Weights `[out, in]` and biases `[out]`."""
 
-Activation = Callable[[jax.Array], jax.Array]
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+    "gelu": jax.nn.gelu,
+    "identity": lambda values: values,
+}
+
+PULLBACKS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "relu": lambda gradient, values: jnp.where(values > 0, gradient, 0),
+    "tanh": lambda gradient, values: gradient * (1 - values * values),
+    "sigmoid": lambda gradient, values: gradient * values * (1 - values),
+    "identity": lambda gradient, values: gradient,
+}
+"""Gradients before an activation from those after it and its values, where its values tell its slope."""
 
 LONGEST_SUM = 64
 """Terms of a sum that are still written out; compilation time grows with them."""
@@ -46,65 +60,89 @@ def apply_by_sums(input_dim: int, width: int, depth: int) -> bool:
     return jax.default_backend() == "cpu" and 12 <= width <= 24 and depth >= 3 and input_dim <= 32
 
 
-def trainable_rows(layers: Sequence[Layer], rows: jax.Array, activation: Activation) -> jax.Array:
+def trainable_rows(layers: Sequence[Layer], rows: jax.Array, activation: str) -> jax.Array:
     """Apply a perceptron by sums, forwards and backwards: samples `[sample, input_dim]` become `[sample, width]`."""
     for weight, bias in layers:
-        rows = jax.lax.optimization_barrier(activation(_trainable(weight, bias, rows)))
+        if activation in PULLBACKS:
+            rows = _trainable(activation, weight, bias, rows)
+        else:
+            rows = jax.lax.optimization_barrier(
+                ACTIVATIONS[activation](_trainable("identity", weight, bias, rows))
+            )
     return rows
 
 
 @functools.partial(jax.jit, static_argnames="activation")  # traced once, not wherever it is called
-def columns_by_sums(layers: Sequence[Layer], columns: jax.Array, activation: Activation) -> jax.Array:
+def columns_by_sums(layers: Sequence[Layer], columns: jax.Array, activation: str) -> jax.Array:
     """Apply a perceptron by sums: samples as columns `[input_dim, sample]` become `[width, sample]`.
 
     The last layer is a matrix product, which takes rows and gives columns at once.
     """
     rows = jax.lax.optimization_barrier(columns).T
     for weight, bias in layers[:-1]:
-        rows = jax.lax.optimization_barrier(activation(_affine(weight, bias, rows)))
+        rows = jax.lax.optimization_barrier(ACTIVATIONS[activation](_affine(weight, bias, rows, sums=1)))
     weight, bias = layers[-1]
     product = jnp.matmul(weight, rows.T, precision=jax.lax.Precision.HIGHEST)
-    return activation(product + bias[:, None])
+    return ACTIVATIONS[activation](product + bias[:, None])
 
 
-@jax.custom_vjp
-def _trainable(weight: jax.Array, bias: jax.Array, rows: jax.Array) -> jax.Array:
-    return jax.lax.optimization_barrier(_affine(weight, bias, rows))
+def fixed_sum(values: jax.Array) -> jax.Array:
+    """Sum over the last axis by halves, in an order that no compiler changes.
+
+    XLA's own sums are reordered for vectors, in a way that depends on options of the compiler and on the batch.
+    """
+    while (terms := values.shape[-1]) > 1:
+        half = terms // 2
+        folded = jax.lax.optimization_barrier(values[..., :half] + values[..., half : 2 * half])
+        values = folded if terms % 2 == 0 else jnp.concatenate([folded, values[..., -1:]], axis=-1)
+    return values[..., 0]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _trainable(activation: str, weight: jax.Array, bias: jax.Array, rows: jax.Array) -> jax.Array:
+    # One pass: a barrier before the activation would write and read the layer once more.
+    return jax.lax.optimization_barrier(ACTIVATIONS[activation](_affine(weight, bias, rows, sums=2)))
 
 
 def _forward(
-    weight: jax.Array, bias: jax.Array, rows: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _trainable(weight, bias, rows), (weight, rows)
+    activation: str, weight: jax.Array, bias: jax.Array, rows: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+    values = _trainable(activation, weight, bias, rows)
+    return values, (weight, rows, values)
 
 
 def _backward(
-    saved: tuple[jax.Array, jax.Array], gradient: jax.Array
+    activation: str, saved: tuple[jax.Array, jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    weight, rows = saved
-    gradient = jax.lax.optimization_barrier(gradient)
-    of_weight, of_bias = gradient[0, :, None] * rows[0, None, :], gradient[0]
-    for row in range(1, rows.shape[0]):
-        of_weight = of_weight + gradient[row, :, None] * rows[row, None, :]
-        of_bias = of_bias + gradient[row]
-    return jax.lax.optimization_barrier((of_weight, of_bias, _product(gradient, weight)))
+    weight, rows, values = saved
+    gradient = jax.lax.optimization_barrier(PULLBACKS[activation](gradient, values))
+    samples = range(rows.shape[0])
+    of_weight = _sum([gradient[sample, :, None] * rows[sample, None, :] for sample in samples], sums=4)
+    of_bias = _sum([gradient[sample] for sample in samples], sums=4)
+    return jax.lax.optimization_barrier((of_weight, of_bias, _product(gradient, weight, sums=2)))
 
 
 _trainable.defvjp(_forward, _backward)
 
 
-@jax.jit
-def _affine(weight: jax.Array, bias: jax.Array, rows: jax.Array) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="sums")
+def _affine(weight: jax.Array, bias: jax.Array, rows: jax.Array, sums: int) -> jax.Array:
     # A transpose would be a change of layout only, read with strides.
     columns = [column.reshape(1, -1) for column in jnp.split(weight, weight.shape[1], axis=1)]
-    return _product(rows, jax.lax.optimization_barrier(jnp.concatenate(columns))) + bias[None, :]
+    product = _product(rows, jax.lax.optimization_barrier(jnp.concatenate(columns)), sums)
+    return product + bias[None, :]
 
 
-def _product(rows: jax.Array, matrix: jax.Array) -> jax.Array:
+def _product(rows: jax.Array, matrix: jax.Array, sums: int) -> jax.Array:
     """Return rows @ matrix, the sum over k of column k of `rows` times row k of `matrix`."""
     terms = len(matrix)
-    first, *rest = zip(jnp.split(rows, terms, axis=1), jnp.split(matrix, terms), strict=True)
-    total = first[0] * first[1]
-    for column, row in rest:
-        total = total + column * row
-    return total
+    pairs = zip(jnp.split(rows, terms, axis=1), jnp.split(matrix, terms), strict=True)
+    return _sum([column * row for column, row in pairs], sums)
+
+
+def _sum(terms: list[jax.Array], sums: int) -> jax.Array:
+    """Add terms in a fixed order, every so many into one of so many sums: an addition need not wait for the last."""
+    totals = terms[:sums]
+    for i, term in enumerate(terms[sums:]):
+        totals[i % sums] = totals[i % sums] + term
+    return functools.reduce(jnp.add, totals)

@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -20,15 +19,7 @@ from w2sjax.draws import default_dtype, fold_in, is_threefry, normal, uniform
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
 from w2sjax.worlds.fused import BlockMoments, block_moments
-from w2sjax.worlds.layers import Layer, apply_by_sums, columns_by_sums
-
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "relu": nn.relu,
-    "tanh": jnp.tanh,
-    "sigmoid": nn.sigmoid,
-    "gelu": nn.gelu,
-    "identity": lambda h: h,
-}
+from w2sjax.worlds.layers import ACTIVATIONS, Layer, apply_by_sums, columns_by_sums
 
 INPUTS = ("gaussian", "uniform", "student_t")
 
@@ -135,7 +126,7 @@ def layers_of(module: Perceptron, parameters: Any) -> list[Layer]:
 def features_of(module: Perceptron, parameters: Any, inputs: jax.Array) -> jax.Array:
     """Return the features of many inputs, `[input_dim, n]`, as columns `[width, n]`: `module.apply`, in less time."""
     if apply_by_sums(inputs.shape[0], module.width, module.depth):
-        return columns_by_sums(layers_of(module, parameters), inputs, ACTIVATIONS[module.activation])
+        return columns_by_sums(layers_of(module, parameters), inputs, module.activation)
     features: Any = module.apply(parameters, inputs)
     return features
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from w2sjax.draws import default_dtype
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
+from w2sjax.worlds.layers import ACTIVATIONS
 from w2sjax.worlds.mlp import (
-    ACTIVATIONS,
     INPUTS,
     Perceptron,
     draw_inputs,
