@@ -4,8 +4,8 @@ Usage: python benchmarks/pretraining.py [--fast] [--out FILE.json]
 
 Both sides train a 2-layer and an 8-layer network of width 16 on 10 tasks of 2000 samples in shuffled batches of 32 by
 AdamW. 200 epochs (here) and a few hundred steps (torch) are timed and scaled to the 630,000 steps of a whole run;
-`steps_timed` says how many. They alternate within one run. The last record is of a pair, which trains both networks. Torch is not installed with this package: without it
-(`pip install torch`) only this package is timed.
+`steps_timed` says how many. They alternate within one run. The last record is of a pair, which trains both networks.
+Torch is not installed with this package: without it (`pip install torch`) only this package is timed.
 """
 
 import dataclasses

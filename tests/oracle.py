@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2sjax.engine.design import block_counts, design_of
-from w2sjax.engine.randomness import BLOCK, Role, block_keys
+from w2sjax.engine.design import design_keys, design_of
+from w2sjax.engine.randomness import BLOCK, Role
 
 
 def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:
 
 @functools.partial(jax.jit, static_argnums=2)
 def _draw(world: Any, key: jax.Array, design: Any) -> Any:
-    keys = block_keys(key, block_counts(design))
+    keys = design_keys(key, design)
     pair = world.draw(keys[Role.PAIR][0])
     roles = {
         "weak": Role.WEAK,

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import w2sjax as w2s
-from w2sjax.shuffles import shuffled, sort_columns
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import Flag
 from w2sjax.heads.experiment import run_experiment
+from w2sjax.shuffles import shuffled, sort_columns
 from w2sjax.sweeps.batch import prepare_pairs
 from w2sjax.worlds import PretrainedMLP
 from w2sjax.worlds.layers import columns_by_sums, fixed_sum, train_by_sums, trainable_rows
@@ -146,7 +146,9 @@ def test_orders_are_drawn_in_blocks_that_do_not_show(key: jax.Array, epochs: int
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 70), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_the_sorting_network_sorts(n: int, count: int, seed: int) -> None:
-    columns = np.random.default_rng(seed).integers(0, 2**32, (n, count), dtype=np.uint32) >> np.uint32(seed % 32)
+    columns = np.random.default_rng(seed).integers(0, 2**32, (n, count), dtype=np.uint32) >> np.uint32(
+        seed % 32
+    )
     np.testing.assert_array_equal(sort_columns(jnp.asarray(columns)), np.sort(columns, axis=0))
 
 

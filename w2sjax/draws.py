@@ -1,8 +1,6 @@
-"""Random draws: the numbers of `jax.random` under threefry, computed in one fused pass.
+"""Random draws: the numbers of `jax.random` under threefry, from random bits to their values in one pass.
 
-On CPU, `jax.random` runs the rounds of threefry as a loop over arrays in memory. Written out, the twenty rounds and the
-map to a normal variate fuse into one pass over registers: the same bits, in a little over half the time and with fewer
-kernels to compile. Keys of another generator than threefry go to `jax.random` itself.
+Keys of another generator go to `jax.random` itself, but for those of `w2sjax.threefry` and `w2sjax.sobol`.
 """
 
 import functools
@@ -13,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-_PARITY = np.uint32(0x1BD11BDA)
+from w2sjax.sobol import is_sobol, sobol_bits
+from w2sjax.threefry import THREEFRY_13, is_threefry, threefry, threefry_bits
 
 
 def default_dtype() -> Any:
@@ -28,7 +26,7 @@ def uniform(key: jax.Array, shape: tuple[int, ...], bound: float | jax.Array) ->
 
     Leading rows do not depend on how many are drawn: element i of the flattened array is a function of (key, i).
     """
-    unit = 2 * _unit_interval(random_bits(key, math.prod(shape))).reshape(shape) - 1
+    unit = 2 * _unit_interval(random_bits(key, shape)) - 1
     return unit.astype(default_dtype()) * jnp.asarray(bound, default_dtype())
 
 
@@ -38,7 +36,7 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
     Element i of the flattened array is a function of (key, i), equal to `jax.random.normal` in float32.
     """
-    single = normal_of_bits(random_bits(key, math.prod(shape))).reshape(shape)
+    single = normal_of_bits(random_bits(key, shape))
     if default_dtype() == jnp.float32:
         return single
     # Fused with the cast, the generator would run in vectors of half as many numbers.
@@ -59,48 +57,32 @@ def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray) -> jax.Array:
     if not is_threefry(key):
         return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
     data = jax.lax.optimization_barrier(jax.random.key_data(key))
-    first, second = _threefry(data[0], data[1], jnp.zeros_like(numbers), numbers)
+    first, second = threefry(data[0], data[1], jnp.zeros_like(numbers), numbers)
     return jax.random.wrap_key_data(jnp.stack([first, second], axis=-1), impl="threefry2x32")
 
 
-def random_bits(key: jax.Array, size: int) -> jax.Array:
-    """Return random bits, uint32 `[size]`, equal to `jax.random.bits`: number i is a function of (key, i)."""
-    if not is_threefry(key):
-        return jax.random.bits(key, (size,), jnp.uint32)
+def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Return random bits, uint32, equal to `jax.random.bits`: element i of the flattened array depends on (key, i).
+
+    A key of Sobol points gives `[dimension, n]` of them instead; see `w2sjax.sobol`.
+    """
+    if is_sobol(key):
+        if len(shape) != 2:
+            raise ValueError(
+                f"evaluation_points='sobol' needs inputs drawn as [input_dim, n], not {shape}: leave it at 'random'."
+            )
+        return sobol_bits(key, *shape)
+    rounds = 20 if is_threefry(key) else 13 if jax.random.key_impl(key) == THREEFRY_13 else 0
+    if not rounds:
+        return jax.random.bits(key, shape, jnp.uint32)
     # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's
     # vectorizer takes time exponential in the number of rounds.
     data = jax.lax.optimization_barrier(jax.random.key_data(key))
-    return threefry_bits(data[0], data[1], jax.lax.iota(jnp.uint32, size))
-
-
-def threefry_bits(key_first: jax.Array, key_second: jax.Array, counter: jax.Array) -> jax.Array:
-    """Return the bits that `jax.random.bits` draws at the given counters, uint32, under the two words of a key."""
-    first, second = _threefry(key_first, key_second, jnp.zeros_like(counter), counter)
-    return first ^ second
+    counters = jax.lax.iota(jnp.uint32, math.prod(shape))
+    return threefry_bits(data[0], data[1], counters, rounds).reshape(shape)
 
 
 def _unit_interval(bits: jax.Array) -> jax.Array:
     """Uniform on [0, 1) in float32, from the upper 23 bits."""
     one_to_two = (bits >> np.uint32(9)) | np.uint32(0x3F800000)
     return jax.lax.bitcast_convert_type(one_to_two, jnp.float32) - np.float32(1)
-
-
-def is_threefry(key: jax.Array) -> bool:
-    """Say whether a key is of the generator that this module writes out."""
-    return str(jax.random.key_impl(key)) == "threefry2x32"
-
-
-def _threefry(
-    key_first: jax.Array, key_second: jax.Array, first: jax.Array, second: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Threefry-2x32 with 20 rounds (Salmon et al. 2011), of counters of any shape under the two words of a key."""
-    schedule = (key_first, key_second, key_first ^ key_second ^ _PARITY)
-    first, second = first + schedule[0], second + schedule[1]
-    for i in range(5):
-        for rotation in _ROTATIONS[i % 2]:
-            first = first + second
-            rotated = (second << np.uint32(rotation)) | (second >> np.uint32(32 - rotation))
-            second = first ^ rotated
-        first = first + schedule[(i + 1) % 3]
-        second = second + schedule[(i + 2) % 3] + np.uint32(i + 1)
-    return first, second

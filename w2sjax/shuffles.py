@@ -30,7 +30,7 @@ def _orders(n: int, length: int) -> Any:
     def orders(keys: jax.Array) -> jax.Array:
         last_bits = np.uint32(2 ** max(1, (n - 1).bit_length()) - 1)
         index = jnp.arange(n, dtype=jnp.uint32)[:, None]
-        random = (jax.vmap(random_bits, (0, None), 1)(keys, n) & ~last_bits) | index
+        random = (jax.vmap(lambda key: random_bits(key, (n,)), out_axes=1)(keys) & ~last_bits) | index
         by_network = jax.default_backend() == "cpu" and n <= LARGEST_NETWORK and keys.size > 1
         found = sort_columns(random) if by_network else jnp.sort(random, axis=0)
         found = (found & last_bits).astype(jnp.int32)

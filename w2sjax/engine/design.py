@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import BLOCK, Role
+from w2sjax.engine.randomness import BLOCK, Role, block_keys, with_generators
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Design:
         ridgeless: all ridges are 0.
         single_features: features in float32, everything else in the default precision.
         fused_features: whole blocks of rows go from their random bits to their moments in one kernel.
+        generator, evaluation_points: as in `Protocol`.
         training: for trained heads, else None.
         head_curves: whether outcomes have training curves of heads; those of heads that are not trained are NaN.
     """
@@ -51,6 +52,8 @@ class Design:
     single_features: bool = False
     fused_features: bool = False
     ridgeless: bool = False
+    generator: str = "threefry"
+    evaluation_points: str = "random"
     training: HeadTraining | None = None
     head_curves: bool = False
 
@@ -82,6 +85,8 @@ def design_of(protocol: Protocol) -> Design:
         ridgeless=all(_is_zero(ridge) for ridge in _ridges(protocol)),
         single_features=protocol.feature_precision == "float32" or protocol.feature_kernel == "pallas",
         fused_features=protocol.feature_kernel == "pallas",
+        generator=protocol.generator,
+        evaluation_points=protocol.evaluation_points,
         training=training_of(protocol),
         head_curves=protocol.head == "trained",
     )
@@ -120,7 +125,13 @@ def _is_zero(value: float | jax.Array) -> bool:
     return not isinstance(value, jax.core.Tracer) and float(value) == 0
 
 
-def block_counts(design: Design) -> dict[Role, int]:
+def design_keys(pair: jax.Array, design: Design) -> dict[Role, jax.Array]:
+    """Return the keys of all blocks that a design draws within a pair, `[block]` by role."""
+    keys = block_keys(pair, _block_counts(design))
+    return with_generators(keys, design.generator, design.evaluation_points)
+
+
+def _block_counts(design: Design) -> dict[Role, int]:
     """Return how many blocks each role of a design draws."""
     counts = {Role.PAIR: 1, Role.TASKS: 1, Role.PILOT: 1}
     if design.training is not None:

@@ -9,13 +9,13 @@ import numpy as np
 
 from w2sjax.draws import normal
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
-from w2sjax.engine.design import Design, Numbers, block_counts
+from w2sjax.engine.design import Design, Numbers, design_keys
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
 from w2sjax.engine.few_tasks import TASKS_PER_UNIT, Experiment, has_few_tasks, run_few_tasks
 from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
 from w2sjax.engine.moments import CompressedSample, SumBlock, Sums, compress_splits
 from w2sjax.engine.outcome import Flag, Outcome, with_misfit
-from w2sjax.engine.randomness import BLOCK, Role, block_keys
+from w2sjax.engine.randomness import BLOCK, Role
 from w2sjax.engine.ridge import RidgeFactor
 from w2sjax.engine.standard_errors import standard_errors
 
@@ -42,7 +42,7 @@ def run_grid(
         An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, ridge, task]` (status without the task axis).
     """
     strong_role = Role.WEAK if design.reuse_inputs else Role.STRONG
-    keys = block_keys(key, block_counts(design))
+    keys = design_keys(key, design)
     pair = draw_pair(world, keys[Role.PAIR][0], prepared)
     widths = feature_widths(pair)
     heads = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
@@ -90,7 +90,7 @@ def run_grid(
     fresh = (Role.EVAL, Role.MISFIT) if design.fresh_misfit else (Role.EVAL,)
     # Splits that draw alike share one loop: it is compiled once.
     (weak,) = compress(ORDER[:2], (Role.WEAK,), (design.n_weak,), Role.WEAK_NOISE)
-    if design.noisy:
+    if design.noisy or design.evaluation_points != "random":
         (strong,) = compress(ORDER, (strong_role,), (design.n_strong,), Role.STRONG_NOISE)
         evaluations = compress(ORDER, fresh, (design.n_eval,) * len(fresh), None)
     else:

@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 import jax
 
+from w2sjax.engine.randomness import EVALUATION_POINTS, GENERATORS
+from w2sjax.sobol import POINTS
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.layers import ACTIVATIONS
 
@@ -45,6 +47,8 @@ FIELDS_BY_HEAD = {
         "fresh_misfit",
         "feature_precision",
         "feature_kernel",
+        "generator",
+        "evaluation_points",
         "head",
         *_TRAINING_SHAPES,
     ],
@@ -79,6 +83,13 @@ class Protocol:
             for perceptrons on Gaussian inputs whose labels have no noise, with the precision that
             `feature_precision="float32"` has. Meant for GPUs, where layers then stay out of device memory, and not
             measured on one; on a CPU it is interpreted, and slow.
+        generator: "threefry", the numbers of `jax.random`, or "threefry13": Threefry-2x32 with 13 rounds instead of 20
+            for samples and their label noise, in less time (docs/performance.md). By Salmon et al. (2011) 13 are the
+            fewest that pass the tests of TestU01 (not verified against the paper). Other numbers, the same law.
+        evaluation_points: "random", or "sobol": errors and misfit are means over scrambled Sobol points, which differ
+            less from the expectation than those over independent inputs (docs/performance.md says by how much), for
+            worlds with Gaussian or uniform inputs. Training samples stay independent. Not with standard errors, which
+            suppose independent inputs; n_eval is at most 2^20, and best a power of 2.
         head: class of all three heads. "ridge": linear, solved in closed form. "ball": linear with a norm of the
             weights of at most `head_radius`, in feature units and the intercept free, in closed form: a convex class
             that is no subspace, so that gain may exceed misfit (arXiv 2405.15116, Theorem 1). "trained": trained by
@@ -114,6 +125,8 @@ class Protocol:
     fresh_misfit: bool = False
     feature_precision: str = "default"
     feature_kernel: str = "xla"
+    generator: str = "threefry"
+    evaluation_points: str = "random"
     head: str = "ridge"
     head_radius: float | jax.Array = 1.0
     head_width: int = 0
@@ -145,6 +158,8 @@ class Protocol:
         check_choice("head", self.head, HEADS)
         check_choice("feature_precision", self.feature_precision, FEATURE_PRECISIONS)
         check_choice("feature_kernel", self.feature_kernel, FEATURE_KERNELS)
+        check_choice("generator", self.generator, GENERATORS)
+        check_choice("evaluation_points", self.evaluation_points, EVALUATION_POINTS)
         check_choice("head_activation", self.head_activation, tuple(ACTIVATIONS))
         check_choice("head_schedule", self.head_schedule, SCHEDULES)
         for name in ("reuse_inputs", "standard_errors", "fresh_misfit", "head_standardize"):
@@ -160,12 +175,27 @@ class Protocol:
                 "fresh_misfit=True takes the misfit from a sample of its own, but standard_errors=True needs one "
                 "sample for all: choose one."
             )
+        if self.evaluation_points == "sobol" and self.standard_errors:
+            raise ValueError(
+                "standard_errors=True supposes independent inputs, but evaluation_points='sobol': choose one."
+            )
+        if self.evaluation_points == "sobol" and self.n_eval > POINTS:
+            raise ValueError(
+                f"n_eval={self.n_eval} is more than the {POINTS} points of evaluation_points='sobol': lower it."
+            )
         if self.head == "trained" and self.feature_precision != "default":
             raise ValueError("feature_precision='float32' is not for head='trained': leave it at 'default'.")
         noiseless = isinstance(self.label_noise, int | float) and self.label_noise == 0
         if self.feature_kernel == "pallas" and (self.head == "trained" or not noiseless):
             raise ValueError(
                 "feature_kernel='pallas' is for heads in closed form on labels without noise: leave it at 'xla'."
+            )
+        if self.feature_kernel == "pallas" and (self.generator, self.evaluation_points) != (
+            "threefry",
+            "random",
+        ):
+            raise ValueError(
+                "feature_kernel='pallas' draws independent inputs by generator='threefry': leave it at 'xla'."
             )
         for name in RIDGES if self.head == "trained" else ():
             value = getattr(self, name)

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import fold_in
+from w2sjax.sobol import POINTS, sobol_keys
+from w2sjax.threefry import THREEFRY_13, is_threefry
 
 BLOCK = 500
 """Rows per block. A constant: changing it changes every draw."""
@@ -33,6 +35,13 @@ class Role(enum.IntEnum):
     MISFIT = 8
     HEADS = 9
     SHUFFLES = 10
+
+
+GENERATORS = ("threefry", "threefry13")
+EVALUATION_POINTS = ("random", "sobol")
+
+_EVALUATIONS = (Role.EVAL, Role.MISFIT)
+_SAMPLES = (Role.WEAK, Role.STRONG, Role.WEAK_NOISE, Role.STRONG_NOISE, *_EVALUATIONS)
 
 
 def pair_key(seed: jax.Array, index: int | jax.Array) -> jax.Array:
@@ -58,3 +67,33 @@ def block_keys(pair: jax.Array, blocks: dict[Role, int]) -> dict[Role, jax.Array
     return {
         role: keys[stop - count : stop] for (role, count), stop in zip(blocks.items(), stops, strict=True)
     }
+
+
+def with_generators(
+    keys: dict[Role, jax.Array], generator: str, evaluation_points: str
+) -> dict[Role, jax.Array]:
+    """Have the samples drawn by another generator: keys of other roles stay as they are.
+
+    Args:
+        keys: threefry keys of blocks by role.
+        generator: a member of `GENERATORS`, for every sample and its label noise.
+        evaluation_points: a member of `EVALUATION_POINTS`, for samples that errors are measured on.
+    """
+    if generator == "threefry" and evaluation_points == "random":
+        return keys
+    if not is_threefry(next(iter(keys.values()))):
+        raise ValueError(
+            f"generator={generator!r} with evaluation_points={evaluation_points!r} needs a threefry key: pass "
+            "jax.random.key(seed, impl='threefry2x32'), or leave both fields at their defaults."
+        )
+    changed = dict(keys)
+    for role in _SAMPLES:
+        if role in keys and generator == "threefry13":
+            changed[role] = jax.random.wrap_key_data(jax.random.key_data(keys[role]), impl=THREEFRY_13)
+        if role in keys and role in _EVALUATIONS and evaluation_points == "sobol":
+            if (len(keys[role]) - 1) * BLOCK >= POINTS:
+                raise ValueError(
+                    f"n_eval is more than the {POINTS} points of evaluation_points='sobol': lower it."
+                )
+            changed[role] = sobol_keys(keys[role][0], len(keys[role]), BLOCK)
+    return changed

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.draws import normal
-from w2sjax.engine.design import Design, HeadTraining, Numbers, block_counts
+from w2sjax.engine.design import Design, HeadTraining, Numbers, design_keys
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
 from w2sjax.engine.outcome import Outcome, StandardErrors, Status, outcome_from_residuals, with_misfit
 from w2sjax.engine.pair import with_diagnostics
 from w2sjax.engine.products import product
-from w2sjax.engine.randomness import BLOCK, Role, block_keys
+from w2sjax.engine.randomness import BLOCK, Role
 from w2sjax.engine.standard_errors import per_sample
 from w2sjax.heads.classes import HeadClass
 from w2sjax.heads.training import train
@@ -63,7 +63,7 @@ def run_trained(
     Cost: epochs * ceil(n / batch) steps for each weak and each strong sample size. Memory: the features and labels of
     the largest split, twice, and four arrays of parameters.
     """
-    keys = block_keys(key, block_counts(design))
+    keys = design_keys(key, design)
     pair = draw_pair(world, keys[Role.PAIR][0], prepared)
     widths = feature_widths(pair)
     target = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
@@ -75,8 +75,10 @@ def run_trained(
     sizes = {Role.WEAK: design.n_weak, strong_role: design.n_strong, Role.EVAL: design.n_eval}
     if design.fresh_misfit:
         sizes[Role.MISFIT] = design.n_eval
-    sources = {role: keys[role] for role in sizes}
-    drawn = _rows(sources, lambda key: draw_columns(pair, key, BLOCK, ORDER).T)
+    drawn: dict[Role, jax.Array] = {}
+    for kind in dict.fromkeys(keys[role].dtype for role in sizes):
+        sources = {role: keys[role] for role in sizes if keys[role].dtype == kind}
+        drawn |= _rows(sources, lambda key: draw_columns(pair, key, BLOCK, ORDER).T)
     noise: dict[Role, jax.Array] = {}
     if design.noisy:
         sources = {role: keys[role] for role in (Role.WEAK_NOISE, Role.STRONG_NOISE)}

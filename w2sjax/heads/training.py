@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import fold_in
-from w2sjax.shuffles import shuffled
 from w2sjax.engine.design import HeadTraining
 from w2sjax.heads.classes import HeadClass
+from w2sjax.shuffles import shuffled
 from w2sjax.worlds.training import curve_epochs
 
 

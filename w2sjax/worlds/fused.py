@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import normal_of_bits, threefry_bits
+from w2sjax.draws import normal_of_bits
+from w2sjax.threefry import threefry_bits
 
 TILE = 128
 """Rows of a block that are in registers at once."""

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype, fold_in, is_threefry, normal, uniform
+from w2sjax.draws import default_dtype, fold_in, normal, uniform
+from w2sjax.threefry import is_threefry
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
 from w2sjax.worlds.fused import BlockMoments, block_moments

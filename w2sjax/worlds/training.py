@@ -170,7 +170,7 @@ class Training:
             return jax.lax.scan(one_pass, state, (numbers, orders))
 
         (flat, _), losses = jax.lax.scan(
-            block, (start, optimizer.init(start)), np.arange(0, passes, together, dtype=np.uint32)
+            block, (start, optimizer.init(start)), jnp.arange(0, passes, together, dtype=jnp.uint32)
         )
         losses = total(losses.reshape(-1)[:passes].reshape(self.epochs, self.tasks)) / self.tasks
         features: Any = self.network.apply(unpack(shapes, flat), inputs[0].T)
