@@ -41,22 +41,6 @@ def test_one_device_per_core_unless_the_user_says_otherwise(variables: dict[str,
     assert run(COUNT, variables) == [str(devices)] * 2
 
 
-FLAGS = """
-import w2sjax as w2s
-w2s.use_all_cores()
-import os
-import jax.numpy as jnp
-jnp.ones(3) + 1  # XLA takes the options
-print(os.environ["XLA_FLAGS"])
-"""
-
-
-def test_loops_stay_rolled_unless_the_user_sets_such_options() -> None:
-    assert run(FLAGS, {}) == ["--xla_backend_extra_options=xla_cpu_disable_loop_unrolling=true"]
-    mine = "--xla_backend_extra_options=xla_cpu_disable_slp_vectorizer=true"
-    assert run(FLAGS, {"XLA_FLAGS": mine}) == [mine]
-
-
 THREADS = """
 import threadpoolctl
 from w2sjax.cores import one_linear_algebra_thread
