@@ -213,6 +213,25 @@ def test_another_dtype_or_version_is_refused(
         stored(path)
 
 
+def test_a_store_from_before_a_field_was_there_goes_on_at_its_default(
+    tmp_path: Path, memory: xr.Dataset, computed: list[str]
+) -> None:
+    path = tmp_path / "a.zarr"
+    stored(path)
+    description = path / "zarr.json"
+    text = description.read_text()
+    older = text.replace('\\"generator\\": \\"threefry\\", ', "")
+    assert older != text
+    description.write_text(older)
+    computed.clear()
+    again = stored(path)
+    assert not computed
+    np.testing.assert_array_equal(again.gain, memory.gain)
+    with pytest.raises(StoreError, match='protocol.generator="threefry" but this sweep has'):
+        protocol = dataclasses.replace(PROTOCOL, generator="threefry13")
+        w2s.sweep(WORLD, protocol, **(SETTINGS | {"store": path}))
+
+
 def test_full_disk_keeps_what_is_written(
     memory: xr.Dataset, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

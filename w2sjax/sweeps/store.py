@@ -14,6 +14,7 @@ from typing import Any
 
 import xarray as xr
 
+from w2sjax.engine.protocol import Protocol
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.compare import first_difference
 from w2sjax.sweeps.errors import StoreError
@@ -33,6 +34,8 @@ def check_same(description: Description, grid: Grid, seed: int, pairs: int) -> N
     mine = labels.attributes(grid, seed, pairs)
     expected = json.loads(mine["configuration"]) | {name: mine[name] for name in VERSIONS}
     stored = description.configuration | {name: description.attributes.get(name) for name in VERSIONS}
+    # Fields that the protocol did not have when the store was begun: their defaults are what it did then.
+    stored["protocol"] = labels.plain_fields(Protocol()) | stored["protocol"]
     difference = first_difference(stored, expected)
     if difference is not None:
         name, old, new = difference

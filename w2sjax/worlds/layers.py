@@ -5,7 +5,8 @@ samples, in float64 for any number. Written as a sum of 16 outer products, with 
 multiply-add of it per vector of units, at 43 to 80 GFLOP/s in float32 and 38 in float64. Barriers keep XLA from
 computing a layer, or random inputs, anew in every term of the next.
 
-Every element is a sum in order, so that rounding does not depend on how many networks are batched under `jax.vmap`.
+Every element is a sum in a fixed order, so that rounding does not depend on how many networks are batched under
+`jax.vmap`.
 """
 
 import functools
@@ -36,15 +37,16 @@ PULLBACKS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 LONGEST_SUM = 64
 """Terms of a sum that are still written out; compilation time grows with them."""
 
-LARGEST_TRAINED = 64 * 16 * 16
+LARGEST_TRAINED = 32 * 32 * 32
 """Multiplications of a layer per batch up to which networks train faster by sums."""
 
 
 def train_by_sums(samples: int, input_dim: int, width: int) -> bool:
     """Say whether networks of this size train faster by sums than by matrix products on this kind of device.
 
-    Measured on a CPU (8 layers, microseconds per step by sums and by products, samples x width): 32 x 16: 11.8 and
-    23.4; 64 x 16: 26 and 34; 128 x 16: 55 and 57; 32 x 32: 42 and 42; 64 x 32: 83 and 62.
+    Measured on a CPU (8 layers, microseconds per step by sums and by products, samples x width): 32 x 16: 5.9 and 20.8;
+    64 x 16: 11 and 25; 32 x 32: 24 and 39; 64 x 32: 43 and 54; 64 x 64: 207 and 145. Sums take 3 to 5 s longer to
+    compile, which 64 x 32 gains back in half a million steps.
     """
     short = max(samples, input_dim, width) <= LONGEST_SUM
     return jax.default_backend() == "cpu" and short and samples * width * width <= LARGEST_TRAINED
