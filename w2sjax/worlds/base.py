@@ -40,7 +40,8 @@ class World(Protocol):
 
     A world whose pairs need heavy work, such as training, may have `preparations() -> {name: function of a key}`, each
     a frozen dataclass and a pytree, and take their results as `draw(key, prepared)`. A sweep then runs them in
-    batches, once for all grid cells that share them; without `prepared`, `draw` does the work.
+    batches, once for all grid cells that share them; without `prepared`, `draw` does the work. On a CPU a batch is one
+    pair per core, or as many as a preparation says by an attribute `together`.
     """
 
     def draw(self, key: jax.Array) -> Any:

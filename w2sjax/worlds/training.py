@@ -123,7 +123,7 @@ class Training:
         rows, targets = inputs.reshape(-1, self.input_dim), labels.reshape(-1)
         total = fixed_sum if self._by_sums() else functools.partial(jnp.sum, axis=-1)
         passes = self.epochs * self.tasks
-        together = min(PASSES_TOGETHER, passes)
+        in_block = min(PASSES_TOGETHER, passes)
 
         def loss(parameters: Any, batch: Any, head: Any) -> jax.Array:
             x, y, kept, count = batch
@@ -166,13 +166,13 @@ class Training:
         def block(state: Any, first: jax.Array) -> Any:
             # In order already: without an XLA sort these loops become one function, which takes twice as long to
             # compile and a tenth longer to run.
-            numbers = jnp.sort(first + jnp.arange(together, dtype=jnp.uint32))
+            numbers = jnp.sort(first + jnp.arange(in_block, dtype=jnp.uint32))
             keys = fold_in(shuffle_key, numbers)
             orders = jax.vmap(lambda key: shuffled(key, self.samples, sizes.size * self.batch_size))(keys)
             return jax.lax.scan(one_pass, state, (numbers, orders))
 
         (flat, _), losses = jax.lax.scan(
-            block, (start, optimizer.init(start)), jnp.arange(0, passes, together, dtype=jnp.uint32)
+            block, (start, optimizer.init(start)), jnp.arange(0, passes, in_block, dtype=jnp.uint32)
         )
         losses = total(losses.reshape(-1)[:passes].reshape(self.epochs, self.tasks)) / self.tasks
         features: Any = self.network.apply(unpack(shapes, flat), inputs[0].T)
@@ -222,8 +222,8 @@ class Training:
     def together(self) -> int:
         """Networks that a core trains fastest in one step; their rounding does not depend on it.
 
-        Measured on a CPU, microseconds per step and network for 1 and 2 in a step: 1.15 and 0.91 for 2 layers, 2.0 and
-        1.46 for 3, 2.9 and 2.0 for 4, but 2.4 and 2.7 for 5, and 4.0 and 4.4 for 8. More than 2 gain nothing.
+        Measured on a CPU, microseconds per step and network for 1 and 2 in a step: 1.3 and 1.1 for 2 layers, 2.2 and 1.7
+        for 3, 3.1 and 2.3 for 4, but 2.6 and 2.9 for 5, and 4.0 and 4.8 for 8. More than 2 gain nothing.
         """
         return 2 if self._by_sums() and self.network.depth <= 4 else 1
 
