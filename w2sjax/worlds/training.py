@@ -222,8 +222,8 @@ class Training:
     def together(self) -> int:
         """Networks that a core trains fastest in one step; their rounding does not depend on it.
 
-        Measured on a CPU, microseconds per step and network for 1 and 2 in a step: 1.3 and 1.1 for 2 layers, 2.2 and 1.7
-        for 3, 3.1 and 2.3 for 4, but 2.6 and 2.9 for 5, and 4.0 and 4.8 for 8. More than 2 gain nothing.
+        Measured on a CPU, microseconds per step and network for 1 and 2 in a step: 1.3 and 1.1 for 2 layers, 2.2 and
+        1.7 for 3, 3.1 and 2.3 for 4, but 2.6 and 2.9 for 5, and 4.0 and 4.8 for 8. More than 2 gain nothing.
         """
         return 2 if self._by_sums() and self.network.depth <= 4 else 1
 
