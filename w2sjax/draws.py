@@ -1,6 +1,6 @@
 """Random draws: the numbers of `jax.random` under threefry, from random bits to their values in one pass.
 
-Keys of another generator go to `jax.random` itself, but for those of `w2sjax.threefry` and `w2sjax.sobol`.
+Keys of another generator go to `jax.random` itself, but for those of Sobol points.
 """
 
 import functools
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.sobol import is_sobol, sobol_bits
-from w2sjax.threefry import THREEFRY_13, is_threefry, threefry, threefry_bits
+from w2sjax.threefry import is_threefry, threefry, threefry_bits
 
 
 def default_dtype() -> Any:
@@ -72,14 +72,13 @@ def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
                 f"evaluation_points='sobol' needs inputs drawn as [input_dim, n], not {shape}: leave it at 'random'."
             )
         return sobol_bits(key, *shape)
-    rounds = 20 if is_threefry(key) else 13 if jax.random.key_impl(key) == THREEFRY_13 else 0
-    if not rounds:
+    if not is_threefry(key):
         return jax.random.bits(key, shape, jnp.uint32)
     # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's
     # vectorizer takes time exponential in the number of rounds.
     data = jax.lax.optimization_barrier(jax.random.key_data(key))
     counters = jax.lax.iota(jnp.uint32, math.prod(shape))
-    return threefry_bits(data[0], data[1], counters, rounds).reshape(shape)
+    return threefry_bits(data[0], data[1], counters).reshape(shape)
 
 
 def _unit_interval(bits: jax.Array) -> jax.Array:

@@ -54,6 +54,7 @@ def _as_threefry(data: jax.Array) -> jax.Array:
 def _bits_of_13_rounds(data: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
     """Return the bits that `jax.random` asks of a key of 13 rounds."""
     size = int(np.prod(shape, dtype=np.int64))
+    data = jax.lax.optimization_barrier(data)  # as in `w2sjax.draws.random_bits`
     first, second = threefry(
         data[0], data[1], jnp.zeros(size, jnp.uint32), jax.lax.iota(jnp.uint32, size), 13
     )

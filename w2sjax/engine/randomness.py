@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import fold_in
-from w2sjax.sobol import POINTS, sobol_keys
+from w2sjax.sobol import sobol_keys
 from w2sjax.threefry import THREEFRY_13, is_threefry
 
 BLOCK = 500
@@ -91,9 +91,5 @@ def with_generators(
         if role in keys and generator == "threefry13":
             changed[role] = jax.random.wrap_key_data(jax.random.key_data(keys[role]), impl=THREEFRY_13)
         if role in keys and role in _EVALUATIONS and evaluation_points == "sobol":
-            if (len(keys[role]) - 1) * BLOCK >= POINTS:
-                raise ValueError(
-                    f"n_eval is more than the {POINTS} points of evaluation_points='sobol': lower it."
-                )
             changed[role] = sobol_keys(keys[role][0], len(keys[role]), BLOCK)
     return changed

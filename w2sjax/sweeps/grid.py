@@ -129,8 +129,8 @@ def make_grid(
 
     Raises:
         ValueError: for an unknown axis (the nearest field is named), an empty one, a repeated value, sizes that do not
-            fit `reuse_inputs`, fields or ridges that are not for the heads in use, or a value that the world or
-            the protocol refuses.
+            fit `reuse_inputs` or `evaluation_points`, fields or ridges that are not for the heads in use, or a value
+            that the world or the protocol refuses.
     """
     checked: dict[str, tuple[Any, ...]] = {}
     fields = axis_names(world)
@@ -162,6 +162,9 @@ def make_grid(
         n_weak = checked.get("n_weak", (protocol.n_weak,))
         n_strong = checked.get("n_strong", (protocol.n_strong,))
         dataclasses.replace(protocol, n_weak=min(n_weak), n_strong=max(n_strong), reuse_inputs=True)
+    n_eval = checked.get("n_eval", (protocol.n_eval,))
+    for points in checked.get("evaluation_points", (protocol.evaluation_points,)):
+        dataclasses.replace(protocol, n_eval=max(n_eval), evaluation_points=points)
     return grid
 
 
