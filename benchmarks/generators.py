@@ -12,16 +12,17 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import recording
 
 import w2sjax as w2s
 from w2sjax.bench.timing import Work, alternate, group_call, pairs_per_call
 from w2sjax.cores import one_linear_algebra_thread
-from w2sjax.draws import fold_in
-from w2sjax.engine.randomness import BLOCK, pair_key
-from w2sjax.sobol import sobol_keys
+from w2sjax.engine.design import Design, Numbers, design_keys, design_of, numbers_of
+from w2sjax.engine.drawing import feature_widths, target_heads
+from w2sjax.engine.few_tasks import Experiment, run_few_tasks
+from w2sjax.engine.outcome import Outcome
+from w2sjax.engine.randomness import EVALUATION_POINTS, Role, pair_key
 
 WORLD = w2s.worlds.PerturbedMLP()
 OPTIONS = {
@@ -37,7 +38,7 @@ WORKLOADS = {
     "T = 100, noisy labels, float64": (100, 0.5, True),
 }
 NAMES = ("weak_error", "w2s_error", "misfit", "deviation")
-TASKS = 20
+TASKS, PAIRS, SAMPLES = 20, 12, 100
 
 
 def times(fast: bool) -> list[dict[str, Any]]:
@@ -60,67 +61,41 @@ def times(fast: bool) -> list[dict[str, Any]]:
     return records
 
 
-def fit(rows: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return least-squares weights and biases."""
-    solution = np.linalg.lstsq(np.column_stack([rows, np.ones(len(rows))]), labels, rcond=1e-12)[0]
-    return solution[:-1], solution[-1]
+@functools.partial(jax.jit, static_argnames=("design", "count"))
+def outcomes(key: jax.Array, numbers: Numbers, design: Design, count: int) -> Outcome:
+    """Return the outcomes of one pair on several evaluation samples, `[sample, task]`; training samples stay."""
+    keys = design_keys(key, design)
+    pair = WORLD.draw(keys[Role.PAIR][0])
+    widths = feature_widths(pair)
+    heads = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
 
+    def on_sample(own: jax.Array) -> Outcome:
+        evaluation = {Role.EVAL: design_keys(own, design)[Role.EVAL]}
+        return run_few_tasks(Experiment(pair, widths, keys | evaluation, design, numbers), heads)[0]
 
-def fitted_heads(pair: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the residuals of the weak and the w2s model as heads on joint features: `[2, 48, task]`, `[2, task]`."""
-    heads_key, *samples = fold_in(key, np.arange(9, dtype=np.uint32))
-    weights, bias = (np.asarray(a, float) for a in pair.heads(heads_key, TASKS))
-    weak, target, strong = (
-        np.asarray(part, float).T
-        for part in np.split(
-            np.concatenate([pair.columns(k, BLOCK, ("weak", "target", "strong")) for k in samples], axis=1), 3
-        )
-    )
-    half = len(weak) // 2
-    of_weak = fit(weak[:half], target[:half] @ weights.T + bias)
-    of_strong = fit(strong[half:], weak[half:] @ of_weak[0] + of_weak[1])
-    none = np.zeros_like(of_weak[0])
-    residuals = [
-        np.concatenate([of_weak[0], -weights.T, none]),
-        np.concatenate([none, -weights.T, of_strong[0]]),
-    ]
-    return jnp.asarray(np.stack(residuals)), jnp.asarray(np.stack([of_weak[1] - bias, of_strong[1] - bias]))
-
-
-@functools.partial(jax.jit, static_argnames="n")
-def means(pair: Any, keys: jax.Array, heads: jax.Array, biases: jax.Array, n: int) -> dict[str, jax.Array]:
-    """Return the means of errors over the samples of the given keys, `[key, task]` by name."""
-
-    def of_sample(key: jax.Array) -> dict[str, jax.Array]:
-        features = pair.columns(key, n, ("weak", "target", "strong"))
-        weak, w2s_ = jnp.einsum("ctk,cn->tnk", heads.swapaxes(0, 1), features) + biases[:, None, :]
-        weak_error, w2s_error = jnp.mean(weak**2, axis=0), jnp.mean(w2s_**2, axis=0)
-        misfit = jnp.mean((w2s_ - weak) ** 2, axis=0)
-        deviation = weak_error - w2s_error - misfit
-        return dict(zip(NAMES, (weak_error, w2s_error, misfit, deviation), strict=True))
-
-    return jax.lax.map(of_sample, keys)
+    # The pilot sample changes rounding only: its key may serve.
+    return jax.lax.map(on_sample, jax.random.split(keys[Role.PILOT][0], count))
 
 
 def variances(fast: bool) -> list[dict[str, Any]]:
     """Return, by sample size, the ratios of variances over independent samples and over scramblings."""
     sizes = (512,) if fast else (500, 2000, 2048, 8192, 32768)
-    pairs, repeats, records = (1, 8, []) if fast else (12, 100, [])
-    draws = {
-        pair: (WORLD.draw(pair_key(jax.random.key(1), pair)), pair_key(jax.random.key(2), pair))
-        for pair in range(pairs)
-    }
-    heads = {pair: fitted_heads(drawn, key) for pair, (drawn, key) in draws.items()}
+    pairs, count = (1, 8) if fast else (PAIRS, SAMPLES)
+    records = []
     for n in sizes:
         ratios: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
         spreads: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
-        for pair, (drawn, key) in draws.items():
-            keys = fold_in(key, np.arange(1000, 1000 + repeats, dtype=np.uint32))
-            scrambled = jax.vmap(lambda k: sobol_keys(k, 1, BLOCK)[0])(keys)
-            random, sobol = (jax.device_get(means(drawn, k, *heads[pair], n)) for k in (keys, scrambled))
+        for index in range(pairs):
+            key = pair_key(jax.random.key(1), index)
+            protocols = [w2s.Protocol(n_eval=n, tasks=TASKS, evaluation_points=p) for p in EVALUATION_POINTS]
+            random, sobol = (
+                jax.device_get(outcomes(key, numbers_of(protocol), design_of(protocol), count))
+                for protocol in protocols
+            )
             for name in NAMES:
-                ratios[name].append(random[name].var(axis=0) / sobol[name].var(axis=0))
-                spreads[name].append(random[name].std(axis=0, ddof=1) / random["weak_error"].mean(axis=0))
+                ours, other = getattr(random, name), getattr(sobol, name)
+                ratios[name].append(ours.var(axis=0) / other.var(axis=0))
+                spreads[name].append(ours.std(axis=0, ddof=1) / random.weak_error.mean(axis=0))
         records.append(
             {
                 "n_eval": n,
@@ -141,8 +116,8 @@ def main() -> None:
         "benchmark": "generators",
         **recording.surroundings("scipy"),
         "times": times(options.fast),
-        "pairs": 1 if options.fast else 12,
-        "scramblings": 8 if options.fast else 100,
+        "pairs": 1 if options.fast else PAIRS,
+        "scramblings": 8 if options.fast else SAMPLES,
         "variances": spread,
     }
     recording.write(report, options.out)
