@@ -44,8 +44,8 @@ def test_keys_of_13_rounds_serve_this_package_and_jax_alike(key: jax.Array) -> N
     )
     np.testing.assert_array_equal(mine.reshape(-1), first ^ second)
     np.testing.assert_array_equal(mine, jax.random.bits(fast, (3, 50), jnp.uint32))
-    np.testing.assert_array_equal(
-        draws.normal(fast, (7,)).astype(jnp.float32), jax.random.normal(fast, (7,), jnp.float32)
+    np.testing.assert_allclose(
+        draws.normal(fast, (7,)).astype(jnp.float32), jax.random.normal(fast, (7,), jnp.float32), rtol=7e-6
     )
     for child, parent in zip(jax.random.split(fast, 2), jax.random.split(key, 2), strict=True):
         np.testing.assert_array_equal(jax.random.key_data(child), jax.random.key_data(parent))

@@ -1,4 +1,4 @@
-"""Random draws: the numbers of `jax.random` under threefry, from random bits to their values in one pass.
+"""Random draws: the bits of `jax.random` under threefry, and from them to values in one pass.
 
 Keys of another generator go to `jax.random` itself, but for those of Sobol points.
 """
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from w2sjax.normals import normal_of_bits, unit_interval
 from w2sjax.sobol import is_sobol, sobol_bits
 from w2sjax.threefry import is_threefry, threefry, threefry_bits
 
@@ -26,7 +27,7 @@ def uniform(key: jax.Array, shape: tuple[int, ...], bound: float | jax.Array) ->
 
     Leading rows do not depend on how many are drawn: element i of the flattened array is a function of (key, i).
     """
-    unit = 2 * _unit_interval(random_bits(key, shape)) - 1
+    unit = 2 * unit_interval(random_bits(key, shape)) - 1
     return unit.astype(default_dtype()) * jnp.asarray(bound, default_dtype())
 
 
@@ -34,20 +35,13 @@ def uniform(key: jax.Array, shape: tuple[int, ...], bound: float | jax.Array) ->
 def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Standard normal, drawn in float32 and cast, so that both precisions see the same numbers.
 
-    Element i of the flattened array is a function of (key, i), equal to `jax.random.normal` in float32.
+    Element i of the flattened array is a function of (key, i): but for rounding that of `jax.random.normal`.
     """
     single = normal_of_bits(random_bits(key, shape))
     if default_dtype() == jnp.float32:
         return single
     # Fused with the cast, the generator would run in vectors of half as many numbers.
     return jax.lax.optimization_barrier(single).astype(default_dtype())
-
-
-def normal_of_bits(bits: jax.Array) -> jax.Array:
-    """Map random bits, uint32 of any shape, to standard normal numbers in float32."""
-    least = np.nextafter(np.float32(-1), np.float32(0))
-    unit = jnp.maximum(least, _unit_interval(bits) * (1 - least) + least)
-    return np.float32(2**0.5) * jax.lax.erf_inv(unit)
 
 
 @jax.jit
@@ -79,9 +73,3 @@ def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     data = jax.lax.optimization_barrier(jax.random.key_data(key))
     counters = jax.lax.iota(jnp.uint32, math.prod(shape))
     return threefry_bits(data[0], data[1], counters).reshape(shape)
-
-
-def _unit_interval(bits: jax.Array) -> jax.Array:
-    """Uniform on [0, 1) in float32, from the upper 23 bits."""
-    one_to_two = (bits >> np.uint32(9)) | np.uint32(0x3F800000)
-    return jax.lax.bitcast_convert_type(one_to_two, jnp.float32) - np.float32(1)

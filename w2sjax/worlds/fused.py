@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import normal_of_bits
+from w2sjax.normals import normal_of_bits
 from w2sjax.threefry import threefry_bits
 
 TILE = 128
