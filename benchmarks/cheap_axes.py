@@ -14,7 +14,7 @@ import recording
 
 import w2sjax as w2s
 from w2sjax.bench.canonical import peak_memory
-from w2sjax.bench.timing import Work, alternate, group_call, pairs_per_call
+from w2sjax.bench.timing import alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 
 SIZES = [int(n) for n in np.round(np.geomspace(50, 20_000, 20), -1)]
@@ -38,11 +38,8 @@ def main() -> None:
     options = recording.options(__doc__)
     w2s.use_all_cores()
     world, protocol = w2s.worlds.PerturbedMLP(), w2s.Protocol(n_eval=SIZES[-1], tasks=TASKS)
-    pairs = pairs_per_call()
-    works = {
-        name: Work(group_call(world, protocol, np.arange(pairs), axes), pairs)
-        for name, axes in variants().items()
-    }
+    calls = {name: sweep_calls(world, protocol, axes) for name, axes in variants().items()}
+    works = {name: each.work(1) for name, each in calls.items()}
     with one_linear_algebra_thread():  # as in a sweep
         times = alternate(works, 2 if options.fast else 15)
     base = times[BASE]
@@ -64,7 +61,7 @@ def main() -> None:
         "sizes": SIZES,
         "ridges": len(RIDGES),
         "tasks": TASKS,
-        "pairs_per_call": pairs,
+        "pairs_per_call": {name: each.pairs for name, each in calls.items()},
         "records": records,
         "peak_resident_mib": peak_memory() // 2**20,
     }

@@ -34,7 +34,7 @@ from w2sjax.engine.pair import run_grid
 from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK, pair_key
 from w2sjax.engine.ridge import factorize, solve
-from w2sjax.sweeps.batch import group_size
+from w2sjax.sweeps.batch_size import CPU_GROUP
 from w2sjax.worlds.mlp import PerturbedMLP
 
 ROWS_PER_FEATURE = (0.5, 1, 2, 4, 8, 16)
@@ -59,10 +59,10 @@ def compression(d: int, n: int, rows_kept_per_unit: int) -> Work:
 
     pilots, streams = jax.random.split(jax.random.key(0))
     bases = jax.jit(jax.vmap(lambda key: pilot_basis(normal(key, (d, pilot_rows(d))))))(
-        jax.random.split(pilots, group_size())
+        jax.random.split(pilots, CPU_GROUP)
     )
-    keys = jax.random.split(streams, (group_size(), -(-n // BLOCK)))
-    return Work(lambda: compress(bases, keys), group_size())
+    keys = jax.random.split(streams, (CPU_GROUP, -(-n // BLOCK)))
+    return Work(lambda: compress(bases, keys), CPU_GROUP)
 
 
 def by_way(works: dict[tuple[int, str], Work], repeats: int) -> dict[str, list[float]]:
@@ -92,8 +92,8 @@ def route(tasks_per_unit: float, width: int, tasks: int) -> Work:
         return run_grid(world, key, design, numbers, tasks_per_unit=tasks_per_unit)
 
     run = jax.jit(jax.vmap(one), compiler_options=compiler_options())  # as in a sweep
-    indices = jnp.arange(group_size(), dtype=jnp.uint32)
-    return Work(lambda: run(indices), group_size())
+    indices = jnp.arange(CPU_GROUP, dtype=jnp.uint32)
+    return Work(lambda: run(indices), CPU_GROUP)
 
 
 def routes(width: int, tasks: tuple[int, ...], repeats: int) -> dict[str, Any]:
@@ -129,9 +129,9 @@ WAYS = {"singular values": by_singular_values, "eigenvalues": by_eigenvalues, "C
 def factorizations(d: int, ridges: tuple[int, ...], repeats: int) -> dict[str, Any]:
     """Return the record of the three ways for d features and 100 tasks."""
     rng = np.random.default_rng(0)
-    left, right = (np.linalg.qr(rng.normal(size=(group_size(), d, d)))[0] for _ in range(2))
+    left, right = (np.linalg.qr(rng.normal(size=(CPU_GROUP, d, d)))[0] for _ in range(2))
     rows = left * np.geomspace(1, 1 / CONDITION, d) @ right
-    targets = rng.normal(size=(group_size(), d, 100))
+    targets = rng.normal(size=(CPU_GROUP, d, 100))
     augmented = np.concatenate([rows[0], SMALLEST_RIDGE**0.5 * np.eye(d)])
     exact = rows[0] @ np.linalg.lstsq(augmented, np.concatenate([targets[0], 0 * targets[0]]))[0]
     works, errors = {}, {}
@@ -140,7 +140,7 @@ def factorizations(d: int, ridges: tuple[int, ...], repeats: int) -> dict[str, A
         for count in ridges:
             values = jnp.asarray(np.geomspace(SMALLEST_RIDGE, 1e-2, count))
             arguments = (jnp.asarray(rows), jnp.asarray(targets), values)
-            works[count, way] = Work(lambda f=program, a=arguments: f(*a), group_size())
+            works[count, way] = Work(lambda f=program, a=arguments: f(*a), CPU_GROUP)
         ours = rows[0] @ np.asarray(program(*arguments))[0, 0]
         error = np.abs(ours - exact).max() / np.abs(exact).max()
         errors[way] = float(error) if np.isfinite(error) else None

@@ -16,7 +16,7 @@ import numpy as np
 import recording
 
 import w2sjax as w2s
-from w2sjax.bench.timing import Work, alternate, group_call, pairs_per_call
+from w2sjax.bench.timing import alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.design import Design, Numbers, design_keys, design_of, numbers_of
 from w2sjax.engine.drawing import feature_widths, target_heads
@@ -43,17 +43,13 @@ TASKS, PAIRS, SAMPLES = 20, 12, 100
 
 def times(fast: bool) -> list[dict[str, Any]]:
     """Return the least milliseconds per pair of every workload by generator."""
-    step, records = pairs_per_call(), []
+    records = []
     for workload, (tasks, noise, double) in list(WORKLOADS.items())[: 1 if fast else None]:
         with jax.enable_x64(double):
             works = {}
             for name, fields in OPTIONS.items():
                 protocol = w2s.Protocol(tasks=tasks, label_noise=noise, ridge=1e-8, **fields)
-                calls = [
-                    group_call(WORLD, protocol, np.arange(g * step, (g + 1) * step))
-                    for g in range(1 if fast else 4)
-                ]
-                works[name] = Work(lambda calls=calls: [call() for call in calls], len(calls) * step)
+                works[name] = sweep_calls(WORLD, protocol).work(1 if fast else 2)
             with one_linear_algebra_thread():
                 timed = alternate(works, 1 if fast else 15)
         least = {name: round(1e3 * each.least, 4) for name, each in timed.items()}

@@ -17,22 +17,20 @@ import numpy as np
 import recording
 
 import w2sjax as w2s
-from w2sjax.bench.timing import Work, alternate, group_call, pairs_per_call
+from w2sjax.bench.timing import Work, alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 
 PROTOCOL = w2s.Protocol(n_weak=2000, n_strong=2000, n_eval=2000, tasks=10, ridge=1e-8)
 WORLD = w2s.worlds.PerturbedMLP()
 SIZES = (500, 2000, 8000, 32_000)
 PAIRS = (16, 64, 256, 1024, 4096)
-WIDTHS = {16: 16, 64: 8, 256: 2, 1024: 1}
-"""Calls in a row by width."""
+WIDTHS = (16, 64, 256, 1024)
 REPEATS = {"width": 3, "pairs": 3}
 """Repeats of axes whose largest value takes long; 8 of the others."""
 
 
-def _group(world: Any = WORLD, protocol: w2s.Protocol = PROTOCOL, axes: Any = None, calls: int = 1) -> Work:
-    call = group_call(world, protocol, np.arange(pairs_per_call()), axes)
-    return Work(lambda: [call() for _ in range(calls)], calls * pairs_per_call())
+def _group(world: Any = WORLD, protocol: w2s.Protocol = PROTOCOL, axes: Any = None) -> Work:
+    return sweep_calls(world, protocol, axes).work(1)
 
 
 def _protocol(**fields: Any) -> Work:
@@ -53,8 +51,7 @@ def settings(fast: bool) -> dict[str, dict[int, Work]]:
         return {"tasks": {n: _protocol(tasks=n) for n in (1, 10)}}
     return {
         "n (all three splits)": {n: _protocol(n_weak=n, n_strong=n, n_eval=n) for n in SIZES},
-        # Several calls where one is short: a width of 1024 leaves nothing of it in any cache.
-        "width": {n: _group(dataclasses.replace(WORLD, width=n), calls=c) for n, c in WIDTHS.items()},
+        "width": {n: _world(width=n) for n in WIDTHS},
         "depth": {n: _world(depth=n) for n in (2, 5, 10, 20)},
         "tasks": {n: _protocol(tasks=n) for n in (1, 10, 100, 1000, 10_000)},
         "sample sizes": {

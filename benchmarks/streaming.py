@@ -13,17 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import recording
 
 import w2sjax as w2s
 from w2sjax.bench.canonical import peak_memory
-from w2sjax.bench.timing import Work, alternate, group_call, pairs_per_call
+from w2sjax.bench.timing import Calls, Work, alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 
 WORLD = w2s.worlds.PerturbedMLP()
@@ -50,12 +48,12 @@ def in_a_process(pairs: int) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def bare(calls: list[Callable[[], Any]]) -> None:
+def bare(calls: Calls, pairs: int) -> None:
     """Run calls of the compiled program, fetching each outcome while the next is computed."""
     running = None
     with one_linear_algebra_thread():
-        for call in calls:
-            started = call()
+        for first in range(0, pairs, calls.pairs):
+            started = calls.start(first)
             if running is not None:
                 jax.device_get(running)
             running = started
@@ -70,9 +68,8 @@ def stored(pairs: int) -> None:
 
 def overhead(pairs: int, repeats: int) -> dict[str, Any]:
     """Time sweeps and bare calls in turn."""
-    step = pairs_per_call()
-    calls = [group_call(WORLD, PROTOCOL, np.arange(i, i + step)) for i in range(0, pairs, step)]
-    works = {"sweep": Work(lambda: stored(pairs), pairs), "bare": Work(lambda: bare(calls), pairs)}
+    calls = sweep_calls(WORLD, PROTOCOL)
+    works = {"sweep": Work(lambda: stored(pairs), pairs), "bare": Work(lambda: bare(calls, pairs), pairs)}
     times = alternate(works, repeats)
     return {
         "pairs": pairs,

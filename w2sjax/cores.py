@@ -1,6 +1,7 @@
 """Every core of a CPU at work on pairs, and no thread that only waits."""
 
 import contextlib
+import functools
 import os
 from typing import Any
 
@@ -26,11 +27,17 @@ def one_linear_algebra_thread() -> contextlib.AbstractContextManager[object]:
     XLA's factorizations on CPU are calls of SciPy's BLAS library. Its threads wait for the next call by spinning, and
     for matrices of some tens of rows they do nothing else: on two cores they took one of them.
     """
+    limits: contextlib.AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limits
+
+
+@functools.cache
+def _libraries() -> Any:
+    """Find the libraries once: it takes some milliseconds."""
     import scipy.linalg  # noqa: F401  (loads the library whose threads are limited)
     import threadpoolctl
 
-    limits: contextlib.AbstractContextManager[object] = threadpoolctl.threadpool_limits(1, user_api="blas")
-    return limits
+    return threadpoolctl.ThreadpoolController()
 
 
 def compiler_options() -> dict[str, Any] | None:

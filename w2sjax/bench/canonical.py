@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from w2sjax.bench.floor import floor_parts
-from w2sjax.bench.timing import Work, alternate, group_call, pairs_per_call
+from w2sjax.bench.timing import Work, alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.engine.protocol import Protocol
+from w2sjax.sweeps.run import sweep
 from w2sjax.worlds.mlp import PerturbedMLP
 
 N = 2000
@@ -20,16 +21,16 @@ COMPARED = 64
 """Pairs whose gain and misfit are compared with float64."""
 
 
-def measure(tasks: int, repeats: int = 15, groups: int = 4, feature_kernel: str = "xla") -> dict[str, Any]:
+def measure(tasks: int, repeats: int = 15, calls: int = 2, feature_kernel: str = "xla") -> dict[str, Any]:
     """Time the canonical workload and its floor, alternating, in the precision of JAX's x64 flag.
 
-    Every repeat runs `groups` calls of the sweep's program, then every part of the floor once, so that a change of the
+    Every repeat runs some calls of the sweep's program, then every part of the floor once, so that a change of the
     machine's speed meets all of them. The least time of each counts: noise only adds.
 
     Args:
         tasks: per pair, >= 1.
         repeats: of everything, >= 1.
-        groups: calls of the program per repeat, dispatched without waiting, >= 1.
+        calls: of the program per repeat, dispatched without waiting, >= 1.
         feature_kernel: as in `Protocol`.
 
     Returns:
@@ -40,11 +41,10 @@ def measure(tasks: int, repeats: int = 15, groups: int = 4, feature_kernel: str 
     protocol = Protocol(
         n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE, feature_kernel=feature_kernel
     )
-    step = pairs_per_call()
-    calls = [group_call(world, protocol, np.arange(g * step, (g + 1) * step)) for g in range(groups)]
+    program = sweep_calls(world, protocol)
     parts = floor_parts(world, protocol)
-    works = {"measured": Work(lambda: [call() for call in calls], groups * step)} | {
-        name: Work(part.run, step / part.share) for name, part in parts.items()
+    works = {"measured": program.work(calls)} | {
+        name: Work(part.run, part.pairs) for name, part in parts.items()
     }
     with one_linear_algebra_thread():  # as in a sweep
         times = alternate(works, repeats)
@@ -64,7 +64,7 @@ def measure(tasks: int, repeats: int = 15, groups: int = 4, feature_kernel: str 
         | {"sum": _milliseconds(floor)},
         "floor_parts": {name: part.description for name, part in parts.items()},
         "efficiency": round(floor / measured.least, 3),
-        "compile_seconds": round(max(0.0, measured.first - measured.least * groups * step), 2),
+        "compile_seconds": round(max(0.0, measured.first - measured.least * calls * program.pairs), 2),
         "peak_memory_mib": round(peak_memory() / 2**20),
         "error_against_float64": None if x64 and feature_kernel == "xla" else _error(world, protocol),
     }
@@ -86,19 +86,16 @@ def _error(world: PerturbedMLP, protocol: Protocol) -> dict[str, Any] | None:
     """Compare gain and misfit with those in float64, relative to weak_error; None where the device has no float64."""
     if jax.default_backend() == "tpu":
         return None
-    step = pairs_per_call()
-    indices = np.arange(-(-COMPARED // step) * step)
     outcomes = []
     exact = dataclasses.replace(protocol, feature_kernel="xla")
     for x64, chosen in ((jax.config.jax_enable_x64, protocol), (True, exact)):
         with jax.enable_x64(x64):
-            parts = [group_call(world, chosen, part)() for part in np.split(indices, len(indices) // step)]
-            outcomes.append(jax.tree.map(lambda *a: np.concatenate(a).astype(float), *jax.device_get(parts)))
+            outcomes.append(sweep(world, chosen, pairs=COMPARED))
     ours, double = outcomes
-    usable = (double.status.code.astype(int) & int(UNUSABLE)) == 0
+    usable = (double.status_code.to_numpy().astype(int) & int(UNUSABLE)) == 0
     report: dict[str, Any] = {"pairs": int(usable.sum())}
     for name in ("gain", "misfit"):
-        error = np.abs(getattr(ours, name) - getattr(double, name)) / double.weak_error
+        error = (abs(ours[name] - double[name]) / double.weak_error).to_numpy()
         report[name] = {
             "median": float(np.median(error[usable])),
             "quantile_99": float(np.quantile(error[usable], 0.99)),

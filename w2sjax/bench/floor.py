@@ -1,6 +1,6 @@
 """The floor: the parts of a pair that no implementation of the same mathematics avoids, each timed alone.
 
-Every part is one program over a group of pairs on every local device, as a sweep runs, and returns one number per
+Every part is one program over groups of pairs on every local device, as a sweep runs, and returns one number per
 device so that nothing is optimized away and nothing is copied. Times are divided by the number of pairs.
 """
 
@@ -14,11 +14,12 @@ from jax.sharding import PartitionSpec
 
 from w2sjax.cores import compiler_options
 from w2sjax.draws import default_dtype, normal
-from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.few_tasks import has_few_tasks
 from w2sjax.engine.products import product
 from w2sjax.engine.protocol import Protocol
-from w2sjax.sweeps.batch import group_size, local_mesh
+from w2sjax.sweeps.batch import local_mesh
+from w2sjax.sweeps.batch_size import choose_batch
+from w2sjax.sweeps.grid import make_grid
 from w2sjax.worlds.mlp import PerturbedMLP
 
 MATMUL = {"cpu": 1024}
@@ -31,12 +32,12 @@ class Part:
 
     Attributes:
         run: runs the compiled program once and waits for it.
-        share: how many times the program's work is in the group of pairs that one call of a sweep computes.
+        pairs: how many pairs have the work of one call.
         description: what is timed, in words.
     """
 
     run: Callable[[], Any]
-    share: float
+    pairs: float
     description: str
 
 
@@ -47,7 +48,10 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
         world, protocol: the workload; all three heads are linear, splits are fresh, and labels have no noise.
     """
     mesh = local_mesh()
-    devices, group = mesh.devices.size, group_size()
+    devices = mesh.devices.size
+    (cell,) = make_grid(world, protocol, {}).cells()
+    batch = choose_batch(cell, pairs=2**31)
+    group = batch.group
     rows = (protocol.n_weak, protocol.n_strong, protocol.n_eval)
     widths = (2 * world.width, 3 * world.width, 3 * world.width)  # the weak split needs no strong features
     normals = sum(rows) * world.input_dim
@@ -56,27 +60,30 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
     side = MATMUL.get(jax.default_backend(), 8192)
     dtype = default_dtype()
 
-    def everywhere(program: Callable[[jax.Array], jax.Array]) -> Callable[[], Any]:
-        """Compile a program of a per-device seed, and run it on all devices at once."""
+    def everywhere(
+        program: Callable[[jax.Array], jax.Array], groups: int = batch.step // batch.at_once
+    ) -> Any:
+        """Compile a program of a seed, and run it for so many groups on all devices at once."""
         sharded = PartitionSpec("pair")
-        mapped = jax.shard_map(program, mesh=mesh, in_specs=sharded, out_specs=sharded, check_vma=False)
+
+        def local(seeds: jax.Array) -> jax.Array:
+            return jnp.sum(jax.lax.map(program, seeds))[None]
+
+        mapped = jax.shard_map(local, mesh=mesh, in_specs=sharded, out_specs=sharded, check_vma=False)
         run = jax.jit(mapped, compiler_options=compiler_options())
-        seeds = jnp.arange(devices, dtype=jnp.uint32)
+        seeds = jnp.arange(devices * groups, dtype=jnp.uint32)
         return lambda: jax.block_until_ready(run(seeds))
 
     def random(seed: jax.Array) -> jax.Array:
-        keys = jax.random.split(jax.random.key(seed[0]), group)
-        return jnp.sum(jax.vmap(lambda key: normal(key, (normals,)))(keys))[None]
+        keys = jax.random.split(jax.random.key(seed), group)
+        return jnp.sum(jax.vmap(lambda key: normal(key, (normals,)))(keys))
 
     def matmul(seed: jax.Array) -> jax.Array:
-        matrix = jnp.full((side, side), seed[0].astype(dtype) / side)
-        return jnp.sum(product(matrix, matrix))[None]
+        matrix = jnp.full((side, side), seed.astype(dtype) / side)
+        return jnp.sum(product(matrix, matrix))
 
-    by_labels = has_few_tasks(
-        design_of(protocol),
-        numbers_of(protocol),
-        dict.fromkeys(("weak", "target", "strong"), world.width),
-    )
+    widths_by_name = dict.fromkeys(("weak", "target", "strong"), world.width)
+    by_labels = has_few_tasks(cell.design, cell.numbers, widths_by_name)
     # Rows and columns of the products over a split of n rows: features with a constant, and labels.
     both = world.width + 1
     over_rows = [(n, width + 1, width + 1) for n, width in zip(rows, widths, strict=True)]
@@ -86,19 +93,19 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
     def gram(seed: jax.Array) -> jax.Array:
         total = jnp.zeros((), dtype)
         for n, left, right in over_rows:
-            features = jnp.full((group, right, n), seed[0].astype(dtype))
+            features = jnp.full((group, right, n), seed.astype(dtype))
             features = jax.lax.optimization_barrier(features)
             total += jnp.sum(jax.vmap(lambda f, left=left: product(f[:left], f.T))(features))
         if by_labels:
             shapes = (group, 3 * protocol.tasks, widths[2] + 1), (group, widths[2] + 1, rows[2])
             heads, features = jax.lax.optimization_barrier(
-                tuple(jnp.full(shape, seed[0].astype(dtype)) for shape in shapes)
+                tuple(jnp.full(shape, seed.astype(dtype)) for shape in shapes)
             )
             total += jnp.sum(jax.vmap(product)(heads, features) ** 2)
-        return total[None]
+        return total
 
     def solve(seed: jax.Array) -> jax.Array:
-        identity = jnp.eye(world.width + 1, dtype=dtype) + seed[0].astype(dtype)
+        identity = jnp.eye(world.width + 1, dtype=dtype) + seed.astype(dtype)
         total = jnp.zeros((), dtype)
         for targets in (protocol.tasks, 2 * protocol.tasks):
             matrices, right = jax.lax.optimization_barrier(
@@ -113,25 +120,25 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
                 factors, halfway, left_side=True, lower=True, transpose_a=True
             )
             total += jnp.sum(solved)
-        return total[None]
+        return total
 
     flops = 2 * networks * layers
     return {
-        "random_numbers": Part(everywhere(random), 1.0, f"{normals} normals"),
+        "random_numbers": Part(everywhere(random), batch.step, f"{normals} normals"),
         "features": Part(
-            everywhere(matmul),
-            flops * group / (2 * side**3),
+            everywhere(matmul, groups=1),
+            devices * 2 * side**3 / flops,
             f"{flops / 1e6:.0f} MFLOP at the rate of one product of {side} x {side} matrices per device",
         ),
         "moments": Part(
             everywhere(gram),
-            1.0,
+            batch.step,
             f"products of {', '.join(f'{left} and {right}' for _, left, right in over_rows)} rows"
             + (f", residuals of {3 * protocol.tasks} heads" if by_labels else ""),
         ),
         "solves": Part(
             everywhere(solve),
-            1.0,
+            batch.step,
             f"two Cholesky factorizations of side {world.width + 1}, {3 * protocol.tasks} solutions",
         ),
     }

@@ -10,7 +10,8 @@ import numpy as np
 
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.protocol import Protocol
-from w2sjax.sweeps.batch import group_program, group_size, local_mesh, on_all_devices
+from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
+from w2sjax.sweeps.batch_size import choose_batch
 from w2sjax.sweeps.grid import make_grid
 
 
@@ -44,19 +45,32 @@ def alternate(works: Mapping[Any, Work], repeats: int) -> dict[Any, Timed]:
     }
 
 
-def pairs_per_call() -> int:
-    """Return how many pairs one call of a sweep's program computes, all local devices together."""
-    return group_size() * local_mesh().devices.size
+@dataclasses.dataclass(frozen=True)
+class Calls:
+    """Calls of a sweep's program in one cell.
+
+    Attributes:
+        start: dispatches a call for the pairs from a given one on, of seed 0.
+        pairs: how many pairs each call computes.
+    """
+
+    start: Callable[[int], Outcome]
+    pairs: int
+
+    def work(self, count: int) -> Work:
+        """Return so many calls in a row, dispatched without waiting."""
+        return Work(lambda: [self.start(i * self.pairs) for i in range(count)], count * self.pairs)
 
 
-def group_call(
-    world: Any, protocol: Protocol, indices: np.ndarray, axes: Mapping[str, Any] | None = None
-) -> Callable[[], Outcome]:
-    """Return a call of a sweep's program, in the one cell of its axes, for the pairs of the given indices of seed 0."""
+def sweep_calls(world: Any, protocol: Protocol, axes: Mapping[str, Any] | None = None) -> Calls:
+    """Return the calls that a long sweep makes, in the one cell of its axes."""
     (cell,) = make_grid(world, protocol, axes or {}).cells()
-    arguments = (
-        *on_all_devices((cell.world, cell.numbers, jax.random.key(0))),
-        np.asarray(indices, np.uint32),
-    )
-    mesh = local_mesh()
-    return lambda: group_program()(*arguments, design=cell.design, mesh=mesh)
+    batch, mesh = choose_batch(cell, pairs=2**31), local_mesh()
+    shared = on_all_devices((cell.world, cell.numbers, jax.random.key(0)))
+
+    def start(first: int) -> Outcome:
+        indices = np.arange(first, first + batch.step, dtype=np.uint32)
+        outcome: Outcome = group_program()(*shared, indices, design=cell.design, mesh=mesh, group=batch.group)
+        return outcome
+
+    return Calls(start, batch.step)

@@ -1,4 +1,4 @@
-"""Many pairs at once: the mathematics of one pair, batched in small groups and sharded over local devices."""
+"""Many pairs at once: the mathematics of one pair, batched in groups and sharded over local devices."""
 
 import functools
 from typing import Any
@@ -12,17 +12,6 @@ from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.randomness import Role, block_keys, pair_key
 from w2sjax.heads.experiment import run_experiment
-
-CPU_GROUP = 8
-"""Pairs batched together on a CPU core: enough to amortize dispatch, few enough to stay in the L2 cache."""
-
-ACCELERATOR_GROUP = 1024
-"""Pairs batched together on an accelerator, where launches must be amortized over many more."""
-
-
-def group_size() -> int:
-    """Return how many pairs each device batches together."""
-    return CPU_GROUP if jax.default_backend() == "cpu" else ACCELERATOR_GROUP
 
 
 def local_mesh() -> Mesh:
@@ -44,18 +33,21 @@ def run_group(
     *,
     design: Design,
     mesh: Mesh,
+    group: int,
 ) -> Outcome:
     """Run the pairs of the given indices, `[pair]`, a multiple of devices * group, with what was prepared for them.
 
-    Pairs are always computed in groups of the same size, so that the compiled program, and with it every rounding
-    error, is the same whatever the chunk. Two and four devices round alike; one device has a program of its own.
+    Every device computes its pairs in groups, one after another. Groups are always of the same size, so that the
+    compiled program, and with it every rounding error, is the same whatever the chunk. Two and four devices round
+    alike; one device has a program of its own.
     """
 
     def local(world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array, prepared: Any) -> Outcome:
-        def one(index: jax.Array, prepared: Any) -> Outcome:
+        def one(entry: tuple[jax.Array, Any]) -> Outcome:
+            index, prepared = entry
             return run_experiment(world, pair_key(seed, index), design, numbers, prepared)
 
-        return jax.vmap(one)(indices, prepared)
+        return jax.lax.map(one, (indices, prepared), batch_size=group)
 
     sharded, replicated = PartitionSpec("pair"), PartitionSpec()
     specs = (replicated, replicated, replicated, sharded, sharded)
@@ -66,7 +58,9 @@ def run_group(
 @functools.cache
 def group_program() -> Any:
     """Return `run_group` compiled by `jax.jit`, once per process: its options depend on the kind of device."""
-    return jax.jit(run_group, static_argnames=("design", "mesh"), compiler_options=compiler_options())
+    return jax.jit(
+        run_group, static_argnames=("design", "mesh", "group"), compiler_options=compiler_options()
+    )
 
 
 ACCELERATOR_TRAINING_GROUP = 256

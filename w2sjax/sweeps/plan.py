@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.engine.design import Design
-from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.batch import group_program, group_size, local_mesh, on_all_devices
+from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
+from w2sjax.sweeps.batch_size import Batch, choose_batch, rows_per_pair
 from w2sjax.sweeps.grid import Cell, Grid
 from w2sjax.worlds.static import as_pytree
 
@@ -23,9 +22,6 @@ CHUNK_ROWS = 2**24
 
 RUNS = 256
 """Regions per cell beyond which regions grow instead, so that a store has a bounded number of files."""
-
-FEATURES_IN_FLIGHT = 12
-"""Rough number of feature-sized block arrays that a pair holds while it streams."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +52,7 @@ class Plan:
         grid, seed, pairs: what is computed.
         cells: the outer cells, in the order of the grid.
         shapes: per cell, the number of its compilation group; cells of one group share a compiled program.
-        steps: per group, how many pairs one call computes on all local devices together.
-        working_bytes: per group, estimated bytes of working memory of one call.
+        batches: per compilation group, how many pairs go together.
         template: one pair's results by variable, `[1, *inner axes, ...]`; only shapes and dtypes matter.
         chunk_pairs: pairs per region; independent of devices and processes.
     """
@@ -67,8 +62,7 @@ class Plan:
     pairs: int
     cells: tuple[Cell, ...]
     shapes: tuple[int, ...]
-    steps: tuple[int, ...]
-    working_bytes: tuple[int, ...]
+    batches: tuple[Batch, ...]
     template: dict[str, np.ndarray]
     chunk_pairs: int
 
@@ -99,9 +93,10 @@ class Plan:
         total = len(self.cells) * self.pairs * self.bytes_per_pair
         return (
             f"plan: {len(self.cells) * inner} cells ({len(self.cells)} runs of {self.pairs} pairs), "
-            f"{len(self.steps)} compilation{'s' if len(self.steps) > 1 else ''}, "
+            f"{len(self.batches)} compilation{'s' if len(self.batches) > 1 else ''}, "
             f"{regions} chunks of {self.chunk_pairs} pairs ({megabytes(self.chunk_pairs * self.bytes_per_pair)}), "
-            f"{max(self.steps)} pairs at once (about {megabytes(max(self.working_bytes))} of working memory), "
+            f"{max(batch.at_once for batch in self.batches)} pairs at once "
+            f"(about {megabytes(max(batch.working_bytes for batch in self.batches))} of working memory), "
             f"{megabytes(total)} of results, {done} chunks done already"
         )
 
@@ -136,16 +131,11 @@ def make_plan(
             groups[key] = len(groups)
             first.append(cell)
         shapes.append(groups[key])
-    devices = local_mesh().devices.size
-    needs = [bytes_per_pair(cell) for cell in first]
-    steps = []
-    for need in needs:
-        group = min(group_size(), max(1, memory_budget // (devices * need)))
-        steps.append(devices * min(group, math.ceil(pairs / devices)))
+    batches = tuple(choose_batch(cell, pairs, memory_budget) for cell in first)
     if template is None:
-        template = result_template(grid, cells[0], seed, steps[shapes[0]])
+        template = result_template(grid, cells[0], seed, batches[shapes[0]])
     if chunk_pairs is None:
-        rows = max(_rows(cell.design) for cell in cells)
+        rows = max(rows_per_pair(cell.design) for cell in cells)
         chunk_pairs = choose_chunk_pairs(pairs, sum(v.nbytes for v in template.values()), rows)
     return Plan(
         grid=grid,
@@ -153,8 +143,7 @@ def make_plan(
         pairs=pairs,
         cells=cells,
         shapes=tuple(shapes),
-        steps=tuple(steps),
-        working_bytes=tuple(step * need for step, need in zip(steps, needs, strict=True)),
+        batches=batches,
         template=template,
         chunk_pairs=min(chunk_pairs, pairs),
     )
@@ -180,15 +169,16 @@ def choose_chunk_pairs(pairs: int, result_bytes: int, rows: int) -> int:
     return max(1, min(wanted, CHUNK_BYTES // max(1, result_bytes), pairs))
 
 
-def result_template(grid: Grid, cell: Cell, seed: int, step: int) -> dict[str, np.ndarray]:
+def result_template(grid: Grid, cell: Cell, seed: int, batch: Batch) -> dict[str, np.ndarray]:
     """Return zeros with the shape and dtype of one pair's results, by variable: `[1, *inner axes, ...]`."""
-    indices = jax.ShapeDtypeStruct((step,), jnp.uint32)
+    indices = jax.ShapeDtypeStruct((batch.step,), jnp.uint32)
     outcome = group_program().eval_shape(
         *shared_arguments(seed, cell),  # placed as in the calls, which would be traced again otherwise
         indices,
-        _prepared_shapes(cell.world, step),
+        _prepared_shapes(cell.world, batch.step),
         design=cell.design,
         mesh=local_mesh(),
+        group=batch.group,
     )
     zeros = jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), outcome)
     return {name: grid.arrange(values) for name, values in labels.flatten(zeros).items()}
@@ -200,50 +190,6 @@ def _prepared_shapes(world: Any, pairs: int) -> dict[str, Any] | None:
         return None
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), pairs))
     return {name: jax.eval_shape(jax.vmap(run), keys) for name, run in world.preparations().items()}
-
-
-def bytes_per_pair(cell: Cell) -> int:
-    """Estimate the working memory of one pair, in bytes: streamed blocks, moments per size, and results."""
-    design = cell.design
-    shapes = _block_features.eval_shape(as_pytree(cell.world), jax.random.key(0))
-    width = sum(shape.shape[1] for shape in shapes)
-    itemsize = jnp.zeros(()).dtype.itemsize
-    cells = len(design.n_weak) * len(design.n_strong) * len(design.n_eval) * cell.numbers.ridge_weak.size
-    streamed = FEATURES_IN_FLIGHT * width * BLOCK + (design.tasks * BLOCK if design.noisy else 0)
-    moments = 4 * width * width * (len(design.n_weak) + len(design.n_strong) + len(design.n_eval))
-    results = cells * design.tasks * (16 + 4 * width)
-    if design.standard_errors:
-        results += cells * design.tasks * 8 * BLOCK
-    if design.training is not None:
-        moments, results = 0, cells * design.tasks * 16 + _training_entries(design, width)
-    return itemsize * (streamed + moments + results)
-
-
-def _training_entries(design: Design, width: int) -> int:
-    """Return how many numbers the training of heads keeps: samples, parameters with their moments, activations."""
-    training = design.training
-    if training is None:
-        return 0
-    columns = design.tasks * (1 + len(design.n_weak))
-    units = max(1, training.width) * training.copies
-    rows = max(design.n_weak) + max(design.n_strong) + 2 * max(design.n_eval)
-    batch = training.batch_size or max(*design.n_weak, *design.n_strong)
-    parameters = units * (width + 2) * columns
-    predictions = max(design.n_eval) * units * columns
-    curves = training.epochs * columns
-    return 3 * rows * (width + columns) + 6 * parameters + 3 * batch * units * columns + predictions + curves
-
-
-def _rows(design: Design) -> int:
-    """Return how many rows one pair goes through: trained heads go through theirs once an epoch."""
-    epochs = 1 if design.training is None else design.training.epochs
-    return epochs * (max(design.n_weak) + max(design.n_strong)) + max(design.n_eval)
-
-
-@jax.jit
-def _block_features(world: Any, key: jax.Array) -> tuple[jax.Array, ...]:
-    """Never run: a jitted function remembers its abstract trace, so that a repeated sweep does not trace again."""
-    return tuple(world.draw(key).features(key, BLOCK))
 
 
 def megabytes(count: int) -> str:

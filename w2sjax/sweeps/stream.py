@@ -61,7 +61,7 @@ def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
     for region in regions:
         by_cell.setdefault(region.cell, []).append(region)
     for cell, mine in by_cell.items():
-        step = plan.steps[plan.shapes[cell]]
+        step = plan.batches[plan.shapes[cell]].step
         shared = shared_arguments(plan.seed, plan.cells[cell])
         pairs = np.concatenate([np.arange(region.pairs.start, region.pairs.stop) for region in mine])
         for start in range(0, len(pairs), step):
@@ -71,14 +71,15 @@ def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
 
 
 def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
-    step = plan.steps[plan.shapes[call.cell]]
-    padded = np.concatenate([call.pairs, np.repeat(call.pairs[-1:], step - len(call.pairs))])
+    batch = plan.batches[plan.shapes[call.cell]]
+    padded = np.concatenate([call.pairs, np.repeat(call.pairs[-1:], batch.step - len(call.pairs))])
     return group_program()(
         *call.shared,
         padded.astype(np.uint32),
         preparations.of(call.cell, padded),
         design=plan.cells[call.cell].design,
         mesh=local_mesh(),
+        group=batch.group,
     )
 
 
