@@ -31,7 +31,7 @@ def solve_in_ball(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array, rad
     Reference: Conn, Gould and Toint, "Trust Region Methods" (2000), section 7.3.
     """
     if factor.core_left is None or factor.core_values is None or factor.core_right is None:
-        raise ValueError("factor is ridgeless: factorize with ridgeless=False.")
+        raise ValueError("factor has no decomposed core: factorize with many_ridges=True.")
     free = solve(factor, targets, ridge)
     kept = jnp.arange(factor.core_values.shape[0], dtype=jnp.int32) < factor.rank
     squares = jnp.where(kept, factor.core_values**2, 1)[:, None]

@@ -144,11 +144,12 @@ def _fit(
 
     stream = tuple(experiment.keys[role] for role in roles[: 2 if design.noisy else 1])
     (samples,) = compress_splits(draw_block, [stream], [(size,)], basis)
-    (factors,) = factorize_samples([samples.rows], [(size,)], ridgeless=design.ridgeless)
+    (factors,) = factorize_samples([samples.rows], [(size,)], many_ridges=False)
     sample, factor = jax.tree.map(lambda a: a[0], (samples, factors))
     means = jnp.split(sample.noise_mean + origin + teacher.bias, len(teachers))
     rows = jnp.split(sample.noise_rows, len(teachers), axis=1)
-    return factor, [fit_head(sample.mean, factor, each, ridge) for each in zip(means, rows, strict=True)]
+    penalty = None if design.ridgeless else ridge
+    return factor, [fit_head(sample.mean, factor, each, penalty) for each in zip(means, rows, strict=True)]
 
 
 def _means(experiment: Experiment, residuals: Head, role: Role) -> dict[str, jax.Array]:

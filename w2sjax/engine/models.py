@@ -52,13 +52,13 @@ def fit_models(
     strong: Sample,
     strong_factor: RidgeFactor,
     target: Head,
-    ridge_weak: jax.Array,
-    ridge_strong: jax.Array,
+    ridge_weak: jax.Array | None,
+    ridge_strong: jax.Array | None,
     radius: jax.Array | None = None,
 ) -> Models:
     """Fit the weak head, then the w2s head to its labels, and the ceiling to the truth, on compressed samples.
 
-    With a `radius`, the norm of every head's weights is at most that.
+    A ridge of None is 0. With a `radius`, the norm of every head's weights is at most that.
     """
     true_labels = _true_labels(weak, target)
     weak_head, weak_effect = fit_head(weak.mean["weak"], weak_factor, true_labels, ridge_weak, radius)
@@ -117,7 +117,7 @@ def fit_head(
     mean: jax.Array,
     factor: RidgeFactor,
     labels: tuple[jax.Array, jax.Array],
-    ridge: jax.Array,
+    ridge: jax.Array | None,
     radius: jax.Array | None = None,
 ) -> tuple[Head, jax.Array]:
     """Fit heads to labels on a compressed sample, and bound the effect of directions dropped.
@@ -128,7 +128,10 @@ def fit_head(
         ridge, radius: as in `fit_models`.
     """
     label_mean, rows = labels
-    weights = solve(factor, rows, ridge) if radius is None else solve_in_ball(factor, rows, ridge, radius)
+    if radius is None:
+        weights = solve(factor, rows, ridge)
+    else:
+        weights = solve_in_ball(factor, rows, jnp.zeros_like(radius) if ridge is None else ridge, radius)
     return Head(weights, label_mean - product(mean[None, :], weights)[0]), dropped_effect(factor, rows)
 
 
@@ -140,15 +143,15 @@ def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
 
 
 def factorize_samples(
-    rows: list[jax.Array], sizes: list[tuple[int, ...]], *, ridgeless: bool
+    rows: list[jax.Array], sizes: list[tuple[int, ...]], *, many_ridges: bool
 ) -> list[RidgeFactor]:
-    """Factorize one or two stacks of samples `[size, row, d]`, together if equally wide; `ridgeless` as in `factorize`.
+    """Factorize one or two stacks of samples `[size, row, d]`, together if equally wide; see `factorize`.
 
     n centred rows have a rank of at most n - 1, whatever rounding says.
     """
     tolerance = RANK_TOLERANCE_IN_EPS * float(jnp.finfo(rows[0].dtype).eps)
     limits = [jnp.array([n - 1 for n in split], jnp.int32) for split in sizes]
-    factor = jax.vmap(lambda r, limit: factorize(r, tolerance, limit, ridgeless=ridgeless))
+    factor = jax.vmap(lambda r, limit: factorize(r, tolerance, limit, many_ridges=many_ridges))
     if len(rows) == 1 or rows[0].shape[2] != rows[1].shape[2]:
         return [factor(*split) for split in zip(rows, limits, strict=True)]
     most = max(r.shape[1] for r in rows)

@@ -99,7 +99,7 @@ def run_grid(
     weak_factors, strong_factors = factorize_samples(
         [weak.rows["weak"], strong.rows["strong"]],
         [design.n_weak, design.n_strong],
-        ridgeless=design.ridgeless and design.head == "ridge",
+        many_ridges=numbers.ridge_weak.size > 1 or design.head == "ball",
     )
 
     def cell(
@@ -113,7 +113,8 @@ def run_grid(
         ridge_strong: jax.Array,
     ) -> Outcome:
         radius = numbers.head_radius if design.head == "ball" else None
-        models = fit_models(weak, weak_factor, strong, strong_factor, heads, ridge_weak, ridge_strong, radius)
+        of_weak, of_strong = (None, None) if design.ridgeless else (ridge_weak, ridge_strong)
+        models = fit_models(weak, weak_factor, strong, strong_factor, heads, of_weak, of_strong, radius)
         outcome = evaluate_models(evaluations[0], heads, models)
         if design.fresh_misfit:
             outcome = with_misfit(outcome, misfit_on(evaluations[1], models))

@@ -26,7 +26,7 @@ class RidgeFactor:
         scaled_values: `[k]`, singular values of the column-scaled rows, descending.
         triangle: `[k, k]`, upper triangular.
         frame: `[d, k]`, an orthonormal basis of the row space of X in the caller's units.
-        core_left, core_values, core_right: singular value decomposition of the core; None if only ridge 0 is wanted.
+        core_left, core_values, core_right: singular value decomposition of the core; None where few ridges are wanted.
         rank: int32 scalar.
         condition: ratio of the extreme singular values kept, columns scaled to unit norm; 1 if none is.
         discarded_left: `[r, k]`, the left singular vectors that `left` leaves out.
@@ -49,7 +49,7 @@ def factorize(
     rank_tolerance: float,
     rank_limit: jax.Array | int | None = None,
     *,
-    ridgeless: bool = False,
+    many_ridges: bool = True,
 ) -> RidgeFactor:
     """Factorize centred rows once for every ridge and target.
 
@@ -60,10 +60,10 @@ def factorize(
         rows: `[r, d]` floating, centred.
         rank_tolerance: directions whose singular value is below this fraction of the largest are dropped.
         rank_limit: int32 scalar, the rank that is known not to be exceeded, if any.
-        ridgeless: for ridge 0 alone, which saves one decomposition.
+        many_ridges: whether to decompose the core, which then is not factorized anew for every ridge.
 
     Returns:
-        A `RidgeFactor`. Cost: two small singular value decompositions, O(r d min(r, d)); one if `ridgeless`.
+        A `RidgeFactor`. Cost: two small singular value decompositions, O(r d min(r, d)); one without `many_ridges`.
     """
     scale = jnp.linalg.norm(rows, axis=0)
     # Rows of the frame are sorted by size: Householder QR is then accurate row by row.
@@ -82,7 +82,7 @@ def factorize(
     kept_both = kept[:, None] & kept[None, :]
     triangle = jnp.where(kept_both, triangle, jnp.eye(triangle.shape[0], dtype=rows.dtype))
     core_left = core_values = core_right = None
-    if not ridgeless:
+    if many_ridges:
         core = jnp.where(kept_both, safe_values[:, None] * triangle.T, 0)
         core_left, core_values, core_right = jnp.linalg.svd(core)
     return RidgeFactor(
@@ -99,34 +99,41 @@ def factorize(
     )
 
 
-def solve(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) -> jax.Array:
+def solve(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array | None) -> jax.Array:
     """Return the ridge coefficients `[d, task]` for centred targets `[r, task]`.
 
     Minimizes |X b - y|^2 + ridge |b|^2 with rows that carry the 1/n, and returns the minimum-norm solution at ridge 0.
-    The shrinkage is applied in the singular basis of the core: accurate to rounding times the condition number of X in
-    the caller's units. At ridge 0 the triangular factors are used instead, and column scales do not matter.
+    The shrinkage is applied in the singular basis of the core, where that is there: accurate to rounding times the
+    condition number of X in the caller's units. Otherwise, and at ridge 0, triangular factors are used, and column
+    scales do not matter.
 
     Args:
         factor: from `factorize`.
         targets: `[r, task]`, centred and scaled like the rows.
-        ridge: scalar >= 0, in squared feature units; taken to be 0 if the factor is `ridgeless`.
+        ridge: scalar >= 0, in squared feature units; None is 0, and saves the factorization that a ridge needs.
     """
-    projected = product(factor.left.T, targets)
-    inverse = jax.lax.linalg.triangular_solve(
-        factor.triangle,
-        jnp.eye(factor.triangle.shape[0], dtype=targets.dtype),
-        left_side=True,
-        lower=False,
-        transpose_a=True,
-    )
-    interpolating = product(inverse, projected / factor.scaled_values[:, None])
+    if ridge is None:
+        return product(factor.frame, _interpolating(factor, product(factor.left.T, targets)))
     if factor.core_left is None or factor.core_values is None or factor.core_right is None:
-        return product(factor.frame, interpolating)
+        return product(factor.frame, solve_in_frame(factor, targets, ridge))
+    projected = product(factor.left.T, targets)
     kept = jnp.arange(projected.shape[0], dtype=jnp.int32) < factor.rank
     values = factor.core_values
     shrunk = jnp.where(kept, values / jnp.where(kept, values * values + ridge, 1), 0)
     penalized = product(factor.core_right.T, shrunk[:, None] * product(factor.core_left.T, projected))
-    return product(factor.frame, jnp.where(ridge > 0, penalized, interpolating))
+    return product(factor.frame, jnp.where(ridge > 0, penalized, _interpolating(factor, projected)))
+
+
+def _interpolating(factor: RidgeFactor, projected: jax.Array) -> jax.Array:
+    """Return the solution at ridge 0, in coordinates of the frame, for targets in the basis `left`."""
+    inverse = jax.lax.linalg.triangular_solve(
+        factor.triangle,
+        jnp.eye(factor.triangle.shape[0], dtype=projected.dtype),
+        left_side=True,
+        lower=False,
+        transpose_a=True,
+    )
+    return product(inverse, projected / factor.scaled_values[:, None])
 
 
 def augmented_core(factor: RidgeFactor, ridge: jax.Array) -> tuple[jax.Array, jax.Array]:
