@@ -13,11 +13,11 @@ from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.grid import Cell
 from w2sjax.worlds.static import as_pytree
 
-CPU_GROUP = 8
-"""Most pairs batched together on a CPU core: enough to amortize the start of every operation."""
+CPU_GROUP = 4
+"""Most pairs batched together on a CPU core: enough to amortize the start of every operation; more fill its cache."""
 
 LEAST_CPU_GROUP = 2
-"""One pair alone took 10% to 20% longer, whatever its width."""
+"""One pair alone took up to 15% longer, whatever its width."""
 
 CACHE_BYTES = 3 * 2**18
 """Features of a block that a CPU's core keeps near it, while it writes as many more: 2 MiB of L2 cache hold both."""
@@ -59,9 +59,11 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int = 2**30) -> Batch:
     width = _joint_width(cell)
     need = bytes_per_pair(design, width, cell.numbers.ridge_weak.size)
     itemsize = 4 if design.single_features else jnp.zeros(()).dtype.itemsize
-    # Heads are trained on whole samples, which no cache holds.
-    group = group_size(width * BLOCK * itemsize) if design.training is None else CPU_GROUP
-    group = min(group, max(1, memory_budget // (devices * need)), math.ceil(pairs / devices))
+    group = min(
+        group_size(width * BLOCK * itemsize),
+        max(1, memory_budget // (devices * need)),
+        math.ceil(pairs / devices),
+    )
     # What is prepared for a call takes much longer than the call.
     alone = hasattr(cell.world, "preparations")
     most = 1 if alone else max(1, CALL_FEATURES // (group * rows_per_pair(design) * width))
@@ -73,8 +75,8 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int = 2**30) -> Batch:
 def group_size(block_bytes: int) -> int:
     """Return how many pairs each device batches together.
 
-    On a CPU as many as have their features in its cache, for loops over layers that take longer otherwise: with
-    networks of width 16 in float64, 4 pairs instead of 8 take 10% less time; in float32 8 are the best.
+    On a CPU as many as have their features in its cache: a program goes over them layer by layer. Networks of width 16
+    take the least time with 4 pairs, in float32 and in float64, where 8 take 10% longer; of width 64 with 2.
 
     Args:
         block_bytes: of one block of all features of a pair.
