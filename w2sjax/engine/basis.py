@@ -99,10 +99,8 @@ def pilot_basis(features: jax.Array) -> Basis:
     rare = _effective_rows(features) < RARE_ROWS
     center = jnp.where(rare, 0, jnp.mean(features, axis=1))
 
-    def whiten_again(
-        state: tuple[jax.Array, jax.Array, jax.Array], least: jax.Array
-    ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
-        coordinates, whiten, unwhiten = state
+    def whitening(coordinates: jax.Array, least: jax.Array | float) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return scales `[d]`, and a lower triangular factor and its inverse: coordinates = scale factor white."""
         spread = jnp.sqrt(jnp.mean(coordinates * coordinates, axis=1))
         resolved = (spread > least) & jnp.isfinite(spread)
         scale = jnp.where(resolved, spread, 1)
@@ -111,18 +109,15 @@ def pilot_basis(features: jax.Array) -> Basis:
         covariance = product(scaled, scaled.T) / features.shape[1] + shift
         covariance = jnp.where(mixed[:, None] & mixed[None, :], covariance, identity)
         factor = jnp.linalg.cholesky(covariance)
-        inverse = jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
-        return (
-            product(inverse, scaled),
-            product(inverse, whiten / scale[:, None]),
-            product(unwhiten * scale[None, :], factor),
-        ), None
+        return scale, factor, jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
 
-    start = (features - center[:, None], identity, identity)
     # The first round compares with the features' own size, the second with the unit size that the first one leaves.
     constant = CONSTANT_IN_EPS * float(jnp.finfo(features.dtype).eps) * jnp.max(jnp.abs(features), axis=1)
-    thresholds = jnp.stack([constant, jnp.full_like(constant, UNRESOLVED)])
-    (_, whiten, unwhiten), _ = jax.lax.scan(whiten_again, start, thresholds)  # compiled once
+    centred = features - center[:, None]
+    scale, factor, inverse = whitening(centred, constant)
+    whiten, unwhiten = inverse / scale[None, :], scale[:, None] * factor
+    scale, factor, inverse = whitening(product(whiten, centred), UNRESOLVED)
+    whiten, unwhiten = product(inverse / scale[None, :], whiten), product(unwhiten * scale[None, :], factor)
     basis = Basis(center=center, whiten=whiten, unwhiten=unwhiten)
     return basis if features.dtype == default_dtype() else basis.widened()
 
