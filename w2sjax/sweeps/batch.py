@@ -24,7 +24,7 @@ def on_all_devices(arguments: Any) -> Any:
     return jax.device_put(arguments, NamedSharding(local_mesh(), PartitionSpec()))
 
 
-def run_group(
+def run_groups(
     world: Any,
     numbers: Numbers,
     seed: jax.Array,
@@ -57,9 +57,9 @@ def run_group(
 
 @functools.cache
 def group_program() -> Any:
-    """Return `run_group` compiled by `jax.jit`, once per process: its options depend on the kind of device."""
+    """Return `run_groups` compiled by `jax.jit`, once per process: its options depend on the kind of device."""
     return jax.jit(
-        run_group, static_argnames=("design", "mesh", "group"), compiler_options=compiler_options()
+        run_groups, static_argnames=("design", "mesh", "group"), compiler_options=compiler_options()
     )
 
 
