@@ -77,9 +77,8 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
     def random(seed: jax.Array) -> jax.Array:
         keys = jax.random.split(jax.random.key(seed), group)
         numbers = jax.vmap(lambda key: normal(key, (normals,)))(keys)
-        return jnp.sum(
-            jax.lax.optimization_barrier(numbers)
-        )  # within a sum the generator would not fill vectors
+        # Within the loop of a sum the generator would not fill vectors.
+        return jnp.sum(jax.lax.optimization_barrier(numbers))
 
     def matmul(seed: jax.Array) -> jax.Array:
         matrix = jnp.full((side, side), seed.astype(dtype) / side)
