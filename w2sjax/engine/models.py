@@ -28,8 +28,8 @@ class Sample(NamedTuple):
 
     mean: dict[str, jax.Array]
     rows: dict[str, jax.Array]
-    noise_mean: jax.Array | None
-    noise_rows: jax.Array | None
+    noise_mean: jax.Array | None = None
+    noise_rows: jax.Array | None = None
 
     def predict(self, name: str, head: Head) -> tuple[jax.Array, jax.Array]:
         """Return the mean `[task]` and centred rows `[row, task]` of a head's predictions on this sample."""

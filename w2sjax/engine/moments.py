@@ -1,8 +1,9 @@
-"""Streaming second moments of the joint features, and the small sample that they are equivalent to.
+"""Streaming second moments of features and labels, and the small sample that they are equivalent to.
 
 A linear-head experiment depends on a sample only through its mean and covariance. These are streamed in
 whitened coordinates, block by block, for every requested sample size in one pass; `compress_splits` turns them into d
-rows with the same mean and covariance, on which fitting and evaluation are ordinary regressions.
+rows with the same mean and covariance, on which fitting and evaluation are ordinary regressions. Labels are whatever is
+fitted to the features: only their covariance with the features is kept.
 """
 
 import functools
@@ -24,8 +25,12 @@ from w2sjax.engine.randomness import BLOCK
 ROWS_KEPT_PER_UNIT = 4
 """Where the rows of a sample are reduced by QR instead of through moments, which lose digits on so few rows."""
 
-SMALL_SHIFT_IN_EPS = 8
-"""A correlation matrix is first factorized with its diagonal raised by this many units of rounding."""
+SMALL_SHIFT_IN_EPS = 2
+"""A correlation matrix is first factorized with its diagonal raised by this many units of rounding.
+
+Fitted to labels, it shrinks predictions by as much: with 8, errors of most pairs in float32 were twice as large. With 1
+or 0, features that are sums of others cost some pairs digits.
+"""
 
 NOISE_IN_SHIFTS = 4
 """A direction whose variance, given the directions before it, is below this many shifts is rounding noise."""
@@ -34,11 +39,11 @@ Stream = Any
 """Whatever a block is drawn from, stacked over blocks on leading axes: keys."""
 
 DrawBlock = Callable[[Stream], tuple[jax.Array, jax.Array | None]]
-"""Maps one entry of a stream to features `[d, BLOCK]` and label noise `[task, BLOCK]` (or None)."""
+"""Maps one entry of a stream to features `[d, BLOCK]` and labels `[label, BLOCK]` (or None)."""
 
 
 class Sums(NamedTuple):
-    """Sums over rows of v v', v, v e' and e, for coordinates v `[d]` of features u and label noise e `[task]`.
+    """Sums over rows of v v', v, v y' and y, for coordinates v `[d]` of features u and labels y `[label]`.
 
     `activity` is zero exactly where a feature is zero on every row: in how many blocks it is not, or a sum of |u|.
     """
@@ -46,8 +51,8 @@ class Sums(NamedTuple):
     products: jax.Array
     coordinates: jax.Array
     activity: jax.Array
-    noise_products: jax.Array | None
-    noise: jax.Array | None
+    label_products: jax.Array | None
+    labels: jax.Array | None
 
 
 SumBlock = Callable[[Stream], Sums]
@@ -61,24 +66,24 @@ class CompressedSample:
     Attributes:
         mean: `[d]`.
         rows: `[d, d]`; rows' rows is the covariance (normalized by n). The column of a constant feature is zero.
-        noise_mean: `[task]` or None; noise_rows: `[d, task]` or None, with rows' noise_rows the covariance of
-            features and label noise.
+        label_mean: `[label]` or None; label_rows: `[d, label]` or None, with rows' label_rows the covariance of
+            features and labels.
     """
 
     mean: jax.Array
     rows: jax.Array
-    noise_mean: jax.Array | None
-    noise_rows: jax.Array | None
+    label_mean: jax.Array | None
+    label_rows: jax.Array | None
 
 
-def _block_sums(basis: Basis, features: jax.Array, noise: jax.Array | None) -> Sums:
+def _block_sums(basis: Basis, features: jax.Array, labels: jax.Array | None) -> Sums:
     coordinates = basis.coordinates(features)
     return Sums(
         products=product(coordinates, coordinates.T),
         coordinates=jnp.sum(coordinates, axis=1),
         activity=jnp.any(features != 0, axis=1).astype(coordinates.dtype),
-        noise_products=None if noise is None else product(coordinates, noise.T),
-        noise=None if noise is None else jnp.sum(noise, axis=1),
+        label_products=None if labels is None else product(coordinates, labels.T),
+        labels=None if labels is None else jnp.sum(labels, axis=1),
     )
 
 
@@ -113,17 +118,18 @@ def compress_splits(
     Args:
         draw_block: draws rows j * BLOCK to (j + 1) * BLOCK of a stream from its entry j.
         streams: one per split; pytrees of arrays with one leading entry per block.
-        sizes: per split, increasing positive sample sizes (static).
+        sizes: per split, positive sample sizes (static), in any order.
         basis: coordinates of the features drawn.
         rows_kept_per_unit: a sample of at most so many rows per feature is compressed by QR of its rows.
         sum_block: a shorter way to the sums of a whole block, if there is one.
 
     Returns:
-        Per split, a `CompressedSample` with a leading axis over its sizes. Memory: one block, the blocks that sample
-        sizes cut, and one `[d, d]` matrix per size.
+        Per split, a `CompressedSample` with a leading axis over its sizes as given. Memory: one block, the blocks that
+        sample sizes cut, and one `[d, d]` matrix per size.
     """
     width = basis.center.shape[0]
-    plan = plan_intervals(sizes, rows_kept_per_unit * width)
+    orders = [sorted(set(split)) for split in sizes]
+    plan = plan_intervals(orders, rows_kept_per_unit * width)
     cut = _draw_cut(draw_block, streams, plan)
     totals = _prefix_sums(plan, _interval_sums(draw_block, sum_block, streams, plan, basis, cut))
     compressed: list[list[CompressedSample]] = [
@@ -137,11 +143,15 @@ def compress_splits(
         slots = iter(range(plan.slots))
         for split, many in enumerate(plan.large):
             compressed[split] += [_entry(large, next(slots)) for _ in many]
-    return [jax.tree.map(lambda *a: jnp.stack(a), *samples) for samples in compressed]
+    chosen = [
+        [samples[order.index(n)] for n in split]
+        for samples, order, split in zip(compressed, orders, sizes, strict=True)
+    ]
+    return [jax.tree.map(lambda *a: jnp.stack(a), *samples) for samples in chosen]
 
 
 Block = tuple[jax.Array, jax.Array | None]
-"""Features `[d, BLOCK]` and label noise `[task, BLOCK]` or None."""
+"""Features `[d, BLOCK]` and labels `[label, BLOCK]` or None."""
 
 
 def _draw_cut(draw_block: DrawBlock, streams: Sequence[Stream], plan: Plan) -> dict[tuple[int, int], Block]:
@@ -239,15 +249,15 @@ def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSampl
     dead = sums.activity == 0  # exact, where moments know zero to rounding only
     rows = jnp.where(dead[None, :], 0, rows)
     features_mean = jnp.where(dead, 0, features_mean)
-    if sums.noise is None or sums.noise_products is None:
-        return CompressedSample(mean=features_mean, rows=rows, noise_mean=None, noise_rows=None)
-    noise_mean = sums.noise / size
-    cross = sums.noise_products / size - mean[:, None] * noise_mean[None, :]
-    noise_rows = jax.lax.linalg.triangular_solve(
+    if sums.labels is None or sums.label_products is None:
+        return CompressedSample(mean=features_mean, rows=rows, label_mean=None, label_rows=None)
+    label_mean = sums.labels / size
+    cross = sums.label_products / size - mean[:, None] * label_mean[None, :]
+    label_rows = jax.lax.linalg.triangular_solve(
         factor, jnp.where(alive[:, None], cross / scale[:, None], 0), left_side=True, lower=True
     )
-    noise_rows = jnp.where(kept[:, None], noise_rows, 0)
-    return CompressedSample(mean=features_mean, rows=rows, noise_mean=noise_mean, noise_rows=noise_rows)
+    label_rows = jnp.where(kept[:, None], label_rows, 0)
+    return CompressedSample(mean=features_mean, rows=rows, label_mean=label_mean, label_rows=label_rows)
 
 
 def _cholesky(correlation: jax.Array, rounding: jax.Array, shift: float) -> jax.Array:
@@ -278,12 +288,12 @@ def _compress_rows(blocks: list[Block], size: int, width: int) -> CompressedSamp
     centred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean))
     orthogonal, rows = jnp.linalg.qr(centred)
     padding = ((0, width - rows.shape[0]), (0, 0))
-    noise_mean = noise_rows = None
+    label_mean = label_rows = None
     if blocks[0][1] is not None:
-        noise = jnp.concatenate([e for _, e in blocks if e is not None], axis=1)[:, :size]
-        noise_mean = jnp.mean(noise, axis=1)
-        noise_rows = product(orthogonal.T, (noise - noise_mean[:, None]).T / size**0.5)
-        noise_rows = jnp.pad(noise_rows, padding)
+        labels = jnp.concatenate([y for _, y in blocks if y is not None], axis=1)[:, :size]
+        label_mean = jnp.mean(labels, axis=1)
+        label_rows = product(orthogonal.T, (labels - label_mean[:, None]).T / size**0.5)
+        label_rows = jnp.pad(label_rows, padding)
     return CompressedSample(
-        mean=mean, rows=jnp.pad(rows, padding), noise_mean=noise_mean, noise_rows=noise_rows
+        mean=mean, rows=jnp.pad(rows, padding), label_mean=label_mean, label_rows=label_rows
     )

@@ -1,22 +1,18 @@
 """One pair from features to outcomes: moments, heads, errors, for every sample size and ridge of a grid at once."""
 
-import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from w2sjax.draws import normal
-from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers, design_keys
-from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
-from w2sjax.engine.few_tasks import TASKS_PER_UNIT, Experiment, has_few_tasks, run_few_tasks
+from w2sjax.engine.drawing import draw_pair, feature_widths, target_heads
+from w2sjax.engine.few_tasks import TASKS_PER_UNIT, has_few_tasks, run_few_tasks
 from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
-from w2sjax.engine.moments import CompressedSample, SumBlock, Sums, compress_splits
 from w2sjax.engine.outcome import Flag, Outcome, with_misfit
-from w2sjax.engine.randomness import BLOCK, Role
+from w2sjax.engine.randomness import Role
 from w2sjax.engine.ridge import RidgeFactor
+from w2sjax.engine.samples import Experiment, compress_samples
 from w2sjax.engine.standard_errors import standard_errors
 
 
@@ -41,61 +37,25 @@ def run_grid(
     Returns:
         An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, ridge, task]` (status without the task axis).
     """
-    strong_role = Role.WEAK if design.reuse_inputs else Role.STRONG
     keys = design_keys(key, design)
     pair = draw_pair(world, keys[Role.PAIR][0], prepared)
     widths = feature_widths(pair)
     heads = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
 
-    def add_standard_errors(outcome: Outcome, models: Models, n_eval: jax.Array) -> Outcome:
-        def draw(key: jax.Array) -> jax.Array:
-            return draw_columns(pair, key, BLOCK, ORDER, single=design.single_features)
+    experiment = Experiment(pair, widths, keys, design, numbers)
 
-        by_name = functools.partial(parts, names=ORDER, widths=widths, axis=0)
-        spread = standard_errors(draw, keys[Role.EVAL], by_name, heads, models, outcome, n_eval)
+    def add_standard_errors(outcome: Outcome, models: Models, n_eval: jax.Array) -> Outcome:
+        arguments = keys[Role.EVAL], experiment.by_name, heads, models, outcome, n_eval
+        spread = standard_errors(experiment.draw, *arguments)
         return outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
 
     if has_few_tasks(design, numbers, widths, tasks_per_unit):
-        outcome, models = run_few_tasks(Experiment(pair, widths, keys, design, numbers), heads)
+        outcome, models = run_few_tasks(experiment, heads)
         if design.standard_errors:
             outcome = add_standard_errors(outcome, models, jnp.array(design.n_eval[0], jnp.int32))
         return with_diagnostics(jax.tree.map(lambda a: a[None, None, None, None], outcome), pair)
 
-    basis = _pilot(pair, keys[Role.PILOT][0], widths, design.single_features)
-
-    def compress(
-        names: tuple[str, ...],
-        roles: tuple[Role, ...],
-        sizes: tuple[tuple[int, ...], ...],
-        noise: Role | None,
-    ) -> list[Sample]:
-        def draw_block(stream: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array | None]:
-            features = draw_columns(pair, stream[0], BLOCK, names, single=design.single_features)
-            if len(stream) == 1:
-                return features, None
-            return features, numbers.label_noise * normal(stream[1], (design.tasks, BLOCK))
-
-        noise_keys = (keys[noise],) if noise is not None and design.noisy else ()
-        streams = [(keys[role], *noise_keys) for role in roles]
-        local = basis.leading(sum(widths[name] for name in names))
-        orders = [sorted(set(split)) for split in sizes]
-        sum_block = _fused_sums(pair, names, local) if design.fused_features else None
-        compressed = compress_splits(draw_block, streams, orders, local, sum_block=sum_block)
-        where = [
-            np.array([order.index(n) for n in split]) for order, split in zip(orders, sizes, strict=True)
-        ]
-        chosen = [jax.tree.map(lambda a, w=w: a[w], c) for c, w in zip(compressed, where, strict=True)]
-        return [_by_name(sample, names, widths) for sample in chosen]
-
-    fresh = (Role.EVAL, Role.MISFIT) if design.fresh_misfit else (Role.EVAL,)
-    # Splits that draw alike share one loop: it is compiled once.
-    (weak,) = compress(ORDER[:2], (Role.WEAK,), (design.n_weak,), Role.WEAK_NOISE)
-    if design.noisy or design.evaluation_points != "random":
-        (strong,) = compress(ORDER, (strong_role,), (design.n_strong,), Role.STRONG_NOISE)
-        evaluations = compress(ORDER, fresh, (design.n_eval,) * len(fresh), None)
-    else:
-        sizes = (design.n_strong,) + (design.n_eval,) * len(fresh)
-        strong, *evaluations = compress(ORDER, (strong_role, *fresh), sizes, None)
+    weak, strong, evaluations = compress_samples(experiment)
     weak_factors, strong_factors = factorize_samples(
         [weak.rows["weak"], strong.rows["strong"]],
         [design.n_weak, design.n_strong],
@@ -159,34 +119,3 @@ _TRAINING_FLAGS = {
     "weak": (Flag.WEAK_TRAINING_DIVERGED, Flag.WEAK_REPRESENTATION_DEAD),
     "strong": (Flag.STRONG_TRAINING_DIVERGED, Flag.STRONG_REPRESENTATION_DEAD),
 }
-
-
-def _by_name(sample: CompressedSample, names: tuple[str, ...], widths: dict[str, int]) -> Sample:
-    """Split the joint features of stacked samples, on the last axis, by representation."""
-    return Sample(
-        mean=parts(sample.mean, names, widths, axis=-1),
-        rows=parts(sample.rows, names, widths, axis=-1),
-        noise_mean=sample.noise_mean,
-        noise_rows=sample.noise_rows,
-    )
-
-
-def _fused_sums(pair: Any, names: tuple[str, ...], basis: Basis) -> SumBlock:
-    """Return the kernel of a pair that goes from the keys of a block to its sums, in the default precision."""
-    if not hasattr(pair, "block_moments"):
-        raise ValueError(
-            f"feature_kernel='pallas' is for perceptrons, but features are drawn from {type(pair).__name__}: "
-            "leave it at 'xla'."
-        )
-
-    def sum_block(stream: tuple[jax.Array]) -> Sums:
-        single = pair.block_moments(stream[0], BLOCK, names, basis.center, basis.whiten)
-        products, coordinates, magnitudes = (a.astype(basis.center.dtype) for a in single)
-        return Sums(products, coordinates, activity=magnitudes, noise_products=None, noise=None)
-
-    return sum_block
-
-
-def _pilot(pair: Any, key: jax.Array, widths: dict[str, int], single: bool) -> Basis:
-    rows = pilot_rows(sum(widths.values()))
-    return pilot_basis(draw_columns(pair, key, rows, ORDER, single=single))

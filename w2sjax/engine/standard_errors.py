@@ -34,11 +34,7 @@ def standard_errors(
     """
 
     def squares_of_block(key: jax.Array) -> dict[str, jax.Array]:
-        features = by_name(draw_block(key))
-        truth = target.predict(features["target"])
-        weak = models.weak.predict(features["weak"]) - truth
-        w2s, ceiling = (head.predict(features["strong"]) - truth for head in (models.w2s, models.ceiling))
-        values = per_sample(weak, w2s, ceiling)
+        values = per_sample(*residuals(by_name(draw_block(key)), target, models))
         return {name: (value - getattr(outcome, name)[:, None]) ** 2 for name, value in values.items()}
 
     squares = sum_over_sample(squares_of_block, keys, size)
@@ -68,6 +64,13 @@ def sum_over_sample(
     blocks = jnp.arange(keys.shape[0], dtype=jnp.int32)
     (sums, _), _ = jax.lax.scan(add_block, (zero, zero), (keys, blocks))
     return sums
+
+
+def residuals(features: dict[str, jax.Array], target: Any, models: Any) -> tuple[jax.Array, ...]:
+    """Return predictions minus truth `[task, n]` of the weak, the w2s and the ceiling heads on features by name."""
+    truth = target.predict(features["target"])
+    heads = ((models.weak, "weak"), (models.w2s, "strong"), (models.ceiling, "strong"))
+    return tuple(head.predict(features[name]) - truth for head, name in heads)
 
 
 def per_sample(weak: jax.Array, w2s: jax.Array, ceiling: jax.Array) -> dict[str, jax.Array]:
