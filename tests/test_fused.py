@@ -40,7 +40,6 @@ def test_moments_of_a_block_are_those_of_its_columns(case: str, names: tuple[str
     error = np.abs(sums.products - coordinates @ coordinates.T)
     np.testing.assert_array_less(error, 1e-5 * (size @ np.abs(coordinates).T + 1))
     np.testing.assert_array_less(np.abs(sums.coordinates - coordinates.sum(1)), 1e-5 * size.sum(1) + 1e-6)
-    np.testing.assert_allclose(sums.magnitudes, np.abs(features).sum(1), rtol=1e-5, atol=1e-6)
 
 
 def test_outcomes_are_those_of_float32_features(key: jax.Array) -> None:

@@ -43,14 +43,10 @@ DrawBlock = Callable[[Stream], tuple[jax.Array, jax.Array | None]]
 
 
 class Sums(NamedTuple):
-    """Sums over rows of v v', v, v y' and y, for coordinates v `[d]` of features u and labels y `[label]`.
-
-    `activity` is zero exactly where a feature is zero on every row: in how many blocks it is not, or a sum of |u|.
-    """
+    """Sums over rows of v v', v, v y' and y, for coordinates v `[d]` of features and labels y `[label]`."""
 
     products: jax.Array
     coordinates: jax.Array
-    activity: jax.Array
     label_products: jax.Array | None
     labels: jax.Array | None
 
@@ -81,7 +77,6 @@ def _block_sums(basis: Basis, features: jax.Array, labels: jax.Array | None) -> 
     return Sums(
         products=product(coordinates, coordinates.T),
         coordinates=jnp.sum(coordinates, axis=1),
-        activity=jnp.any(features != 0, axis=1).astype(coordinates.dtype),
         label_products=None if labels is None else product(coordinates, labels.T),
         labels=None if labels is None else jnp.sum(labels, axis=1),
     )
@@ -128,18 +123,20 @@ def compress_splits(
         sample sizes cut, and one `[d, d]` matrix per size.
     """
     width = basis.center.shape[0]
+    # What a feature varies by is known to the precision that it is computed in.
+    eps = float(jnp.finfo(jax.eval_shape(lambda: draw_block(_entry(streams[0], 0)))[0].dtype).eps)
     orders = [sorted(set(split)) for split in sizes]
     plan = plan_intervals(orders, rows_kept_per_unit * width)
     cut = _draw_cut(draw_block, streams, plan)
     totals = _prefix_sums(plan, _interval_sums(draw_block, sum_block, streams, plan, basis, cut))
     compressed: list[list[CompressedSample]] = [
-        [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width) for n in small]
+        [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width, eps) for n in small]
         for split, small in enumerate(plan.small)
     ]
     if plan.slots:
         stacked = jax.tree.map(lambda *a: jnp.stack(a), *totals)
         counts = jnp.array([n for split in plan.large for n in split], stacked.coordinates.dtype)
-        large = jax.vmap(_compress_sums, in_axes=(0, None, 0))(stacked, basis, counts)
+        large = jax.vmap(functools.partial(_compress_sums, basis=basis, eps=eps))(stacked, counts)
         slots = iter(range(plan.slots))
         for split, many in enumerate(plan.large):
             compressed[split] += [_entry(large, next(slots)) for _ in many]
@@ -224,7 +221,7 @@ def _entries(streams: Sequence[Stream], places: Sequence[tuple[int, int]]) -> St
     return jax.tree.map(lambda *a: jnp.concatenate(a)[where], *streams)
 
 
-def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSample:
+def _compress_sums(sums: Sums, size: jax.Array, basis: Basis, eps: float) -> CompressedSample:
     width = sums.coordinates.shape[0]
     mean = sums.coordinates / size
     second = sums.products / size
@@ -241,14 +238,13 @@ def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSampl
     rounding = jnp.where(alive, diagonal_of(second) / scale**2, 1)
     factor = _cholesky(correlation + identity * jnp.where(alive, 0, 1)[None, :], rounding, shift)
     kept = diagonal_of(factor) ** 2 > NOISE_IN_SHIFTS * shift
-    coordinate_rows = jnp.where(kept[:, None] & alive[None, :], factor.T * scale[None, :], 0)
+    # What later features share with a direction of noise is theirs; only the noise itself is dropped.
+    real = (kept[:, None] | kept[None, :]) & alive[None, :]
+    coordinate_rows = jnp.where(real, factor.T * scale[None, :], 0)
     rows = product(coordinate_rows, basis.unwhiten.T)
     size_of_terms = product(jnp.abs(basis.unwhiten), jnp.linalg.norm(coordinate_rows, axis=0)[:, None])[:, 0]
     features_mean = basis.center + product(basis.unwhiten, mean[:, None])[:, 0]
-    rows = _zero_constant(rows, size_of_terms + jnp.abs(features_mean))
-    dead = sums.activity == 0  # exact, where moments know zero to rounding only
-    rows = jnp.where(dead[None, :], 0, rows)
-    features_mean = jnp.where(dead, 0, features_mean)
+    rows = _zero_constant(rows, size_of_terms + jnp.abs(features_mean), eps)
     if sums.labels is None or sums.label_products is None:
         return CompressedSample(mean=features_mean, rows=rows, label_mean=None, label_rows=None)
     label_mean = sums.labels / size
@@ -256,7 +252,6 @@ def _compress_sums(sums: Sums, basis: Basis, size: jax.Array) -> CompressedSampl
     label_rows = jax.lax.linalg.triangular_solve(
         factor, jnp.where(alive[:, None], cross / scale[:, None], 0), left_side=True, lower=True
     )
-    label_rows = jnp.where(kept[:, None], label_rows, 0)
     return CompressedSample(mean=features_mean, rows=rows, label_mean=label_mean, label_rows=label_rows)
 
 
@@ -274,18 +269,17 @@ def _cholesky(correlation: jax.Array, rounding: jax.Array, shift: float) -> jax.
     return jnp.where(jnp.all(jnp.isfinite(sharp)), sharp, safe)
 
 
-def _zero_constant(rows: jax.Array, magnitude: jax.Array) -> jax.Array:
+def _zero_constant(rows: jax.Array, magnitude: jax.Array, eps: float) -> jax.Array:
     """Zero the columns whose norm is rounding error of terms of the given magnitude `[d]`."""
-    tolerance = CONSTANT_IN_EPS * float(jnp.finfo(rows.dtype).eps)
-    constant = jnp.linalg.norm(rows, axis=0) <= tolerance * magnitude
+    constant = jnp.linalg.norm(rows, axis=0) <= CONSTANT_IN_EPS * eps * magnitude
     return jnp.where(constant[None, :], 0, rows)
 
 
-def _compress_rows(blocks: list[Block], size: int, width: int) -> CompressedSample:
+def _compress_rows(blocks: list[Block], size: int, width: int, eps: float) -> CompressedSample:
     """Compress few rows by an orthogonal reduction: a moment matrix of so few would be near singular."""
     features = jnp.concatenate([c for c, _ in blocks], axis=1)[:, :size].astype(default_dtype())
     mean = jnp.mean(features, axis=1)
-    centred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean))
+    centred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean), eps)
     orthogonal, rows = jnp.linalg.qr(centred)
     padding = ((0, width - rows.shape[0]), (0, 0))
     label_mean = label_rows = None

@@ -180,8 +180,8 @@ def _fused_sums(
 
     def sum_block(key: jax.Array) -> Sums:
         single = pair.block_moments(key, BLOCK, names, center, whiten)
-        products, coordinates, magnitudes = (a.astype(center.dtype) for a in single)
-        return Sums(products, coordinates, activity=magnitudes, label_products=None, labels=None)
+        products, coordinates = (a.astype(center.dtype) for a in single)
+        return Sums(products, coordinates, label_products=None, labels=None)
 
     return sum_block
 
@@ -201,7 +201,6 @@ def _fused_training_sums(
         return Sums(
             products=sums.products[fitted, fitted],
             coordinates=sums.coordinates[fitted],
-            activity=sums.activity[fitted],
             label_products=jnp.delete(sums.products[fitted], fitted, axis=1),
             labels=jnp.delete(sums.coordinates, fitted),
         )

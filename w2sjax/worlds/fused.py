@@ -24,11 +24,10 @@ LEAST_SIDE = 16
 
 
 class BlockMoments(NamedTuple):
-    """Sums over the rows of a block of v v' `[D, D]`, of v `[D]` and of |u| `[D]`, in float32."""
+    """Sums over the rows of a block of v v' `[D, D]` and of v `[D]`, in float32."""
 
     products: jax.Array
     coordinates: jax.Array
-    magnitudes: jax.Array
 
 
 def block_moments(
@@ -72,17 +71,17 @@ def block_moments(
         jnp.asarray(input_scale, jnp.float32)[None],
         jax.random.key_data(key),
     )
-    shapes = ((joint, joint), (joint,), (networks, side))
+    shapes = ((joint, joint), (joint,))
     kernel = functools.partial(
         _kernel, input_dim=input_dim, rows=rows, depth=len(weights), activation=activation
     )
-    products, coordinates, magnitudes = pl.pallas_call(
+    products, coordinates = pl.pallas_call(
         kernel,
         out_shape=[jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes],
         interpret=jax.default_backend() == "cpu" if interpret is None else interpret,
     )(*packed)
     size = networks * width
-    return BlockMoments(products[:size, :size], coordinates[:size], magnitudes[:, :width].reshape(-1))
+    return BlockMoments(products[:size, :size], coordinates[:size])
 
 
 def _kernel(
@@ -94,7 +93,6 @@ def _kernel(
     key: Any,
     products: Any,
     coordinates: Any,
-    magnitudes: Any,
     *,
     input_dim: int,
     rows: int,
@@ -116,25 +114,20 @@ def _kernel(
         bits = threefry_bits(key[0], key[1], unit * np.uint32(rows) + row)
         inputs = jnp.where(unit < input_dim, normal_of_bits(bits) * input_scale[0], 0)
         inside = jax.lax.broadcasted_iota(jnp.int32, (1, TILE), 1) + tile * TILE < rows
-        total, sizes = jnp.zeros((joint, TILE), jnp.float32), []
+        total = jnp.zeros((joint, TILE), jnp.float32)
         for network in range(networks):
             hidden = inputs
             for layer in range(depth):
                 hidden = activation(
                     multiply(weights[network, layer], hidden) + biases[network, layer][:, None]
                 )
-            sizes.append(jnp.sum(jnp.where(inside, jnp.abs(hidden), 0), axis=1))
             total += multiply(whiten[network], hidden - center[network][:, None])
         total = jnp.where(inside, total, 0)
-        ours = (multiply(total, total.T), jnp.sum(total, axis=1), *sizes)
+        ours = (multiply(total, total.T), jnp.sum(total, axis=1))
         return tuple(a + b for a, b in zip(sums, ours, strict=True))
 
-    shapes = ((joint, joint), (joint,), *[(side,)] * networks)
-    start = tuple(jnp.zeros(shape, jnp.float32) for shape in shapes)
-    sums = jax.lax.fori_loop(0, -(-rows // TILE), add_tile, start)
-    products[...], coordinates[...] = sums[:2]
-    for network, size in enumerate(sums[2:]):
-        magnitudes[network, :] = size
+    start = (jnp.zeros((joint, joint), jnp.float32), jnp.zeros((joint,), jnp.float32))
+    products[...], coordinates[...] = jax.lax.fori_loop(0, -(-rows // TILE), add_tile, start)
 
 
 def _side(size: int) -> int:
