@@ -17,6 +17,7 @@ from w2sjax.draws import default_dtype, normal
 from w2sjax.engine.few_tasks import has_few_tasks
 from w2sjax.engine.products import product
 from w2sjax.engine.protocol import Protocol
+from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.batch_size import choose_batch
 from w2sjax.sweeps.grid import make_grid
@@ -86,24 +87,37 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
 
     widths_by_name = dict.fromkeys(("weak", "target", "strong"), world.width)
     by_labels = has_few_tasks(cell.design, cell.numbers, widths_by_name)
-    # Rows and columns of the products over a split of n rows: features with a constant, and labels.
-    both = world.width + 1
-    over_rows = [(n, width + 1, width + 1) for n, width in zip(rows, widths, strict=True)]
-    if by_labels:
-        over_rows = [(rows[0], both, both + protocol.tasks), (rows[1], both, both + 2 * protocol.tasks)]
+    # Rows and columns of the products over a split of n rows: what is fitted, and that with labels or with the features
+    # that labels are made of.
+    labels = [count * (protocol.tasks if by_labels else world.width) for count in (1, 2)]
+    over_rows = [(n, world.width, world.width + count) for n, count in zip(rows, labels, strict=False)]
+    if not by_labels:
+        over_rows.append((rows[2], widths[2], widths[2]))
+
+    Carry = tuple[tuple[jax.Array, jax.Array], jax.Array]
+
+    def over_blocks(
+        n: int, multiply: Callable[..., jax.Array], shapes: tuple[tuple[int, int], ...], seed: jax.Array
+    ) -> jax.Array:
+        """Multiply two matrices once per block of n rows: they stay in the cache, as in a sweep."""
+        left, right = (jnp.full((group, *shape), seed.astype(dtype)) for shape in shapes)
+
+        def add(carry: Carry, _: None) -> tuple[Carry, None]:
+            (left, right), total = carry
+            # A changed element keeps the product in the loop.
+            pair = jax.lax.optimization_barrier((left.at[:, 0, 0].add(1), right.at[:, 0, 0].add(1)))
+            return (pair, total + jnp.sum(jax.vmap(multiply)(*pair))), None
+
+        (_, total), _ = jax.lax.scan(add, ((left, right), jnp.zeros((), dtype)), length=n // BLOCK)
+        return total
 
     def gram(seed: jax.Array) -> jax.Array:
         total = jnp.zeros((), dtype)
         for n, left, right in over_rows:
-            features = jnp.full((group, right, n), seed.astype(dtype))
-            features = jax.lax.optimization_barrier(features)
-            total += jnp.sum(jax.vmap(lambda f, left=left: product(f[:left], f.T))(features))
+            total += over_blocks(n, lambda a, b: product(a, b.T), ((left, BLOCK), (right, BLOCK)), seed)
         if by_labels:
-            shapes = (group, 3 * protocol.tasks, widths[2] + 1), (group, widths[2] + 1, rows[2])
-            heads, features = jax.lax.optimization_barrier(
-                tuple(jnp.full(shape, seed.astype(dtype)) for shape in shapes)
-            )
-            total += jnp.sum(jax.vmap(product)(heads, features) ** 2)
+            shapes = ((4 * protocol.tasks, world.width), (world.width, BLOCK))
+            total += over_blocks(rows[2], product, shapes, seed)
         return total
 
     def solve(seed: jax.Array) -> jax.Array:
@@ -136,7 +150,7 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
             everywhere(gram),
             batch.step,
             f"products of {', '.join(f'{left} and {right}' for _, left, right in over_rows)} rows"
-            + (f", residuals of {3 * protocol.tasks} heads" if by_labels else ""),
+            + (f", predictions of {4 * protocol.tasks} heads" if by_labels else ""),
         ),
         "solves": Part(
             everywhere(solve),
