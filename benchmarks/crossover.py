@@ -6,7 +6,7 @@ A sample of n rows of d features is reduced to d rows with the same mean and cov
 close to d, so that the engine keeps the rows up to `ROWS_KEPT_PER_UNIT` rows per feature whatever the times; this shows
 what that costs. Both ways alternate within one run, on a group of samples; both draw them, and the basis is given.
 
-A pair goes by the moments of all features, or by labels where tasks are few (`TASKS_PER_UNIT`); both routes alternate
+A pair goes by the moments of all features, or by labels where tasks are few (`has_few_tasks`); both routes alternate
 within one run, n = 2000 per split.
 
 A head is solved from d compressed rows: by the engine's singular value decompositions, by an eigendecomposition of the
@@ -39,7 +39,7 @@ from w2sjax.worlds.mlp import PerturbedMLP
 
 ROWS_PER_FEATURE = (0.5, 1, 2, 4, 8, 16)
 FEATURES = (48, 192)
-TASKS = (1, 10, 20, 30, 50, 100)
+TASKS = (1, 10, 20, 30, 50, 100, 200)
 KEEP_ALL = 10**9
 RIDGES = (1, 10, 50)
 SMALLEST_RIDGE = 1e-14
@@ -82,14 +82,14 @@ def compressions(d: int, ratios: tuple[float, ...], repeats: int) -> dict[str, A
     return {"features": d, "rows": rows, "least_milliseconds_per_sample": by_way(works, repeats)}
 
 
-def route(tasks_per_unit: float, width: int, tasks: int) -> Work:
-    """Return a group of pairs by moments (0) or by labels (infinity)."""
+def route(operations_per_label: float, width: int, tasks: int) -> Work:
+    """Return a group of pairs by moments (infinity) or by labels (minus infinity)."""
     world, protocol = PerturbedMLP(width=width), w2s.Protocol(tasks=tasks, ridge=1e-8)
     design, numbers = design_of(protocol), numbers_of(protocol)
 
     def one(index: jax.Array) -> Any:
         key = pair_key(jax.random.key(0), index)
-        return run_grid(world, key, design, numbers, tasks_per_unit=tasks_per_unit)
+        return run_grid(world, key, design, numbers, operations_per_label=operations_per_label)
 
     run = jax.jit(jax.vmap(one), compiler_options=compiler_options())  # as in a sweep
     indices = jnp.arange(CPU_GROUP, dtype=jnp.uint32)
@@ -98,7 +98,7 @@ def route(tasks_per_unit: float, width: int, tasks: int) -> Work:
 
 def routes(width: int, tasks: tuple[int, ...], repeats: int) -> dict[str, Any]:
     """Return the record of both routes at one width."""
-    ways = {"moments": 0.0, "labels": math.inf}
+    ways = {"moments": math.inf, "labels": -math.inf}
     works = {(t, way): route(limit, width, t) for t in tasks for way, limit in ways.items()}
     return {"width": width, "tasks": list(tasks), "least_milliseconds_per_pair": by_way(works, repeats)}
 
@@ -163,7 +163,7 @@ def main() -> None:
         records = [compressions(d, ratios, 1 if options.fast else 20) for d in features]
         counts = RIDGES[:1] if options.fast else RIDGES
         by_factor = [factorizations(d, counts, 1 if options.fast else 20) for d in (16, 64, 256)]
-        by_route = [routes(width, tasks, 1 if options.fast else 10) for width in (16, 64)]
+        by_route = [routes(width, tasks, 1 if options.fast else 10) for width in (16, 32, 64)]
     report = {
         "benchmark": "crossover",
         **recording.surroundings(),

@@ -20,18 +20,32 @@ from w2sjax.engine.ridge import RidgeFactor
 from w2sjax.engine.samples import Experiment, TrainingSplit, compress_training, training_splits
 from w2sjax.engine.standard_errors import per_sample, residuals, sum_over_sample
 
-TASKS_PER_UNIT = 0.4
-"""Tasks per unit of the joint features up to which labels cost less than joint moments, by benchmarks/crossover.py."""
+OPERATIONS_PER_LABEL = 145.0
+"""What the passes over a label and its residuals cost besides its prediction, in multiplications of a product."""
 
 
 def has_few_tasks(
-    design: Design, numbers: Numbers, widths: dict[str, int], tasks_per_unit: float = TASKS_PER_UNIT
+    design: Design,
+    numbers: Numbers,
+    widths: dict[str, int],
+    operations_per_label: float = OPERATIONS_PER_LABEL,
 ) -> bool:
-    """Say whether a grid is one experiment, with so few tasks that labels cost less than joint moments."""
+    """Say whether a grid is one experiment, with so few tasks that labels cost less than joint moments.
+
+    Per row of an evaluation sample labels cost the predictions of four heads per task and the passes over them, joint
+    moments two products of the size of the joint features squared. By benchmarks/crossover.py the routes cross where
+    the two are equal: near 22 tasks for three representations of width 16, 67 for width 32 and 184 for width 64.
+
+    Args:
+        design, numbers: the grid.
+        widths: of the features by name.
+        operations_per_label: infinity, or minus infinity, forces moments or labels where there is a choice.
+    """
     axes = (design.n_weak, design.n_strong, design.n_eval, numbers.ridge_weak)
     single = all(len(values) == 1 for values in axes)
     possible = single and design.head == "ridge" and not design.fused_features
-    return possible and design.tasks <= tasks_per_unit * sum(widths.values())
+    predictions = widths["target"] + widths["weak"] + 2 * widths["strong"]
+    return possible and design.tasks * (predictions + operations_per_label) <= 2 * sum(widths.values()) ** 2
 
 
 def run_few_tasks(experiment: Experiment, target: Head) -> tuple[Outcome, Models]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from w2sjax.engine.design import Design, Numbers, design_keys
 from w2sjax.engine.drawing import draw_pair, feature_widths, target_heads
-from w2sjax.engine.few_tasks import TASKS_PER_UNIT, has_few_tasks, run_few_tasks
+from w2sjax.engine.few_tasks import OPERATIONS_PER_LABEL, has_few_tasks, run_few_tasks
 from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
 from w2sjax.engine.outcome import Flag, Outcome, with_misfit
 from w2sjax.engine.randomness import Role
@@ -22,7 +22,7 @@ def run_grid(
     design: Design,
     numbers: Numbers,
     prepared: Any = None,
-    tasks_per_unit: float = TASKS_PER_UNIT,
+    operations_per_label: float = OPERATIONS_PER_LABEL,
 ) -> Outcome:
     """Run one pair under every combination of sample sizes and every ridge pair of a grid.
 
@@ -32,7 +32,7 @@ def run_grid(
         world, key: the world, and the typed key of the pair.
         design, numbers: the grid.
         prepared: what the world's preparations returned for this pair, if it has any and they were run before.
-        tasks_per_unit: a single experiment with at most so many tasks per unit of the joint features goes by labels.
+        operations_per_label: chooses between labels and joint moments; see `w2sjax.engine.few_tasks.has_few_tasks`.
 
     Returns:
         An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, ridge, task]` (status without the task axis).
@@ -49,7 +49,7 @@ def run_grid(
         spread = standard_errors(experiment.draw, *arguments)
         return outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
 
-    if has_few_tasks(design, numbers, widths, tasks_per_unit):
+    if has_few_tasks(design, numbers, widths, operations_per_label):
         outcome, models = run_few_tasks(experiment, heads)
         if design.standard_errors:
             outcome = add_standard_errors(outcome, models, jnp.array(design.n_eval[0], jnp.int32))
