@@ -33,8 +33,9 @@ def has_few_tasks(
     """Say whether a grid is one experiment, with so few tasks that labels cost less than joint moments.
 
     Per row of an evaluation sample labels cost the predictions of four heads per task and the passes over them, joint
-    moments two products of the size of the joint features squared. By benchmarks/crossover.py the routes cross where
-    the two are equal: near 22 tasks for three representations of width 16, 67 for width 32 and 184 for width 64.
+    moments two products of the size of the joint features squared. These are equal at 22 tasks for three
+    representations of width 16, 67 for width 32 and 184 for width 64; by benchmarks/crossover.py the routes cross near
+    19, 50 and 190 in float64, and somewhat later in float32.
 
     Args:
         design, numbers: the grid.
@@ -58,8 +59,8 @@ def run_few_tasks(experiment: Experiment, target: Head) -> tuple[Outcome, Models
     Returns:
         The `Outcome`, with arrays of shape `[task]` and without standard errors, and the heads that it measures.
 
-    Cost: per row, the networks, whitening and Gram product of one representation instead of three, and O(D task) with D
-    the sum of the widths.
+    Cost: per row, the networks, on training splits O(d^2) with d the width of what is fitted, and O(D task) with D the
+    sum of the widths.
     """
     keys, design = experiment.keys, experiment.design
     most = max(experiment.widths["weak"], experiment.widths["strong"])
