@@ -166,6 +166,41 @@ def crossover(report: dict[str, Any]) -> str:
     )
 
 
+def streaming(report: dict[str, Any]) -> str:
+    """Return the table of peak memory, and what a sweep costs beside its program."""
+    rows = [[f"{r['pairs']:,}", r["seconds"], r["peak_resident_mib"]] for r in report["records"]]
+    overhead = report["overhead"]
+    costs = [
+        [name, overhead["least_milliseconds_per_pair"][name], overhead["median_milliseconds_per_pair"][name]]
+        for name in ("sweep", "bare")
+    ]
+    return "\n\n".join(
+        [
+            table(["pairs", "seconds", "peak MiB"], rows),
+            table([f"{overhead['pairs']:,} pairs", "least ms / pair", "median"], costs),
+        ]
+    )
+
+
+def generators(report: dict[str, Any]) -> str:
+    """Return the tables of times by generator, and of variances over Sobol points."""
+    names = list(report["times"][0]["least_milliseconds_per_pair"])
+    times = [
+        [r["workload"], *(r["least_milliseconds_per_pair"][name] for name in names)] for r in report["times"]
+    ]
+    quantities = list(report["variances"][0]["variance_ratio"])
+    ratios = [[r["n_eval"], *(r["variance_ratio"][name] for name in quantities)] for r in report["variances"]]
+    return "\n\n".join([table(["workload", *names], times), table(["n_eval", *quantities], ratios)])
+
+
+def pretraining(report: dict[str, Any]) -> str:
+    """Return the table of training one network and many, and of the loop in torch."""
+    columns = ("one_microseconds_per_step", "many_microseconds_per_step", "torch_microseconds_per_step")
+    columns += ("times_faster_than_torch", "time_of_32_seeds_over_one")
+    rows = [[r["network"], *(r[column] for column in columns)] for r in report["records"]]
+    return table(["network", *(column.replace("_", " ") for column in columns)], rows)
+
+
 def main() -> None:
     """Print every table of which there is a record."""
     makers = {
@@ -175,6 +210,9 @@ def main() -> None:
         "growth": growth,
         "cheap_axes": cheap_axes,
         "crossover": crossover,
+        "streaming": streaming,
+        "generators": generators,
+        "pretraining": pretraining,
     }
     for name, make in makers.items():
         report = load(name)
