@@ -20,9 +20,10 @@ from w2sjax.bench.timing import alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.design import Design, Numbers, design_keys, design_of, numbers_of
 from w2sjax.engine.drawing import feature_widths, target_heads
-from w2sjax.engine.few_tasks import Experiment, run_few_tasks
+from w2sjax.engine.few_tasks import run_few_tasks
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.randomness import EVALUATION_POINTS, Role, pair_key
+from w2sjax.engine.samples import Experiment
 
 WORLD = w2s.worlds.PerturbedMLP()
 OPTIONS = {

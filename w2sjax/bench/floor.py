@@ -90,11 +90,9 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
     # Rows and columns of the products over a split of n rows: what is fitted, and that with labels or with the features
     # that labels are made of.
     labels = [count * (protocol.tasks if by_labels else world.width) for count in (1, 2)]
-    over_rows = [(n, world.width, world.width + count) for n, count in zip(rows, labels, strict=False)]
+    over_rows = [(n, world.width, world.width + count) for n, count in zip(rows[:2], labels, strict=True)]
     if not by_labels:
         over_rows.append((rows[2], widths[2], widths[2]))
-
-    Carry = tuple[tuple[jax.Array, jax.Array], jax.Array]
 
     def over_blocks(
         n: int, multiply: Callable[..., jax.Array], shapes: tuple[tuple[int, int], ...], seed: jax.Array
@@ -102,7 +100,7 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
         """Multiply two matrices once per block of n rows: they stay in the cache, as in a sweep."""
         left, right = (jnp.full((group, *shape), seed.astype(dtype)) for shape in shapes)
 
-        def add(carry: Carry, _: None) -> tuple[Carry, None]:
+        def add(carry: Any, _: None) -> tuple[Any, None]:
             (left, right), total = carry
             # A changed element keeps the product in the loop.
             pair = jax.lax.optimization_barrier((left.at[:, 0, 0].add(1), right.at[:, 0, 0].add(1)))

@@ -1,6 +1,5 @@
 """Linear heads on compressed samples: the weak, w2s and ceiling heads of a cell, and their errors."""
 
-import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -145,7 +144,7 @@ def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:
 def factorize_samples(
     rows: list[jax.Array], sizes: list[tuple[int, ...]], *, many_ridges: bool
 ) -> list[RidgeFactor]:
-    """Factorize one or two stacks of samples `[size, row, d]`, together if equally wide; see `factorize`.
+    """Factorize one or two stacks of samples `[size, d, d]`, together if equally wide; see `factorize`.
 
     n centred rows have a rank of at most n - 1, whatever rounding says.
     """
@@ -154,14 +153,8 @@ def factorize_samples(
     factor = jax.vmap(lambda r, limit: factorize(r, tolerance, limit, many_ridges=many_ridges))
     if len(rows) == 1 or rows[0].shape[2] != rows[1].shape[2]:
         return [factor(*split) for split in zip(rows, limits, strict=True)]
-    most = max(r.shape[1] for r in rows)
-    padded = [jnp.pad(r, ((0, 0), (0, most - r.shape[1]), (0, 0))) for r in rows]
-    together = factor(jnp.concatenate(padded), jnp.concatenate(limits))
+    together = factor(jnp.concatenate(rows), jnp.concatenate(limits))
     first = len(sizes[0])
     return [
-        dataclasses.replace(part, left=part.left[:, :count], discarded_left=part.discarded_left[:, :count])
-        for part, count in (
-            (jax.tree.map(lambda a: a[:first], together), rows[0].shape[1]),
-            (jax.tree.map(lambda a: a[first:], together), rows[1].shape[1]),
-        )
+        jax.tree.map(lambda a, part=part: a[part], together) for part in (slice(first), slice(first, None))
     ]

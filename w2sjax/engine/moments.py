@@ -123,12 +123,17 @@ def compress_splits(
         sample sizes cut, and one `[d, d]` matrix per size.
     """
     width = basis.center.shape[0]
+    shapes = jax.eval_shape(lambda: draw_block(_entry(streams[0], 0)))
     # What a feature varies by is known to the precision that it is computed in.
-    eps = float(jnp.finfo(jax.eval_shape(lambda: draw_block(_entry(streams[0], 0)))[0].dtype).eps)
+    eps = float(jnp.finfo(shapes[0].dtype).eps)
     orders = [sorted(set(split)) for split in sizes]
     plan = plan_intervals(orders, rows_kept_per_unit * width)
     cut = _draw_cut(draw_block, streams, plan)
-    totals = _prefix_sums(plan, _interval_sums(draw_block, sum_block, streams, plan, basis, cut))
+    zero = jax.tree.map(
+        lambda s: jnp.zeros(s.shape, s.dtype),
+        jax.eval_shape(functools.partial(_block_sums, basis), *shapes),
+    )
+    totals = _prefix_sums(plan, _interval_sums(draw_block, sum_block, streams, plan, basis, cut, zero))
     compressed: list[list[CompressedSample]] = [
         [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width, eps) for n in small]
         for split, small in enumerate(plan.small)
@@ -166,14 +171,9 @@ def _interval_sums(
     plan: Plan,
     basis: Basis,
     cut: dict[tuple[int, int], Block],
+    zero: Sums,
 ) -> list[Compensated]:
-    """Return the sums over the rows of every interval."""
-    shapes = jax.eval_shape(lambda: draw_block(_entry(streams[0], 0)))
-    zero = jax.tree.map(
-        lambda s: jnp.zeros(s.shape, s.dtype),
-        jax.eval_shape(functools.partial(_block_sums, basis), *shapes),
-    )
-
+    """Return the sums over the rows of every interval, from the sums over none."""
     entries = _entries(streams, [(visit.split, visit.block) for visit in plan.whole]) if plan.whole else None
 
     def add_block(visit: jax.Array, sums: Compensated) -> Compensated:

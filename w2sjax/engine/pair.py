@@ -41,12 +41,12 @@ def run_grid(
     pair = draw_pair(world, keys[Role.PAIR][0], prepared)
     widths = feature_widths(pair)
     heads = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
-
     experiment = Experiment(pair, widths, keys, design, numbers)
 
     def add_standard_errors(outcome: Outcome, models: Models, n_eval: jax.Array) -> Outcome:
-        arguments = keys[Role.EVAL], experiment.by_name, heads, models, outcome, n_eval
-        spread = standard_errors(experiment.draw, *arguments)
+        spread = standard_errors(
+            experiment.draw, keys[Role.EVAL], experiment.by_name, heads, models, outcome, n_eval
+        )
         return outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
 
     if has_few_tasks(design, numbers, widths, operations_per_label):
