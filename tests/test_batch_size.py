@@ -1,16 +1,20 @@
 """How many pairs go together: groups that fit a cache, calls that leave few places empty."""
 
+import jax
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import w2sjax as w2s
 from w2sjax.sweeps.batch_size import (
+    ACCELERATOR_GROUP,
     CACHE_BYTES,
     CPU_GROUP,
     EMPTY_PLACES,
+    HOST_BUDGET,
     LEAST_CPU_GROUP,
     choose_batch,
+    default_memory_budget,
     group_size,
     spread_evenly,
 )
@@ -47,6 +51,42 @@ def test_calls_are_whole_groups_within_the_memory_budget(pairs: int) -> None:
     assert batch.step < 2 * max(pairs, batch.at_once)
     tight = choose_batch(cell, pairs, memory_budget=1)
     assert tight.group == 1 and tight.working_bytes < batch.working_bytes or pairs == 1
+
+
+class Accelerator:
+    """A device as JAX shows one, with memory of its own."""
+
+    def __init__(self, bytes_limit: int | None) -> None:
+        self.bytes_limit = bytes_limit
+
+    def memory_stats(self) -> dict[str, int] | None:
+        return None if self.bytes_limit is None else {"bytes_limit": self.bytes_limit}
+
+
+@pytest.mark.parametrize(
+    ("limits", "budget"),
+    [
+        ((64 * 2**30,), 16 * 2**30),
+        ((64 * 2**30, 32 * 2**30), 16 * 2**30),
+        ((2**30,), 2**30),
+        ((None,), 2**30),
+    ],
+)
+def test_accelerators_work_in_a_quarter_of_their_memory(
+    limits: tuple[int | None, ...], budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_memory_budget() == HOST_BUDGET
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(jax, "local_devices", lambda: [Accelerator(limit) for limit in limits])
+    assert default_memory_budget() == budget
+
+
+def test_accelerators_share_launches_among_many_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (cell,) = make_grid(PerturbedMLP(), w2s.Protocol(tasks=100), {}).cells()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    large, small = (choose_batch(cell, 10**6, budget) for budget in (2**36, 2**30))
+    assert large.group == ACCELERATOR_GROUP and large.step == large.at_once
+    assert 100 < small.group < ACCELERATOR_GROUP and small.working_bytes <= 2**30
 
 
 def test_networks_are_trained_for_one_group_at_a_time() -> None:

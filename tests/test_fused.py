@@ -1,8 +1,8 @@
 """The kernel from random bits to moments: against the plain program, interpreted, and lowered for a GPU."""
 
 import dataclasses
-import functools
 import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,21 +24,35 @@ WORLDS = {
 
 
 @pytest.mark.parametrize("names", [NAMES, NAMES[:2]], ids=len)
+@pytest.mark.parametrize("fitted", [None, 0, -1], ids=str)
 @pytest.mark.parametrize("case", WORLDS)
-def test_moments_of_a_block_are_those_of_its_columns(case: str, names: tuple[str, ...]) -> None:
+def test_moments_of_a_block_are_those_of_its_columns(
+    case: str, fitted: int | None, names: tuple[str, ...]
+) -> None:
     pair = WORLDS[case].draw(jax.random.key(1))
     key = jax.random.key(2)
     features = np.asarray(pair.columns(key, 500, names))
-    d = len(features)
-    center = jnp.asarray(features.mean(1))
-    whiten = jnp.asarray(np.linalg.inv(np.linalg.cholesky(np.cov(features) + 1e-4 * np.eye(d))))
-    run = jax.jit(pair.block_moments, static_argnums=(1, 2))
-    sums = jax.tree.map(np.asarray, run(key, 500, names, center, whiten))
-    coordinates = np.asarray(whiten) @ (features - features.mean(1, keepdims=True))
-    size = np.abs(np.asarray(whiten)) @ np.abs(features)
+    width = len(features) // len(names)
+    index = None if fitted is None else range(len(names))[fitted]
+    mine = slice(None) if index is None else slice(index * width, (index + 1) * width)
+    d = len(features[mine])
+    centred = features - features.mean(1, keepdims=True)
+    whiten = np.linalg.inv(np.linalg.cholesky(np.cov(features[mine]) + 1e-4 * np.eye(d)))
+    full = np.eye(len(features))
+    full[mine, mine] = whiten
+
+    def moments(center: jax.Array, whiten: jax.Array, key: jax.Array) -> fused.BlockMoments:
+        kernel = pair.moment_kernel(500, names, center, whiten, fitted=index)
+        return kernel.unpack(kernel.run(key))
+
+    run = jax.jit(moments)
+    sums = jax.tree.map(np.asarray, run(jnp.asarray(features.mean(1)), jnp.asarray(whiten), key))
+    coordinates = full @ centred
+    size = np.abs(full) @ np.abs(features)
     assert sums.products.dtype == np.float32
-    error = np.abs(sums.products - coordinates @ coordinates.T)
-    np.testing.assert_array_less(error, 1e-5 * (size @ np.abs(coordinates).T + 1))
+    error = np.abs(sums.products - coordinates[mine] @ coordinates.T)
+    bound = size[mine] @ np.abs(coordinates).T + np.abs(coordinates[mine]) @ size.T
+    np.testing.assert_array_less(error, 1e-5 * (bound + 1))
     np.testing.assert_array_less(np.abs(sums.coordinates - coordinates.sum(1)), 1e-5 * size.sum(1) + 1e-6)
 
 
@@ -59,16 +73,23 @@ def test_the_kernel_lowers_for_a_gpu() -> None:
     arguments = (
         [layer["weight"] for layer in layers],
         [layer["bias"] for layer in layers],
-        jax.random.split(jax.random.key(1), 2),
         pair.input_scale,
         jnp.zeros((2, 48)),
         jnp.zeros((2, 48, 48)),
     )
-    run = functools.partial(fused.block_moments, rows=500, activation=jax.nn.relu, interpret=False)
+
+    def run(key: jax.Array, *arguments: Any) -> fused.BlockMoments:
+        kernel = fused.moment_kernel(*arguments, rows=500, activation=jax.nn.relu, interpret=False)
+        return kernel.unpack(kernel.run(key))
+
     device = AbstractDevice(device_kind="NVIDIA H200", num_cores=None, platform="gpu")
     with warnings.catch_warnings(), use_abstract_mesh(AbstractMesh((), (), abstract_device=device)):
         warnings.simplefilter("ignore", DeprecationWarning)
-        lowered = jax.jit(jax.vmap(run)).trace(*arguments).lower(lowering_platforms=("cuda",))
+        lowered = (
+            jax.jit(jax.vmap(run))
+            .trace(jax.random.split(jax.random.key(1), 2), *arguments)
+            .lower(lowering_platforms=("cuda",))
+        )
     assert "custom_call" in lowered.as_text()
 
 

@@ -51,8 +51,16 @@ class Sums(NamedTuple):
     labels: jax.Array | None
 
 
-SumBlock = Callable[[Stream], Sums]
-"""Maps one entry of a stream to the sums over its block, in the coordinates of a basis."""
+class BlockKernel(NamedTuple):
+    """A shorter way to the sums over whole blocks, in the coordinates of a basis.
+
+    Attributes:
+        of_block: maps one entry of a stream to numbers, any pytree, that are added up over blocks.
+        to_sums: maps what they add up to, linearly, to `Sums`.
+    """
+
+    of_block: Callable[[Stream], Any]
+    to_sums: Callable[[Any], Sums]
 
 
 @chex.dataclass(frozen=True)
@@ -106,7 +114,7 @@ def compress_splits(
     sizes: Sequence[Sequence[int]],
     basis: Basis,
     rows_kept_per_unit: int = ROWS_KEPT_PER_UNIT,
-    sum_block: SumBlock | None = None,
+    kernel: BlockKernel | None = None,
 ) -> list[CompressedSample]:
     """Compress the first n rows of several streams, for every sample size n of each, in one pass.
 
@@ -116,7 +124,7 @@ def compress_splits(
         sizes: per split, positive sample sizes (static), in any order.
         basis: coordinates of the features drawn.
         rows_kept_per_unit: a sample of at most so many rows per feature is compressed by QR of its rows.
-        sum_block: a shorter way to the sums of a whole block, if there is one.
+        kernel: a shorter way to the sums of whole blocks, if there is one.
 
     Returns:
         Per split, a `CompressedSample` with a leading axis over its sizes as given. Memory: one block, the blocks that
@@ -129,11 +137,10 @@ def compress_splits(
     orders = [sorted(set(split)) for split in sizes]
     plan = plan_intervals(orders, rows_kept_per_unit * width)
     cut = _draw_cut(draw_block, streams, plan)
-    zero = jax.tree.map(
-        lambda s: jnp.zeros(s.shape, s.dtype),
-        jax.eval_shape(functools.partial(_block_sums, basis), *shapes),
-    )
-    totals = _prefix_sums(plan, _interval_sums(draw_block, sum_block, streams, plan, basis, cut, zero))
+    if kernel is None:
+        kernel = BlockKernel(lambda entry: _block_sums(basis, *draw_block(entry)), lambda sums: sums)
+    zero = _zeros_like(jax.eval_shape(functools.partial(_block_sums, basis), *shapes))
+    totals = _prefix_sums(plan, _interval_sums(kernel, streams, plan, basis, cut, zero))
     compressed: list[list[CompressedSample]] = [
         [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width, eps) for n in small]
         for split, small in enumerate(plan.small)
@@ -165,8 +172,7 @@ def _draw_cut(draw_block: DrawBlock, streams: Sequence[Stream], plan: Plan) -> d
 
 
 def _interval_sums(
-    draw_block: DrawBlock,
-    sum_block: SumBlock | None,
+    kernel: BlockKernel,
     streams: Sequence[Stream],
     plan: Plan,
     basis: Basis,
@@ -174,26 +180,33 @@ def _interval_sums(
     zero: Sums,
 ) -> list[Compensated]:
     """Return the sums over the rows of every interval, from the sums over none."""
-    entries = _entries(streams, [(visit.split, visit.block) for visit in plan.whole]) if plan.whole else None
-
-    def add_block(visit: jax.Array, sums: Compensated) -> Compensated:
-        entry = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, visit, keepdims=False), entries)
-        term = _block_sums(basis, *draw_block(entry)) if sum_block is None else sum_block(entry)
-        return add_compensated(sums, term)
-
-    def add_interval(_: None, visits: jax.Array) -> tuple[None, Compensated]:
-        return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (zero, zero))
-
-    sums: Compensated = jax.tree.map(lambda a: jnp.zeros((plan.slots, *a.shape), a.dtype), (zero, zero))
+    by_slot: list[Compensated] = [(zero, zero) for _ in range(plan.slots)]
     if plan.whole:
-        counts = np.bincount([visit.slot for visit in plan.whole], minlength=plan.slots)
-        stops = np.cumsum(counts)
-        _, sums = jax.lax.scan(add_interval, None, jnp.array(np.stack([stops - counts, stops], 1), jnp.int32))
-    by_slot = [_entry(sums, slot) for slot in range(plan.slots)]
+        totals = _whole_blocks(kernel, streams, plan)
+        by_slot = [_entry(totals, slot) for slot in range(plan.slots)]
     for part in plan.parts:
         rows = jax.tree.map(lambda a, p=part: a[:, p.start : p.stop], cut[part.split, part.block])
         by_slot[part.slot] = add_compensated(by_slot[part.slot], _block_sums(basis, *rows))
     return by_slot
+
+
+def _whole_blocks(kernel: BlockKernel, streams: Sequence[Stream], plan: Plan) -> Compensated:
+    """Return the sums over the whole blocks of every interval, stacked."""
+    entries = _entries(streams, [(visit.split, visit.block) for visit in plan.whole])
+    zero = _zeros_like(jax.eval_shape(kernel.of_block, _entry(entries, 0)))
+
+    def add_block(visit: jax.Array, sums: Compensated) -> Compensated:
+        entry = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, visit, keepdims=False), entries)
+        return add_compensated(sums, kernel.of_block(entry))
+
+    def add_interval(_: None, visits: jax.Array) -> tuple[None, Compensated]:
+        return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (zero, zero))
+
+    counts = np.bincount([visit.slot for visit in plan.whole], minlength=plan.slots)
+    stops = np.cumsum(counts)
+    _, sums = jax.lax.scan(add_interval, None, jnp.array(np.stack([stops - counts, stops], 1), jnp.int32))
+    total, lost = sums
+    return jax.vmap(kernel.to_sums)(total), jax.vmap(kernel.to_sums)(lost)
 
 
 def _prefix_sums(plan: Plan, intervals: list[Compensated]) -> list[Sums]:
@@ -207,6 +220,10 @@ def _prefix_sums(plan: Plan, intervals: list[Compensated]) -> list[Sums]:
             running = interval if running is None else _join(running, interval)
             totals.append(running[0])
     return totals
+
+
+def _zeros_like(shapes: Any) -> Any:
+    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
 
 def _entry(stream: Stream, index: int) -> Stream:

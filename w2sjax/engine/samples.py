@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from w2sjax.draws import normal
+from w2sjax.draws import default_dtype, normal
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.drawing import ORDER, draw_columns, parts
 from w2sjax.engine.models import Sample
-from w2sjax.engine.moments import CompressedSample, SumBlock, Sums, compress_splits
+from w2sjax.engine.moments import BlockKernel, CompressedSample, Sums, compress_splits
 from w2sjax.engine.randomness import BLOCK, Role
+from w2sjax.worlds.fused import MomentKernel
 
 
 class Experiment(NamedTuple):
@@ -73,7 +74,7 @@ def compress_training(
     split: TrainingSplit,
     basis: Basis,
     labels_of: LabelsOfBlock,
-    sum_block: SumBlock | None = None,
+    kernel: BlockKernel | None = None,
 ) -> CompressedSample:
     """Compress the features that heads are fitted on, with labels.
 
@@ -81,7 +82,7 @@ def compress_training(
         experiment, split: what is drawn.
         basis: of the fitted features.
         labels_of: the labels of a block.
-        sum_block: a shorter way to the sums of a block, if there is one.
+        kernel: a shorter way to the sums of whole blocks, if there is one.
 
     Returns:
         A `CompressedSample` with a leading axis over the sizes of the split.
@@ -97,7 +98,7 @@ def compress_training(
 
     roles = (split.role, split.noise) if design.noisy else (split.role,)
     stream = tuple(experiment.keys[role] for role in roles)
-    (sample,) = compress_splits(draw_block, [stream], [split.sizes], basis, sum_block=sum_block)
+    (sample,) = compress_splits(draw_block, [stream], [split.sizes], basis, kernel=kernel)
     return sample
 
 
@@ -122,9 +123,7 @@ def compress_samples(experiment: Experiment) -> tuple[Sample, Sample, list[Sampl
         [keys[role] for role in roles],
         [design.n_eval] * len(roles),
         basis,
-        sum_block=_fused_sums(experiment.pair, ORDER, basis.center, basis.whiten)
-        if design.fused_features
-        else None,
+        kernel=_joint_kernel(experiment.pair, basis) if design.fused_features else None,
     )
     return (
         _with_others(experiment, weak, basis.leading(widths["weak"]), basis.center),
@@ -152,10 +151,10 @@ def _with_others(experiment: Experiment, split: TrainingSplit, basis: Basis, cen
         centred = others - origin[:, None]
         return centred if noise is None else jnp.concatenate([centred, noise])
 
-    sum_block = None
+    kernel = None
     if experiment.design.fused_features:
-        sum_block = _fused_training_sums(experiment, split, basis, centers)
-    sample = compress_training(experiment, split, basis, labels_of, sum_block)
+        kernel = _training_kernel(experiment, split, basis, centers)
+    sample = compress_training(experiment, split, basis, labels_of, kernel)
     mean, rows = sample.label_mean, sample.label_rows
     assert mean is not None and rows is not None  # `labels_of` always returns labels
     size, noisy = origin.shape[0], experiment.design.noisy
@@ -168,41 +167,48 @@ def _with_others(experiment: Experiment, split: TrainingSplit, basis: Basis, cen
     )
 
 
-def _fused_sums(
-    pair: Any, names: tuple[str, ...], center: jax.Array, whiten: jax.Array
-) -> Callable[[jax.Array], Sums]:
-    """Return the kernel of a pair that goes from the key of a block to its sums, in the default precision."""
-    if not hasattr(pair, "block_moments"):
+def _moment_kernel(pair: Any, *arguments: Any, **options: Any) -> MomentKernel:
+    """Return the kernel of a pair that goes from the key of a block to its moments, in the default precision."""
+    if not hasattr(pair, "moment_kernel"):
         raise ValueError(
             f"feature_kernel='pallas' is for perceptrons, but features are drawn from {type(pair).__name__}: "
             "leave it at 'xla'."
         )
+    kernel: MomentKernel = pair.moment_kernel(BLOCK, *arguments, **options)
 
-    def sum_block(key: jax.Array) -> Sums:
-        single = pair.block_moments(key, BLOCK, names, center, whiten)
-        products, coordinates = (a.astype(center.dtype) for a in single)
-        return Sums(products, coordinates, label_products=None, labels=None)
+    def run(key: jax.Array) -> Any:
+        return jax.tree.map(lambda a: a.astype(default_dtype()), kernel.run(key))
 
-    return sum_block
+    return kernel._replace(run=run)
 
 
-def _fused_training_sums(
+def _joint_kernel(pair: Any, basis: Basis) -> BlockKernel:
+    """Return the kernel for an evaluation split."""
+    kernel = _moment_kernel(pair, ORDER, basis.center, basis.whiten)
+    return BlockKernel(
+        of_block=kernel.run,
+        to_sums=lambda packed: Sums(*kernel.unpack(packed), label_products=None, labels=None),
+    )
+
+
+def _training_kernel(
     experiment: Experiment, split: TrainingSplit, basis: Basis, centers: dict[str, jax.Array]
-) -> SumBlock:
+) -> BlockKernel:
     """Return the kernel for a training split: it whitens the fitted features and only centres the others."""
-    center = jnp.concatenate([centers[name] for name in split.names])
-    start = sum(experiment.widths[name] for name in split.names[: split.names.index(split.fitted)])
-    fitted = slice(start, start + experiment.widths[split.fitted])
-    whiten = jnp.eye(center.shape[0], dtype=center.dtype).at[fitted, fitted].set(basis.whiten)
-    joint = _fused_sums(experiment.pair, split.names, center.at[fitted].set(basis.center), whiten)
+    index = split.names.index(split.fitted)
+    center = jnp.concatenate(
+        [basis.center if name == split.fitted else centers[name] for name in split.names]
+    )
+    kernel = _moment_kernel(experiment.pair, split.names, center, basis.whiten, fitted=index)
 
-    def sum_block(stream: tuple[jax.Array]) -> Sums:
-        sums = joint(stream[0])
+    def to_sums(packed: Any) -> Sums:
+        products, coordinates = kernel.unpack(packed)
+        mine, sums = (experiment.by_name(a, split.names, axis=-1) for a in (products, coordinates))
         return Sums(
-            products=sums.products[fitted, fitted],
-            coordinates=sums.coordinates[fitted],
-            label_products=jnp.delete(sums.products[fitted], fitted, axis=1),
-            labels=jnp.delete(sums.coordinates, fitted),
+            products=mine[split.fitted],
+            coordinates=sums[split.fitted],
+            label_products=jnp.concatenate([mine[name] for name in split.others], axis=1),
+            labels=jnp.concatenate([sums[name] for name in split.others]),
         )
 
-    return sum_block
+    return BlockKernel(of_block=lambda stream: kernel.run(stream[0]), to_sums=to_sums)

@@ -22,8 +22,14 @@ LEAST_CPU_GROUP = 2
 CACHE_BYTES = 3 * 2**18
 """Features of a block that a CPU's core keeps near it, while it writes as many more: 2 MiB of L2 cache hold both."""
 
-ACCELERATOR_GROUP = 1024
-"""Pairs batched together on an accelerator, where launches must be amortized over many more."""
+ACCELERATOR_GROUP = 4096
+"""Most pairs batched together on an accelerator: some 300 kernels are launched for a group, however large it is."""
+
+HOST_BUDGET = 2**30
+"""Bytes of working memory on a CPU, by default."""
+
+DEVICE_SHARE = 4
+"""By default the working memory is one part in so many of an accelerator's memory."""
 
 CALL_FEATURES = 5 * 2**22
 """Numbers that each device computes as features in one call: some 0.1 s of a CPU, so that the host keeps pace."""
@@ -52,8 +58,18 @@ class Batch:
     working_bytes: int
 
 
-def choose_batch(cell: Cell, pairs: int, memory_budget: int = 2**30) -> Batch:
+def default_memory_budget() -> int:
+    """Return the bytes of working memory of a sweep on all local devices: more where they have memory of their own."""
+    devices = jax.local_devices()
+    limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in devices]
+    if jax.default_backend() == "cpu" or not all(limits):
+        return HOST_BUDGET
+    return max(HOST_BUDGET, len(devices) * min(limits) // DEVICE_SHARE)
+
+
+def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Batch:
     """Choose how many pairs of a cell go together, for a sweep of so many in so many bytes of working memory."""
+    memory_budget = default_memory_budget() if memory_budget is None else memory_budget
     devices = local_mesh().devices.size
     design = cell.design
     width = _joint_width(cell)

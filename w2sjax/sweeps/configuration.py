@@ -30,7 +30,7 @@ class SweepFile(pydantic.BaseModel):
     precision: Annotated[
         Literal["auto", "float64", "float32"], Field(description='"auto", "float64" or "float32"')
     ] = "auto"
-    memory_budget: Annotated[int, Field(ge=1, description="a whole number of bytes >= 1")] = 2**30
+    memory_budget: Annotated[int | None, Field(ge=1, description="a whole number of bytes >= 1")] = None
     chunk_pairs: Annotated[int | None, Field(ge=1, description="a whole number >= 1")] = None
     world: Annotated[dict[str, Any], Field(description="a table: write [world] on a line of its own")] = {}
     protocol: Annotated[
@@ -52,7 +52,7 @@ class SweepConfiguration:
     axes: dict[str, list[Any]]
     paired: bool
     precision: str
-    memory_budget: int
+    memory_budget: int | None
     chunk_pairs: int | None
 
     def arguments(self) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def make_plan(
     seed: int,
     pairs: int,
     *,
-    memory_budget: int,
+    memory_budget: int | None = None,
     chunk_pairs: int | None = None,
     template: dict[str, np.ndarray] | None = None,
 ) -> Plan:
@@ -115,7 +115,7 @@ def make_plan(
     Args:
         grid: validated axes.
         seed, pairs: as in `sweep`.
-        memory_budget: bytes of working memory.
+        memory_budget: bytes of working memory; None asks the devices.
         chunk_pairs: pairs per region; None chooses.
         template: see `Plan`, where it is known already.
 

@@ -34,7 +34,7 @@ def sweep(
     seed: int = 0,
     axes: Mapping[str, Sequence[Any]] | None = None,
     paired: bool = True,
-    memory_budget: int = 2**30,
+    memory_budget: int | None = None,
     store: str | os.PathLike[str] | None = None,
     chunk_pairs: int | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
@@ -52,7 +52,7 @@ def sweep(
             share one factorization; other axes cost one run per value.
         paired: share the draws of pair i between all grid cells (common random numbers); False draws anew per cell.
         memory_budget: bytes of working memory; decides how many pairs are in flight. No result depends on it beyond
-            rounding.
+            rounding. None is 1 GiB, or a quarter of the memory of accelerators.
         store: a folder, such as "results.zarr", to which finished chunks are written; None keeps everything in memory.
             A store that exists is resumed: its finished chunks are kept, and missing or cut ones computed again. When
             the last chunk is done, quantiles are written beside it; see `w2sjax.sweeps.summary`.
@@ -81,7 +81,8 @@ def sweep(
     """
     check_integer("pairs", pairs, least=1)
     check_integer("seed", seed, least=0)
-    check_integer("memory_budget", memory_budget, least=1)
+    if memory_budget is not None:
+        check_integer("memory_budget", memory_budget, least=1)
     if chunk_pairs is not None:
         check_integer("chunk_pairs", chunk_pairs, least=1)
     index, count = (jax.process_index(), jax.process_count()) if process is None else process

@@ -19,7 +19,7 @@ from w2sjax.draws import default_dtype, fold_in, normal, uniform
 from w2sjax.threefry import is_threefry
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
-from w2sjax.worlds.fused import BlockMoments, block_moments
+from w2sjax.worlds.fused import MomentKernel, moment_kernel
 from w2sjax.worlds.layers import ACTIVATIONS, Layer, apply_by_sums, columns_by_sums
 
 INPUTS = ("gaussian", "uniform", "student_t")
@@ -177,27 +177,37 @@ class PerceptronPair:
         features = jax.vmap(functools.partial(features_of, self.module), in_axes=(0, None))(chosen, inputs)
         return features.reshape(len(names) * self.module.width, n)
 
-    def block_moments(
-        self, key: jax.Array, n: int, names: tuple[str, ...], center: jax.Array, whiten: jax.Array
-    ) -> BlockMoments:
-        """Return the moments of `columns`, whitened: one kernel, in float32."""
-        if self.inputs != "gaussian" or not is_threefry(key):
-            raise ValueError(
-                f"feature_kernel='pallas' draws Gaussian inputs from threefry keys, but inputs={self.inputs!r} and "
-                f"the key is of {jax.random.key_impl(key)}: leave it at 'xla'."
-            )
+    def moment_kernel(
+        self,
+        n: int,
+        names: tuple[str, ...],
+        center: jax.Array,
+        whiten: jax.Array,
+        fitted: int | None = None,
+    ) -> MomentKernel:
+        """Return the kernel from a key to the moments of `columns`, whitened, in float32."""
         rows = np.array([NETWORKS.index(name) for name in names])
         layers = layers_of(self.module, jax.tree.map(lambda p: p[rows], self.parameters))
-        return block_moments(
+        kernel = moment_kernel(
             [weight for weight, _ in layers],
             [bias for _, bias in layers],
-            key,
             self.input_scale,
             center,
             whiten,
             rows=n,
             activation=ACTIVATIONS[self.module.activation],
+            fitted=fitted,
         )
+
+        def run(key: jax.Array) -> Any:
+            if self.inputs != "gaussian" or not is_threefry(key):
+                raise ValueError(
+                    f"feature_kernel='pallas' draws Gaussian inputs from threefry keys, but inputs={self.inputs!r} "
+                    f"and the key is of {jax.random.key_impl(key)}: leave it at 'xla'."
+                )
+            return kernel.run(key)
+
+        return kernel._replace(run=run)
 
     def features(self, key: jax.Array, n: int) -> Features:
         """Draw n inputs and return the three feature matrices, each `[n, width]`."""
