@@ -57,10 +57,12 @@ class BlockKernel(NamedTuple):
     Attributes:
         of_block: maps one entry of a stream to numbers, any pytree, that are added up over blocks.
         to_sums: maps what they add up to, linearly, to `Sums`.
+        dtype: that sums within a block are taken in, where it is not that of what `of_block` returns.
     """
 
     of_block: Callable[[Stream], Any]
     to_sums: Callable[[Any], Sums]
+    dtype: Any = None
 
 
 @chex.dataclass(frozen=True)
@@ -148,7 +150,10 @@ def compress_splits(
     if plan.slots:
         stacked = jax.tree.map(lambda *a: jnp.stack(a), *totals)
         counts = jnp.array([n for split in plan.large for n in split], stacked.coordinates.dtype)
-        large = jax.vmap(functools.partial(_compress_sums, basis=basis, eps=eps))(stacked, counts)
+        dtype = stacked.coordinates.dtype if kernel.dtype is None else kernel.dtype
+        large = jax.vmap(functools.partial(_compress_sums, basis=basis, eps=eps, dtype=dtype))(
+            stacked, counts
+        )
         slots = iter(range(plan.slots))
         for split, many in enumerate(plan.large):
             compressed[split] += [_entry(large, next(slots)) for _ in many]
@@ -238,14 +243,17 @@ def _entries(streams: Sequence[Stream], places: Sequence[tuple[int, int]]) -> St
     return jax.tree.map(lambda *a: jnp.concatenate(a)[where], *streams)
 
 
-def _compress_sums(sums: Sums, size: jax.Array, basis: Basis, eps: float) -> CompressedSample:
+def _compress_sums(
+    sums: Sums, size: jax.Array, basis: Basis, eps: float, dtype: jnp.dtype
+) -> CompressedSample:
+    """Turn sums into rows: `eps` is the rounding of the features, `dtype` the precision of the sums."""
     width = sums.coordinates.shape[0]
     mean = sums.coordinates / size
     second = sums.products / size
     covariance = second - mean[:, None] * mean[None, :]
     identity = jnp.eye(width, dtype=mean.dtype)
     diagonal_of = lambda matrix: jnp.sum(matrix * identity, axis=1)  # noqa: E731
-    shift = rounding_shift(width, mean.dtype)
+    shift = rounding_shift(width, dtype)
     alive = diagonal_of(covariance) > shift * diagonal_of(second)
     scale = jnp.sqrt(jnp.where(alive, diagonal_of(covariance), 1))
     correlation = jnp.where(
@@ -253,7 +261,8 @@ def _compress_sums(sums: Sums, size: jax.Array, basis: Basis, eps: float) -> Com
     )
     # The entries are known to rounding of the uncentred moments.
     rounding = jnp.where(alive, diagonal_of(second) / scale**2, 1)
-    factor = _cholesky(correlation + identity * jnp.where(alive, 0, 1)[None, :], rounding, shift)
+    small = SMALL_SHIFT_IN_EPS * float(jnp.finfo(dtype).eps)
+    factor = _cholesky(correlation + identity * jnp.where(alive, 0, 1)[None, :], rounding, small, shift)
     kept = diagonal_of(factor) ** 2 > NOISE_IN_SHIFTS * shift
     # What later features share with a direction of noise is theirs; only the noise itself is dropped.
     real = (kept[:, None] | kept[None, :]) & alive[None, :]
@@ -272,16 +281,15 @@ def _compress_sums(sums: Sums, size: jax.Array, basis: Basis, eps: float) -> Com
     return CompressedSample(mean=features_mean, rows=rows, label_mean=label_mean, label_rows=label_rows)
 
 
-def _cholesky(correlation: jax.Array, rounding: jax.Array, shift: float) -> jax.Array:
+def _cholesky(correlation: jax.Array, rounding: jax.Array, small: float, large: float) -> jax.Array:
     """Factorize a correlation matrix after the smallest of two diagonal shifts that leaves it positive.
 
     A shift acts like noise on the features. Nearly all matrices are positive with the small one; the large one covers
     every rounding error that their accumulation may have left.
     """
     identity = jnp.eye(correlation.shape[0], dtype=correlation.dtype)
-    small = SMALL_SHIFT_IN_EPS * float(jnp.finfo(correlation.dtype).eps)
     sharp, safe = (
-        jnp.linalg.cholesky(correlation + identity * (s * rounding)[None, :]) for s in (small, shift)
+        jnp.linalg.cholesky(correlation + identity * (s * rounding)[None, :]) for s in (small, large)
     )
     return jnp.where(jnp.all(jnp.isfinite(sharp)), sharp, safe)
 

@@ -188,6 +188,7 @@ def _joint_kernel(pair: Any, basis: Basis) -> BlockKernel:
     return BlockKernel(
         of_block=kernel.run,
         to_sums=lambda packed: Sums(*kernel.unpack(packed), label_products=None, labels=None),
+        dtype=jnp.float32,
     )
 
 
@@ -211,4 +212,4 @@ def _training_kernel(
             labels=jnp.concatenate([sums[name] for name in split.others]),
         )
 
-    return BlockKernel(of_block=lambda stream: kernel.run(stream[0]), to_sums=to_sums)
+    return BlockKernel(lambda stream: kernel.run(stream[0]), to_sums, dtype=jnp.float32)
