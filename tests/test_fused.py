@@ -108,6 +108,12 @@ def test_the_kernel_lowers_for_a_gpu() -> None:
     assert "custom_call" in lowered.as_text()
 
 
+def test_a_tpu_is_refused(key: jax.Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    with pytest.raises(ValueError, match=r"for GPUs, but this process has a TPU: leave it at 'xla'"):
+        w2s.run_pair(PerturbedMLP(), w2s.Protocol(tasks=2, feature_kernel="pallas"), key)
+
+
 def test_what_the_kernel_cannot_draw_is_refused(key: jax.Array) -> None:
     protocol = w2s.Protocol(tasks=2, feature_kernel="pallas")
     with pytest.raises(ValueError, match=r"feature_kernel='pallas' is for perceptrons.*FixedSample"):

@@ -201,6 +201,43 @@ def pretraining(report: dict[str, Any]) -> str:
     return table(["network", *(column.replace("_", " ") for column in columns)], rows)
 
 
+def gpu_program(report: dict[str, Any]) -> str:
+    """Return the table of what programs compiled for a GPU would do."""
+    rows = []
+    for r in report["programs"]:
+        spilled = [f"{k['registers']} ({k['stack_bytes_per_thread']})" for k in r["pallas_kernels"]]
+        rows.append(
+            [
+                r["program"],
+                r["kernels"],
+                f"{r['bytes_per_pair'] / 1e6:.1f}",
+                r["working_memory_mib"],
+                f"{r['compile_seconds']:.0f}",
+                ", ".join(spilled),
+            ]
+        )
+    headings = [
+        "program",
+        "kernels per group",
+        "MB per pair",
+        "working MiB",
+        "compile s",
+        "registers (stack bytes)",
+    ]
+    return table(headings, rows)
+
+
+def precision(report: dict[str, Any]) -> str:
+    """Return the table of errors by precision."""
+    quantities, levels = ("gain", "misfit"), ("median", "quantile_99", "largest")
+    headings = [f"{q}: {level.replace('quantile_99', '99%')}" for q in quantities for level in levels]
+    rows = [
+        [r["precision"], *(f"{r['error'][q][level]:.0e}" for q in quantities for level in levels)]
+        for r in report["records"]
+    ]
+    return table(["precision", *headings], rows)
+
+
 def main() -> None:
     """Print every table of which there is a record."""
     makers = {
@@ -213,6 +250,8 @@ def main() -> None:
         "streaming": streaming,
         "generators": generators,
         "pretraining": pretraining,
+        "precision": precision,
+        "gpu_program": gpu_program,
     }
     for name, make in makers.items():
         report = load(name)

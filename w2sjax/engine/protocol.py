@@ -80,9 +80,9 @@ class Protocol:
             gain and misfit by some 4e-8 of weak_error, and in a few pairs (1% to 3%, with a unit that is active on a
             handful of rows) by more than 1e-6, 1.4e-4 at most in 192 pairs; no status tells which.
         feature_kernel: "xla", or "pallas": inputs, networks, whitening and moments of every whole block in one kernel,
-            for perceptrons on Gaussian inputs whose labels have no noise, with the precision that
-            `feature_precision="float32"` has. Meant for GPUs, where layers then stay out of device memory, and not
-            measured on one; on a CPU it is interpreted, and slow.
+            for perceptrons on Gaussian inputs whose labels have no noise. Sums within a block are in float32, so that
+            errors are those of float32 (docs/performance.md). Meant for GPUs, where layers then stay out of device
+            memory, and not measured on one; on a CPU it is interpreted, and slow.
         generator: "threefry", the numbers of `jax.random`, or "threefry13": Threefry-2x32 with 13 rounds instead of 20
             for samples and their label noise, in less time (docs/performance.md). By Salmon et al. (2011) 13 are the
             fewest that pass the tests of TestU01 (not verified against the paper). Other numbers, the same law.

@@ -79,7 +79,15 @@ def moment_kernel(
     Returns:
         A `MomentKernel`; the inputs of a key are those of `w2sjax.draws.normal` for shape `[input_dim, rows]`. Device
         memory: the parameters and the moments. Under `vmap`, one program per block.
+
+    Raises:
+        ValueError: on a TPU, which Triton does not compile for.
     """
+    backend = jax.default_backend()
+    if backend == "tpu":
+        raise ValueError(
+            "feature_kernel='pallas' is for GPUs, but this process has a TPU: leave it at 'xla'."
+        )
     networks, width, input_dim = weights[0].shape
     side = _side(max(width, input_dim))
     pad = functools.partial(_padded, dtype=jnp.float32)
@@ -99,7 +107,7 @@ def moment_kernel(
     kernel = functools.partial(
         _kernel, input_dim=input_dim, rows=rows, activation=activation, pairs=pairs, fitted=fitted
     )
-    interpret = jax.default_backend() == "cpu" if interpret is None else interpret
+    interpret = backend == "cpu" if interpret is None else interpret
 
     def run(key: jax.Array) -> Any:
         return _call(kernel, packed, jax.random.key_data(key), len(pairs), interpret)
