@@ -79,7 +79,7 @@ def peak_memory() -> int:
 
 
 def _milliseconds(seconds: float) -> float:
-    return round(1e3 * seconds, 4)
+    return float(f"{1e3 * seconds:.4g}")  # an accelerator takes microseconds
 
 
 def _error(world: PerturbedMLP, protocol: Protocol) -> dict[str, Any] | None:

@@ -73,14 +73,14 @@ def _print(report: dict[str, Any]) -> None:
             (
                 *setting,
                 f"{record['pairs_per_second']:.0f}",
-                f"{record['milliseconds_per_pair']:.3f}",
+                f"{record['milliseconds_per_pair']:.3g}",
                 f"{record['efficiency']:.2f}",
                 f"{record['compile_seconds']:.1f}",
                 str(record["peak_memory_mib"]),
                 "" if error is None else f"{error['gain']['quantile_99']:.0e}",
             )
         )
-        floors.append((*setting, *(f"{floor[part]:.3f}" for part in (*record["floor_parts"], "sum"))))
+        floors.append((*setting, *(f"{floor[part]:.3g}" for part in (*record["floor_parts"], "sum"))))
     headings = ("dtype", "tasks", "pairs/s", "ms/pair", "floor / measured", "compile s", "MiB", "99% error")
     title = f"n = 2000 per split, 5 layers of 16 units; {report['device']}"
     parts = (part.replace("_", " ") for part in report["records"][0]["floor_parts"])
