@@ -1,14 +1,11 @@
-"""The kernel from random bits to moments: against the plain program, interpreted, and lowered for a GPU."""
+"""The kernel from random bits to moments: against the plain program, interpreted."""
 
 import dataclasses
-import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 import w2sjax as w2s
 from tests.test_pair import FixedSample
@@ -79,33 +76,6 @@ def test_float64_moments_know_that_the_kernel_sums_in_float32(index: int) -> Non
             np.abs(np.asarray(getattr(double, name)) - np.asarray(getattr(ours, name))) / double.weak_error
         )
         assert error.max() < 2e-4, name
-
-
-def test_the_kernel_lowers_for_a_gpu() -> None:
-    """Lowering needs no GPU; running does."""
-    pair = jax.vmap(PerturbedMLP().draw)(jax.random.split(jax.random.key(0), 2))
-    layers = [pair.parameters["params"][f"layer_{i}"] for i in range(5)]
-    arguments = (
-        [layer["weight"] for layer in layers],
-        [layer["bias"] for layer in layers],
-        pair.input_scale,
-        jnp.zeros((2, 48)),
-        jnp.zeros((2, 48, 48)),
-    )
-
-    def run(key: jax.Array, *arguments: Any) -> fused.BlockMoments:
-        kernel = fused.moment_kernel(*arguments, rows=500, activation=jax.nn.relu, interpret=False)
-        return kernel.unpack(kernel.run(key))
-
-    device = AbstractDevice(device_kind="NVIDIA H200", num_cores=None, platform="gpu")
-    with warnings.catch_warnings(), use_abstract_mesh(AbstractMesh((), (), abstract_device=device)):
-        warnings.simplefilter("ignore", DeprecationWarning)
-        lowered = (
-            jax.jit(jax.vmap(run))
-            .trace(jax.random.split(jax.random.key(1), 2), *arguments)
-            .lower(lowering_platforms=("cuda",))
-        )
-    assert "custom_call" in lowered.as_text()
 
 
 def test_a_tpu_is_refused(key: jax.Array, monkeypatch: pytest.MonkeyPatch) -> None:

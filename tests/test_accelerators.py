@@ -1,0 +1,62 @@
+"""Whole experiments lower for a GPU and a TPU, which needs neither: no operation is missing there."""
+
+import warnings
+from typing import Any
+from unittest import mock
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
+
+import w2sjax as w2s
+from w2sjax.engine.randomness import pair_key
+from w2sjax.heads.experiment import run_experiment
+from w2sjax.sweeps.grid import make_grid
+from w2sjax.worlds import PerturbedMLP, PretrainedMLP
+
+PROTOCOLS = {
+    "few tasks": {"tasks": 1},
+    "many tasks": {"tasks": 30, "label_noise": 0.1, "standard_errors": True},
+    "small samples": {"tasks": 30, "n_weak": 50, "n_strong": 700, "evaluation_points": "sobol"},
+    "ball": {"tasks": 3, "head": "ball", "head_radius": 1.0},
+    "trained": {"tasks": 3, "head": "trained", "head_epochs": 2, "head_batch_size": 32, "head_width": 4},
+    "kernel": {"tasks": 30, "feature_kernel": "pallas"},
+}
+BACKENDS = {"gpu": ("cuda", "NVIDIA H200"), "tpu": ("tpu", "TPU v5e")}
+"""Platform to lower for, and kind of device."""
+
+
+def lowered(backend: str, run: Any, *arguments: Any) -> str:
+    """Lower a batch of a function for an accelerator, by the way that the program takes there."""
+    platform, kind = BACKENDS[backend]
+    device = AbstractDevice(device_kind=kind, num_cores=None, platform=backend)
+    mesh = AbstractMesh((), (), abstract_device=device)
+    with (
+        warnings.catch_warnings(),
+        use_abstract_mesh(mesh),
+        mock.patch.object(jax, "default_backend", lambda: backend),
+    ):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        traced = jax.jit(jax.vmap(run)).trace(*arguments)
+        return traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"), [(b, name) for b in BACKENDS for name in PROTOCOLS if (b, name) != ("tpu", "kernel")]
+)
+def test_an_experiment_lowers(backend: str, name: str) -> None:
+    with jax.enable_x64(backend == "gpu"):
+        (cell,) = make_grid(PerturbedMLP(), w2s.Protocol(**PROTOCOLS[name]), {}).cells()
+
+        def run(index: jax.Array) -> Any:
+            return run_experiment(cell.world, pair_key(jax.random.key(0), index), cell.design, cell.numbers)
+
+        text = lowered(backend, run, np.arange(2, dtype=np.uint32))
+    assert ("f64" in text) == (backend == "gpu")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_training_of_representations_lowers(backend: str) -> None:
+    for preparation in PretrainedMLP(epochs=2).preparations().values():
+        lowered(backend, preparation, jax.random.split(jax.random.key(0), 2))
