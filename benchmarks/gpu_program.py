@@ -4,8 +4,8 @@ Usage: python benchmarks/gpu_program.py [--fast] [--out FILE.json]
 
 Needs the CUDA plugin of JAX (`pip install "jax[cuda12]"`); without it there is nothing to count. Nothing is run and
 nothing is timed: counted are the kernels and library calls of a group of pairs, the bytes that they read and write
-where nothing stays in a cache, the working memory, and the registers of the kernels of `w2sjax.worlds.fused`, with the
-bytes that every thread keeps outside of them.
+where nothing stays in a cache, the working memory, the types that tensor cores multiply (none but float64: TF32 would
+lose digits), and the registers of the kernels of `w2sjax.worlds.fused`, with the bytes that every thread keeps outside.
 """
 
 import collections
@@ -154,22 +154,38 @@ def compile_program(fields: dict[str, Any], pairs: int, device: Any) -> Any:
         return program.lower(*shared, indices).compile()
 
 
-def registers() -> list[dict[str, int]]:
-    """Return, for every Pallas kernel compiled since the last call, registers and bytes kept outside of them."""
-    counted = []
+class Assembled(NamedTuple):
+    """What the kernels of a program are: types that tensor cores multiply, and registers of the Pallas kernels."""
+
+    tensor_core_types: list[str]
+    pallas_kernels: list[dict[str, int]]
+
+
+def assembled() -> Assembled:
+    """Look at every kernel compiled since the last call."""
+    types: set[str] = set()
+    kernels = []
     for path in sorted(Path(DUMP.name).glob("*.ptx")):
-        if ".entry _kernel" in path.read_text():
-            command = [assembler(), "-arch=sm_90a", "-v", str(path), "-o", os.devnull]
-            report = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-            patterns = {
-                "registers": r"Used (\d+) registers",
-                "stack_bytes_per_thread": r"(\d+) bytes stack",
-                "spill_store_bytes": r"(\d+) bytes spill stores",
-                "spill_load_bytes": r"(\d+) bytes spill loads",
-            }
-            counted.append({name: int(re.findall(p, report)[0]) for name, p in patterns.items()})
+        text = path.read_text()
+        types |= {match[1] for match in re.finditer(r"mma\.\S*\.row\.col\.\w+\.(\w+)\.", text)}
+        types |= {"wgmma" for _ in re.finditer(r"wgmma\.mma_async", text)}
+        if ".entry _kernel" in text:
+            kernels.append(registers(path))
         path.unlink()
-    return counted
+    return Assembled(sorted(types), kernels)
+
+
+def registers(path: Path) -> dict[str, int]:
+    """Return the registers of the kernel in a file, and the bytes that every thread keeps outside of them."""
+    command = [assembler(), "-arch=sm_90a", "-v", str(path), "-o", os.devnull]
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    patterns = {
+        "registers": r"Used (\d+) registers",
+        "stack_bytes_per_thread": r"(\d+) bytes stack",
+        "spill_store_bytes": r"(\d+) bytes spill stores",
+        "spill_load_bytes": r"(\d+) bytes spill loads",
+    }
+    return {name: int(re.findall(pattern, report)[0]) for name, pattern in patterns.items()}
 
 
 def assembler() -> str:
@@ -188,7 +204,7 @@ def measure(double: bool, fields: dict[str, Any], pairs: int, device: Any) -> di
         started = time.perf_counter()
         compiled = compile_program(fields, pairs, device)
         seconds = time.perf_counter() - started
-    kernels = registers()
+    kernels = assembled()
     found = list(operations(compiled.as_text()))
     calls: collections.Counter[str] = collections.Counter()
     for each in found:
@@ -200,7 +216,7 @@ def measure(double: bool, fields: dict[str, Any], pairs: int, device: Any) -> di
         "bytes_per_pair": round(sum(each.runs * each.bytes_moved for each in found) / pairs),
         "working_memory_mib": round(compiled.memory_analysis().temp_size_in_bytes / 2**20),
         "compile_seconds": round(seconds, 1),
-        "pallas_kernels": kernels,
+        **kernels._asdict(),
     }
 
 
