@@ -57,11 +57,13 @@ class BlockKernel(NamedTuple):
     Attributes:
         of_block: maps one entry of a stream to numbers, any pytree, that are added up over blocks.
         to_sums: maps what they add up to, linearly, to `Sums`.
+        zero: what no block adds up to.
         dtype: that sums within a block are taken in, where it is not that of what `of_block` returns.
     """
 
     of_block: Callable[[Stream], Any]
     to_sums: Callable[[Any], Sums]
+    zero: Any
     dtype: Any = None
 
 
@@ -139,9 +141,12 @@ def compress_splits(
     orders = [sorted(set(split)) for split in sizes]
     plan = plan_intervals(orders, rows_kept_per_unit * width)
     cut = _draw_cut(draw_block, streams, plan)
+    zero = jax.tree.map(
+        lambda s: jnp.zeros(s.shape, s.dtype),
+        jax.eval_shape(functools.partial(_block_sums, basis), *shapes),
+    )
     if kernel is None:
-        kernel = BlockKernel(lambda entry: _block_sums(basis, *draw_block(entry)), lambda sums: sums)
-    zero = _zeros_like(jax.eval_shape(functools.partial(_block_sums, basis), *shapes))
+        kernel = BlockKernel(lambda entry: _block_sums(basis, *draw_block(entry)), lambda sums: sums, zero)
     totals = _prefix_sums(plan, _interval_sums(kernel, streams, plan, basis, cut, zero))
     compressed: list[list[CompressedSample]] = [
         [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width, eps) for n in small]
@@ -198,14 +203,13 @@ def _interval_sums(
 def _whole_blocks(kernel: BlockKernel, streams: Sequence[Stream], plan: Plan) -> Compensated:
     """Return the sums over the whole blocks of every interval, stacked."""
     entries = _entries(streams, [(visit.split, visit.block) for visit in plan.whole])
-    zero = _zeros_like(jax.eval_shape(kernel.of_block, _entry(entries, 0)))
 
     def add_block(visit: jax.Array, sums: Compensated) -> Compensated:
         entry = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, visit, keepdims=False), entries)
         return add_compensated(sums, kernel.of_block(entry))
 
     def add_interval(_: None, visits: jax.Array) -> tuple[None, Compensated]:
-        return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (zero, zero))
+        return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (kernel.zero, kernel.zero))
 
     counts = np.bincount([visit.slot for visit in plan.whole], minlength=plan.slots)
     stops = np.cumsum(counts)
@@ -225,10 +229,6 @@ def _prefix_sums(plan: Plan, intervals: list[Compensated]) -> list[Sums]:
             running = interval if running is None else _join(running, interval)
             totals.append(running[0])
     return totals
-
-
-def _zeros_like(shapes: Any) -> Any:
-    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
 
 def _entry(stream: Stream, index: int) -> Stream:

@@ -176,10 +176,10 @@ def _moment_kernel(pair: Any, *arguments: Any, **options: Any) -> MomentKernel:
         )
     kernel: MomentKernel = pair.moment_kernel(BLOCK, *arguments, **options)
 
-    def run(key: jax.Array) -> Any:
-        return jax.tree.map(lambda a: a.astype(default_dtype()), kernel.run(key))
+    def widened(moments: Any) -> Any:
+        return jax.tree.map(lambda a: a.astype(default_dtype()), moments)
 
-    return kernel._replace(run=run)
+    return kernel._replace(run=lambda key: widened(kernel.run(key)), zero=widened(kernel.zero))
 
 
 def _joint_kernel(pair: Any, basis: Basis) -> BlockKernel:
@@ -188,6 +188,7 @@ def _joint_kernel(pair: Any, basis: Basis) -> BlockKernel:
     return BlockKernel(
         of_block=kernel.run,
         to_sums=lambda packed: Sums(*kernel.unpack(packed), label_products=None, labels=None),
+        zero=kernel.zero,
         dtype=jnp.float32,
     )
 
@@ -212,4 +213,4 @@ def _training_kernel(
             labels=jnp.concatenate([sums[name] for name in split.others]),
         )
 
-    return BlockKernel(lambda stream: kernel.run(stream[0]), to_sums, dtype=jnp.float32)
+    return BlockKernel(lambda stream: kernel.run(stream[0]), to_sums, kernel.zero, dtype=jnp.float32)

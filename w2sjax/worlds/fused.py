@@ -39,10 +39,12 @@ class MomentKernel(NamedTuple):
     Attributes:
         run: maps a typed threefry key to the moments as the kernel leaves them, a pytree in float32.
         unpack: maps such a pytree, or a sum of them in any precision, to `BlockMoments`.
+        zero: such a pytree, of no rows.
     """
 
     run: Callable[[jax.Array], Any]
     unpack: Callable[[Any], BlockMoments]
+    zero: Any
 
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -108,9 +110,19 @@ def moment_kernel(
         _kernel, input_dim=input_dim, rows=rows, activation=activation, pairs=pairs, fitted=fitted
     )
     interpret = backend == "cpu" if interpret is None else interpret
+    zero = tuple(jnp.zeros(shape, jnp.float32) for shape in ((len(pairs), side, side), (networks, side)))
 
     def run(key: jax.Array) -> Any:
-        return _call(kernel, packed, jax.random.key_data(key), len(pairs), interpret)
+        from jax.experimental import pallas as pl  # takes long to import, and most sweeps do without
+        from jax.experimental.pallas import triton
+
+        call = pl.pallas_call(
+            kernel,
+            out_shape=[jax.ShapeDtypeStruct(each.shape, each.dtype) for each in zero],
+            interpret=interpret,
+            compiler_params=triton.CompilerParams(num_warps=_warps(side), num_stages=1),
+        )
+        return tuple(call(*packed, jax.random.key_data(key)))
 
     def unpack(moments: Any) -> BlockMoments:
         blocks, coordinates = moments
@@ -121,22 +133,7 @@ def moment_kernel(
         ]
         return BlockMoments(jnp.block(lines), coordinates[:, :width].reshape(-1))
 
-    return MomentKernel(run, unpack)
-
-
-def _call(kernel: Any, packed: tuple[jax.Array, ...], key: jax.Array, pairs: int, interpret: bool) -> Any:
-    """Run the kernel on packed parameters and the words of a key."""
-    from jax.experimental import pallas as pl  # takes long to import, and most sweeps do without
-    from jax.experimental.pallas import triton
-
-    networks, side = packed[2].shape
-    shapes = ((pairs, side, side), (networks, side))
-    return pl.pallas_call(
-        kernel,
-        out_shape=[jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes],
-        interpret=interpret,
-        compiler_params=triton.CompilerParams(num_warps=_warps(side), num_stages=1),
-    )(*packed, key)
+    return MomentKernel(run, unpack, zero)
 
 
 def _kernel(
