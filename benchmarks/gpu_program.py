@@ -87,9 +87,8 @@ NO_KERNEL = {
 
 
 class Operation(NamedTuple):
-    """One operation of a compiled program: its code, what it calls, how often it runs, the bytes that it moves."""
+    """One operation of a compiled program: the library that it calls, how often it runs, the bytes that it moves."""
 
-    code: str
     target: str
     runs: int
     bytes_moved: int
@@ -125,7 +124,7 @@ def operations(text: str) -> Iterator[Operation]:
                 read = re.findall(r"%([\w.\-]+)", rest.split("), ")[0])
                 moved = sum(size(shapes.get(each, "")) for each in read) + size(shape)
                 target = re.search(r'custom_call_target="([^"]*)"', rest)
-                yield Operation(code, target[1] if target else "", runs, moved)
+                yield Operation(target[1] if target else "", runs, moved)
 
     yield from walk(entry, 1)
 

@@ -12,18 +12,16 @@ from typing import Any
 from unittest import mock
 
 import jax
-import numpy as np
 import recording
 
 import w2sjax as w2s
-from w2sjax.engine.outcome import UNUSABLE
+from w2sjax.bench.canonical import errors_against
 from w2sjax.engine.products import product
 from w2sjax.worlds import mlp
 from w2sjax.worlds.layers import ACTIVATIONS
 
 PAIRS, TASKS = 384, 10
 FRACTION_BITS = {"TF32": 10, "bfloat16": 7}
-NAMES = ("gain", "misfit")
 
 
 def rounded_factors(fraction_bits: int, *, split: bool) -> Callable[[jax.Array, jax.Array], jax.Array]:
@@ -62,17 +60,6 @@ def outcomes(double: bool, fields: dict[str, Any], pairs: int, features: Any = m
         return w2s.sweep(w2s.worlds.PerturbedMLP(), protocol, pairs=pairs).load()
 
 
-def compare(ours: Any, exact: Any) -> dict[str, Any]:
-    """Return median, 99% quantile and largest error of every quantity."""
-    usable = (exact.status_code.to_numpy().astype(int) & int(UNUSABLE)) == 0
-    report: dict[str, Any] = {}
-    for name in NAMES:
-        error = (abs(ours[name] - exact[name]) / exact.weak_error).to_numpy()[usable]
-        levels = {"median": 0.5, "quantile_99": 0.99, "largest": 1.0}
-        report[name] = {key: float(f"{np.quantile(error, q):.3g}") for key, q in levels.items()}
-    return report
-
-
 def main() -> None:
     """Write one record per precision."""
     options = recording.options(__doc__)
@@ -95,7 +82,7 @@ def main() -> None:
         "pairs": pairs,
         "tasks": TASKS,
         "records": [
-            {"precision": name, "error": compare(outcomes(*arguments), exact)}
+            {"precision": name, "error": errors_against(outcomes(*arguments), exact)}
             for name, arguments in variants.items()
         ],
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import xarray as xr
 
 from w2sjax.bench.floor import floor_parts
 from w2sjax.bench.timing import Work, alternate, sweep_calls
@@ -91,11 +92,18 @@ def _error(world: PerturbedMLP, protocol: Protocol) -> dict[str, Any] | None:
     for x64, chosen in ((jax.config.jax_enable_x64, protocol), (True, exact)):
         with jax.enable_x64(x64):
             outcomes.append(sweep(world, chosen, pairs=COMPARED))
-    ours, double = outcomes
-    usable = (double.status_code.to_numpy().astype(int) & int(UNUSABLE)) == 0
+    return errors_against(*outcomes)
+
+
+def errors_against(ours: xr.Dataset, exact: xr.Dataset) -> dict[str, Any]:
+    """Return the number of usable pairs, and for gain and misfit the median, 99% quantile and largest error over them.
+
+    Errors are relative to weak_error; both sweeps are of the same pairs and tasks.
+    """
+    usable = (exact.status_code.to_numpy().astype(int) & int(UNUSABLE)) == 0
     report: dict[str, Any] = {"pairs": int(usable.sum())}
     for name in ("gain", "misfit"):
-        error = (abs(ours[name] - double[name]) / double.weak_error).to_numpy()
+        error = (abs(ours[name] - exact[name]) / exact.weak_error).to_numpy()
         report[name] = {
             "median": float(np.median(error[usable])),
             "quantile_99": float(np.quantile(error[usable], 0.99)),
