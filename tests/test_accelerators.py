@@ -54,6 +54,7 @@ def test_an_experiment_lowers(backend: str, name: str) -> None:
 
         text = lowered(backend, run, np.arange(2, dtype=np.uint32))
     assert ("f64" in text) == (backend == "gpu")
+    assert ("triton" in text) == (name == "kernel")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
