@@ -77,8 +77,8 @@ class Protocol:
             gain minus that misfit. Not together with standard errors.
         feature_precision: "default", or "float32": networks and whitening in float32, moments and heads in float64
             where the x64 flag is set, about 1.4 times as fast. Draws are the same. Rounding of the features then moves
-            gain and misfit by some 4e-8 of weak_error, and in a few pairs (1% to 3%, with a unit that is active on a
-            handful of rows) by more than 1e-6, 1.4e-4 at most in 192 pairs; no status tells which.
+            gain and misfit by some 4e-8 of weak_error, and in a few pairs (with a unit that is active on a handful of
+            rows) by more: 1% by more than 2e-6, 5e-5 at most in 384 pairs; no status tells which.
         feature_kernel: "xla", or "pallas": inputs, networks, whitening and moments of every whole block in one kernel,
             for perceptrons on Gaussian inputs whose labels have no noise. Sums within a block are in float32, so that
             errors are those of float32 (docs/performance.md). Meant for GPUs, where layers then stay out of device
