@@ -12,9 +12,9 @@ loop's regression code is run on the features that the sweep draws.
 
 import platform
 import resource
-import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -25,6 +25,7 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 import w2sjax as w2s
+from w2sjax.bench.timing import Work, alternate
 from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key
 from w2sjax.worlds.mlp import PerturbedMLP
 
@@ -144,40 +145,36 @@ def record(
         n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE, feature_precision=feature_precision
     )
     dtype = np.dtype(precision).type
+    # A user's loop is in float64, NumPy's default, whatever the precision of the sweep.
+    loops = {"loop": (None, dtype), "loop_one_thread": (1, dtype)}
+    loops |= {"loop_float64": (None, np.float64)} if precision == "float32" else {}
+
+    def run_loop(threads: int | None, own: Any) -> None:
+        with threadpool_limits(threads, user_api="blas"):
+            loop(loop_pairs, tasks, world, own, seed=0)
+
+    def run_sweep() -> None:
+        w2s.sweep(world, protocol, pairs=sweep_pairs, seed=0)
+
+    works = {"sweep": Work(run_sweep, sweep_pairs)}
+    works |= {name: Work(partial(run_loop, *how), loop_pairs) for name, how in loops.items()}
     with jax.enable_x64(precision == "float64"):
-        started = time.perf_counter()
-        w2s.sweep(world, protocol, pairs=sweep_pairs, seed=1)
-        first = time.perf_counter() - started
-        loop(1, tasks, world, dtype, 1)
-        # A user's loop is in float64, NumPy's default, whatever the precision of the sweep.
-        loops = {"loop": (None, dtype), "loop_one_thread": (1, dtype)}
-        loops |= {"loop_float64": (None, np.float64)} if precision == "float32" else {}
-        rates: dict[str, list[float]] = {name: [] for name in ("sweep", *loops)}
-        for repeat in range(repeats):
-            started = time.perf_counter()
-            w2s.sweep(world, protocol, pairs=sweep_pairs, seed=repeat)
-            rates["sweep"].append(sweep_pairs / (time.perf_counter() - started))
-            for name, (threads, own) in loops.items():
-                with threadpool_limits(threads, user_api="blas"):
-                    started = time.perf_counter()
-                    loop(loop_pairs, tasks, world, own, repeat)
-                    rates[name].append(loop_pairs / (time.perf_counter() - started))
-    sweep = np.array(rates.pop("sweep"))
+        times = alternate(works, repeats)
+    rates = {name: 1 / np.array(timed.later) for name, timed in times.items()}
     ratios = {
         name: {
-            "median": round(float(np.median(sweep / np.array(mine))), 2),
-            "of_best": round(float(sweep.max() / max(mine)), 2),
+            "median": round(float(np.median(rates["sweep"] / rates[name])), 2),
+            "of_best": round(float(rates["sweep"].max() / rates[name].max()), 2),
         }
-        for name, mine in rates.items()
+        for name in loops
     }
     return {
         "tasks": tasks,
         "dtype": precision,
         "n": N,
-        "first_call_seconds": round(first, 2),
+        "first_call_seconds": round(times["sweep"].first, 2),
         "feature_precision": protocol.feature_precision,
-        "sweep_pairs_per_second": [round(float(r), 2) for r in sweep],
-        **{f"{name}_pairs_per_second": [round(r, 2) for r in mine] for name, mine in rates.items()},
+        **{f"{name}_pairs_per_second": np.round(mine, 2).tolist() for name, mine in rates.items()},
         "ratio": ratios,
         "peak_resident_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "largest_difference_over_weak_error_float64": agreement(world, protocol),

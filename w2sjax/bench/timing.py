@@ -1,6 +1,7 @@
 """What every benchmark does: calls of a sweep's program for a group of pairs, timed in turn with others."""
 
 import dataclasses
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -24,11 +25,20 @@ class Work(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Timed:
-    """Seconds of the first call, which compiles, and seconds per pair of the later ones: least and median."""
+    """Seconds of the first call, which compiles, and seconds per pair of the later ones, one by one."""
 
     first: float
-    least: float
-    median: float
+    later: tuple[float, ...]
+
+    @property
+    def least(self) -> float:
+        """The least seconds per pair."""
+        return min(self.later)
+
+    @property
+    def median(self) -> float:
+        """The median of the seconds per pair."""
+        return statistics.median(self.later)
 
 
 def alternate(works: Mapping[Any, Work], repeats: int) -> dict[Any, Timed]:
@@ -40,7 +50,7 @@ def alternate(works: Mapping[Any, Work], repeats: int) -> dict[Any, Timed]:
             jax.block_until_ready(work.call())
             seconds[name].append(time.perf_counter() - started)
     return {
-        name: Timed(first, min(later) / works[name].pairs, float(np.median(later)) / works[name].pairs)
+        name: Timed(first, tuple(each / works[name].pairs for each in later))
         for name, (first, *later) in seconds.items()
     }
 

@@ -10,7 +10,9 @@ NEWTON_STEPS = 24
 """Twelve sufficed for singular values spread over 1e15 and radii down to 1e-10 of the unconstrained norm."""
 
 
-def solve_in_ball(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array, radius: jax.Array) -> jax.Array:
+def solve_in_ball(
+    factor: RidgeFactor, targets: jax.Array, ridge: jax.Array | None, radius: jax.Array
+) -> jax.Array:
     """Return the coefficients `[d, task]` that minimize |X b - y|^2 + ridge |b|^2 subject to |b| <= radius.
 
     Where the unconstrained solution (at ridge 0 the minimum-norm one) lies in the ball it is returned. Elsewhere the
@@ -25,7 +27,7 @@ def solve_in_ball(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array, rad
     Args:
         factor: from `w2sjax.engine.ridge.factorize`; rows carry the 1/n.
         targets: `[r, task]`, centred and scaled like the rows.
-        ridge: scalar >= 0, in squared feature units.
+        ridge: scalar >= 0, in squared feature units; None is 0.
         radius: scalar > 0, in label units per feature unit.
 
     Reference: Conn, Gould and Toint, "Trust Region Methods" (2000), section 7.3.
@@ -39,7 +41,7 @@ def solve_in_ball(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array, rad
     pull = jnp.where(kept[:, None], factor.core_values[:, None] * along, 0)  # s_i c_i, [k, task]
     # |pull| / (s_max^2 + m) <= |b(m)| <= |pull| / m brackets the root.
     most = jnp.linalg.norm(pull, axis=0) / radius
-    least = jnp.maximum(ridge, most - jnp.max(squares))
+    least = jnp.maximum(0 if ridge is None else ridge, most - jnp.max(squares))
     most = jnp.maximum(most, least)
 
     def rise(_: jax.Array, multiplier: jax.Array) -> jax.Array:

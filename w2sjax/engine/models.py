@@ -127,10 +127,7 @@ def fit_head(
         ridge, radius: as in `fit_models`.
     """
     label_mean, rows = labels
-    if radius is None:
-        weights = solve(factor, rows, ridge)
-    else:
-        weights = solve_in_ball(factor, rows, jnp.zeros_like(radius) if ridge is None else ridge, radius)
+    weights = solve(factor, rows, ridge) if radius is None else solve_in_ball(factor, rows, ridge, radius)
     return Head(weights, label_mean - product(mean[None, :], weights)[0]), dropped_effect(factor, rows)
 
 
