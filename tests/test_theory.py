@@ -1,6 +1,7 @@
 """The theorems of Charikar et al. 2024 on exact finite populations, and their terms on simulated worlds."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,15 +223,48 @@ def test_looseness_on_a_sweep(panel: xr.Dataset) -> None:
     # Without an axis, n comes from the configuration.
     single = panel.isel(n_strong=0, drop=True)
     configuration = json.loads(single.attrs["configuration"])
+    with pytest.raises(ValueError, match="n_strong has no values left"):
+        theory.looseness(single)
     configuration["protocol"]["n_strong"] = 200
+    del configuration["axes"]["n_strong"]
     single = single.assign_attrs(configuration=json.dumps(configuration))
     again = theory.looseness(single, theory.class_moments(single, samples=4000))
     np.testing.assert_allclose(again["confidence"], report["confidence"].sel(n_strong=200))
 
 
+@pytest.mark.parametrize(
+    "settings", [{"generator": "threefry13"}, {"evaluation_points": "sobol"}], ids=lambda s: next(iter(s))
+)
+def test_class_moments_draw_by_the_generators_of_the_sweep(settings: dict[str, str]) -> None:
+    world = w2s.worlds.PerturbedMLP(strong_noise=0.01)
+    protocol = w2s.Protocol(n_weak=700, n_eval=4000, tasks=3, **settings)  # type: ignore[arg-type]
+    axes = {"weak_noise": [0.05, 0.1], "ridge": [0, 0.1]}
+    chosen = w2s.sweep(world, protocol, pairs=2, seed=4, axes=axes).sel(weak_noise=0.1, ridge=0)
+    moments = theory.class_moments(chosen, samples=4000)
+    np.testing.assert_allclose(moments["weak_error"], chosen["weak_error"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"ridge": 0.1}, "ridge of the weak heads 0.1"),
+        ({"label_noise": 0.5}, "label_noise 0.5"),
+        ({"head": "ball"}, "head 'ball'"),
+        ({}, "paired=False"),
+    ],
+)
+def test_class_moments_refuse_other_weak_heads(settings: dict[str, Any], message: str) -> None:
+    protocol = w2s.Protocol(n_weak=100, n_strong=100, n_eval=100, tasks=1, **settings)
+    dataset = w2s.sweep(w2s.worlds.PerturbedMLP(), protocol, pairs=1, paired=bool(settings))
+    with pytest.raises(ValueError, match=message):
+        theory.class_moments(dataset)
+
+
 def test_class_moments_refuse_what_they_cannot_draw_again(panel: xr.Dataset) -> None:
-    with pytest.raises(ValueError, match="axis weak_noise changes the world"):
+    with pytest.raises(ValueError, match="axis weak_noise has no values left"):
         theory.class_moments(panel.expand_dims("weak_noise"))
+    with pytest.raises(ValueError, match="axis weak_noise changes the pairs"):
+        theory.class_moments(panel.expand_dims(weak_noise=[0.05, 0.1]))
     configuration = json.loads(panel.attrs["configuration"])
     configuration["world"]["kind"] = "Mine"
     with pytest.raises(ValueError, match="world Mine is not in"):

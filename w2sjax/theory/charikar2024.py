@@ -172,15 +172,15 @@ def looseness(dataset: xr.Dataset, moments: xr.Dataset | None = None, delta: flo
 
     Returns:
         A Dataset in squared label units: `shortfall` = misfit - gain, positive where Theorem 1's inequality fails;
-        `theorem1`, `nonrealizable` and, with moments, `complexity`, `confidence` and `localized`; `allowance` of
-        Theorem 2 as proved, and `localized_allowance` = nonrealizable + localized. `ratio` and `localized_ratio` are
+        `theorem1`, `nonrealizable`, `complexity`, `confidence` and `localized`, of which the last three, which need
+        moments, are 0 without; `allowance` of Theorem 2, all of it with moments and that of infinitely many samples
+        without, and `localized_allowance` = nonrealizable + localized. `ratio` and `localized_ratio` are
         allowance / |shortfall|, how many times larger than the deviation the bound is. A ratio below 1 with a positive
         shortfall is a violation.
     """
     n = _samples(dataset)
     zero = xr.zeros_like(dataset["misfit"])
-    rademacher = bound = zero
-    localized = zero
+    rademacher = bound = localized = zero  # infinitely many samples
     if moments is not None:
         bound = moments["output_bound"]
         rademacher = linear_rademacher_bound(moments["radius"], moments["dimension"], n)
@@ -210,7 +210,10 @@ def looseness(dataset: xr.Dataset, moments: xr.Dataset | None = None, delta: flo
 def _samples(dataset: xr.Dataset) -> Any:
     if "n_strong" in dataset.coords:
         return dataset["n_strong"].astype(float)
-    return float(json.loads(dataset.attrs["configuration"])["protocol"]["n_strong"])
+    configuration = json.loads(dataset.attrs["configuration"])
+    if "n_strong" in configuration["axes"]:
+        raise ValueError("axis n_strong has no values left: select one of them without drop=True.")
+    return float(configuration["protocol"]["n_strong"])
 
 
 def _check_delta(delta: float) -> None:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from w2sjax import worlds
 from w2sjax.engine.drawing import draw_features, draw_pair, target_heads
-from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key
+from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key, with_generators
 
 _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
@@ -24,7 +24,9 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
     which holds both the best head and every w2s model of the sweep.
 
     Args:
-        dataset: from `sweep`, a world of `w2sjax.worlds` without axes among the world's fields.
+        dataset: from `sweep`: a world of `w2sjax.worlds`, pairs whose draws all cells share, and weak heads that are
+            least squares on labels without noise. Of the axes only sample sizes and ridge_strong may have several
+            values; of others select one.
         samples: evaluation samples drawn per pair, >= 1, rounded up to whole blocks; the first ones of the sweep's own.
 
     Returns:
@@ -36,26 +38,18 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
         units depend on the sample.
 
     Raises:
-        ValueError: if the world is not one of `w2sjax.worlds`, or one of its fields is an axis.
+        ValueError: if the sweep is another one; the message says what to select or to change.
 
     Cost: one pass over n_weak + samples rows per pair, in NumPy, and memory for one pair's.
     """
     configuration = json.loads(dataset.attrs["configuration"])
-    fields = dict(configuration["world"])
-    kind = fields.pop("kind")
-    if not hasattr(worlds, kind):
-        raise ValueError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
-    varied = [name for name in fields if name in dataset.dims]
-    if varied:
-        raise ValueError(f"axis {varied[0]} changes the world: select one value of it first.")
-    world = getattr(worlds, kind)(**fields)
-    protocol = configuration["protocol"]
-    n_weak = int(dataset["n_weak"].max()) if "n_weak" in dataset.coords else int(protocol["n_weak"])
+    world, protocol = _settings(dataset, configuration)
     tasks = dataset.sizes["task"]
     others = [d for d in dataset["w2s_error"].dims if d not in ("pair", "task")]
     largest_error = dataset["w2s_error"].max(others).transpose("pair", "task").values
+    seed = jax.random.key(configuration["seed"])
     rows = [
-        _moments(world, configuration["seed"], int(index), tasks, n_weak, samples, error)
+        _moments(world, protocol, pair_key(seed, int(index)), tasks, samples, error)
         for index, error in zip(dataset["pair"].values, largest_error, strict=True)
     ]
     result = xr.Dataset(coords={"pair": dataset["pair"], "task": dataset["task"]})
@@ -65,11 +59,56 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
     return result
 
 
+def _settings(dataset: xr.Dataset, configuration: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the world and the fields of the protocol that a sweep drew its pairs by, or refuse it."""
+    if not configuration["paired"]:
+        raise ValueError(
+            "the sweep has paired=False, so that every cell has pairs of its own: run it with paired=True."
+        )
+    fields = dict(configuration["world"])
+    kind = fields.pop("kind")
+    if not hasattr(worlds, kind):
+        raise ValueError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
+    protocol = dict(configuration["protocol"])
+    for name in (fields.keys() | protocol.keys()) - {"n_strong", "n_eval", "ridge_strong"}:
+        if name not in dataset.coords and name not in dataset.dims and name not in configuration["axes"]:
+            continue
+        if name not in dataset.coords:
+            raise ValueError(f"axis {name} has no values left: select one of them without drop=True.")
+        values = dataset[name].values
+        if name in ("n_weak", "ridge", "ridge_weak"):
+            values = values.max()
+        if np.ndim(values) > 0:
+            raise ValueError(
+                f"axis {name} changes the pairs or their weak heads: select one value of it first."
+            )
+        of = fields if name in fields else protocol
+        of[name] = np.asarray(values).tolist()
+    ridge_weak = protocol["ridge"] if protocol["ridge_weak"] is None else protocol["ridge_weak"]
+    for name, value, wanted in (
+        ("head", protocol["head"], "ridge"),
+        ("ridge of the weak heads", ridge_weak, 0),
+        ("label_noise", protocol["label_noise"], 0),
+    ):
+        if value != wanted:
+            raise ValueError(
+                f"the sweep has {name} {value!r}, but the bounds are for weak heads that are least squares on labels "
+                f"without noise: run it with {wanted!r}."
+            )
+    return getattr(worlds, kind)(**fields), protocol
+
+
 def _moments(
-    world: Any, seed: int, index: int, tasks: int, n_weak: int, samples: int, largest_error: np.ndarray
+    world: Any,
+    protocol: dict[str, Any],
+    key: jax.Array,
+    tasks: int,
+    samples: int,
+    largest_error: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    key = pair_key(jax.random.key(seed), index)
-    drawn = _draw(world, key, tasks, -(-n_weak // BLOCK), -(-samples // BLOCK))
+    n_weak = int(protocol["n_weak"])
+    generators = (protocol["generator"], protocol["evaluation_points"])
+    drawn = _draw(world, key, tasks, -(-n_weak // BLOCK), -(-samples // BLOCK), generators)
     (weights, bias), training, evaluation = jax.tree.map(lambda v: np.asarray(v, float), drawn)
     target, weak, _ = (v[:n_weak] for v in training)
     weak_head = _least_squares(weak, target @ weights + bias)
@@ -93,11 +132,13 @@ def _moments(
     }
 
 
-@functools.partial(jax.jit, static_argnames=("tasks", "weak_blocks", "eval_blocks"))
-def _draw(world: Any, key: jax.Array, tasks: int, weak_blocks: int, eval_blocks: int) -> Any:
+@functools.partial(jax.jit, static_argnames=("tasks", "weak_blocks", "eval_blocks", "generators"))
+def _draw(
+    world: Any, key: jax.Array, tasks: int, weak_blocks: int, eval_blocks: int, generators: tuple[str, str]
+) -> Any:
     """Return target heads, and the features (target, weak, strong) of the weak training and evaluation samples."""
     counts = {Role.PAIR: 1, Role.TASKS: 1, Role.WEAK: weak_blocks, Role.EVAL: eval_blocks}
-    keys = block_keys(key, counts)
+    keys = with_generators(block_keys(key, counts), *generators)
     pair = draw_pair(world, keys[Role.PAIR][0], None)
 
     def sample(role: Role) -> tuple[jax.Array, ...]:
