@@ -46,9 +46,10 @@ class Status:
             finite, and features that are constant.
         weak_rank, strong_rank: int32, numerical rank of the centred features on the training split.
         weak_condition, strong_condition: ratio of the extreme singular values kept, columns scaled to unit norm.
-        weak_dropped, strong_dropped: int32, directions dropped: width (or sample size, if smaller) minus rank.
-        dropped_effect: in [0, 1], the largest share of any task's label variance that the dropped directions could
-            account for: an upper bound on what dropping them changed.
+        weak_dropped, strong_dropped: int32, directions dropped: width minus rank, of which a sample of n rows can have
+            at most n - 1.
+        dropped_effect: in [0, 1], the largest share over tasks, of the label variance that all features explain on
+            the training split, for which the dropped directions account: a bound on what dropping them changed there.
     """
 
     code: jax.Array

@@ -198,7 +198,7 @@ def fit(
     """Minimize (1/n) |X b + c - y|^2 + ridge |b|^2 for labels `[n, task]`: minimum-norm where ridge is 0.
 
     Returns:
-        The head, and the largest share of any label's variance along dropped directions (see `dropped_effect`).
+        The head, and the largest share of explained label variance along dropped directions (see `dropped_effect`).
 
     Cost: four extended products of the features with a `[d, task]` matrix, two more per further correction.
     """
@@ -275,7 +275,7 @@ def fit(
     )
     final = jax.lax.while_loop(unsettled, correct, start)
     head = ExtendedHead(training.shift, final.weights, final.bias)
-    return head, dropped_effect(factor, targets, power)
+    return head, dropped_effect(factor, targets)
 
 
 def predict(head: ExtendedHead, features: jax.Array) -> Extended:

@@ -178,19 +178,17 @@ def solve_in_frame(factor: RidgeFactor, targets: jax.Array, ridge: jax.Array) ->
     return jnp.where(ridge > 0, jnp.where(kept[:, None], solution, 0), interpolating)
 
 
-def dropped_effect(factor: RidgeFactor, targets: jax.Array, power: jax.Array | None = None) -> jax.Array:
-    """Return the largest share, over tasks, of the label variance along the directions that were dropped.
+def dropped_effect(factor: RidgeFactor, targets: jax.Array) -> jax.Array:
+    """Return the largest share, over tasks, of the explained label variance along the directions that were dropped.
 
-    Restoring the dropped directions can lower the training error of a task by at most this share of its label variance.
+    Restoring the dropped directions can lower the training error of a task by at most this share of the label variance
+    that all features together explain.
 
     Args:
         factor: from `factorize`.
-        targets: `[r, task]`, centred and scaled like the rows.
-        power: `[task]`, the label variance; by default the sum of squares of the targets. Pass it where the targets
-            are the labels projected on fewer rows.
+        targets: `[r, task]`, centred labels projected on all features, scaled like the rows.
     """
-    if power is None:
-        power = jnp.sum(targets * targets, axis=0)
+    power = jnp.sum(targets * targets, axis=0)
     along = product(factor.discarded_left.T, targets)
     share = jnp.sum(along * along, axis=0) / jnp.where(power > 0, power, 1)
     return jnp.max(share)

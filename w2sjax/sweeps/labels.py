@@ -63,7 +63,7 @@ STATUS_MEANINGS = {
     "status_strong_condition": "condition number of the strong features, columns scaled",
     "status_weak_dropped": "weak directions dropped",
     "status_strong_dropped": "strong directions dropped",
-    "status_dropped_effect": "largest share of label variance along dropped directions",
+    "status_dropped_effect": "largest share of the explained label variance along dropped directions",
 }
 
 
