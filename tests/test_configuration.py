@@ -80,6 +80,11 @@ def test_examples_are_valid(file: Path) -> None:
         ("pairs = 2\n[protocol]\nn_eval = 2000.5", "protocol.n_eval=2000.5 is not an integer"),
         ("pairs = 2\n[axes]\nn_weak = [10, -5]", "axes.n_weak=-5 is too small"),
         ("pairs = 2\n[axes]\nn_weak = [10, 10.5]", "axes.n_weak=10.5 is not an integer"),
+        (
+            "pairs = 2\n[world]\nweak_noise = 2020-01-01",
+            "world.weak_noise=datetime.date(2020, 1, 1) is not a number",
+        ),
+        ("pairs = 2\nseed = 4294967296", "seed=4294967296 is not a whole number >= 0 and < 2^32"),
         ("pairs = 2\n[axes]\nridge = 0.1", "axes.ridge=0.1 is not a list of values"),
         ("pairs = 2\n[axes]\nridge = []", "axes.ridge is empty"),
         ("pairs = 2\n[axes]\nridge = [0.1, 0.1]", "axes.ridge repeats a value"),

@@ -1,11 +1,13 @@
 """`w2sjax reproduce`: run a published setting and write its data, figure and summary."""
 
+import contextlib
 import dataclasses
 import importlib
 import json
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,7 @@ import typer
 
 from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.reports import report_text
+from w2sjax.validation import check_integer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,7 +27,7 @@ def reproduce(
     name: Annotated[str, typer.Argument(help="A setting; `w2sjax settings` lists them.")],
     out: Annotated[Path, typer.Option(help="Folder for data.zarr, figure.png, figure.svg and summary.json.")],
     pairs: Annotated[int | None, typer.Option(help="Independent draws of the world.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every draw, >= 0.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every draw, from 0 to 2^32 - 1.")] = 0,
     tasks: Annotated[int | None, typer.Option(help="Tasks per pair, if not the published number.")] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Epochs of every training, if not the published number: a quick look.")
@@ -40,8 +43,12 @@ def reproduce(
     from w2sjax import settings
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
+    from w2sjax.engine.randomness import LARGEST_SEED
 
     use_all_cores()
+    check_integer("--seed", seed, least=0, most=LARGEST_SEED)
+    if pairs is not None:
+        check_integer("--pairs", pairs, least=1, most=2**32)
     chosen = settings.get(name)
     used = configure(precision)
     if isinstance(chosen, settings.Setting):
@@ -69,10 +76,16 @@ def _changed(setting: "Setting", pairs: int | None, tasks: int | None, epochs: i
         trains_world, trains_heads = hasattr(world, "epochs"), protocol.head == "trained"
         if not (trains_world or trains_heads):
             raise UserMistake(f"--epochs {epochs} has nothing to train in {setting.name}: leave it out.")
+        for axis in {"epochs", "head_epochs"} & setting.axes.keys():
+            raise UserMistake(
+                f"--epochs {epochs} has no effect in {setting.name}, which varies {axis}: leave it out."
+            )
         if trains_world:
             world = dataclasses.replace(world, epochs=epochs)
         if trains_heads:
             protocol = dataclasses.replace(protocol, head_epochs=epochs)
+        title = f"{setting.title}; a quick look, {epochs} epochs of training"
+        setting = dataclasses.replace(setting, title=title)
     if pairs is not None:
         setting = dataclasses.replace(setting, pairs=pairs)
     return dataclasses.replace(setting, world=world, protocol=protocol)
@@ -89,13 +102,9 @@ def _reproduce_one(
 ) -> "xr.Dataset":
     from w2sjax.sweeps.run import sweep
 
-    try:
+    with _written_to(out):
         out.mkdir(parents=True, exist_ok=True)
         (out / "summary.json").touch()
-    except OSError as error:
-        raise UserMistake(
-            f"--out {out} cannot be written ({error.strerror}): choose a folder that can."
-        ) from error
     print(f"{setting.name}: {setting.title}; {used}", file=sys.stderr)
     dataset = sweep(
         setting.world,
@@ -124,11 +133,25 @@ def _reproduce_one(
         "seconds_to_data": round(computed, 3),
         "seconds": round(time.perf_counter() - started, 3),
     }
-    (out / "summary.json").write_text(report_text(summary) + "\n")
+    with _written_to(out):
+        (out / "summary.json").write_text(report_text(summary) + "\n")
     print(f"{headline}; wrote {out / 'figure.png'}")
     return dataset
 
 
 def _save(figure: Any, out: Path) -> None:
-    for suffix in ("png", "svg"):
-        figure.savefig(out / f"figure.{suffix}", dpi=150)
+    with _written_to(out):
+        for suffix in ("png", "svg"):
+            figure.savefig(out / f"figure.{suffix}", dpi=150)
+
+
+@contextlib.contextmanager
+def _written_to(out: Path) -> Iterator[None]:
+    """Say in one sentence where files could not be written."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or out
+        raise UserMistake(
+            f"--out {out} cannot be written ({where}: {error.strerror or error}): mend that, or choose another folder."
+        ) from error

@@ -18,6 +18,9 @@ from w2sjax.threefry import THREEFRY_13, is_threefry
 BLOCK = 500
 """Rows per block. A constant: changing it changes every draw."""
 
+LARGEST_SEED = 2**32 - 1
+"""Larger seeds would be cut to 32 bits in float32 alone."""
+
 _ROLES = 16
 
 

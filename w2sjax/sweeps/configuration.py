@@ -13,7 +13,8 @@ from pydantic import ConfigDict, Field
 
 from w2sjax import worlds
 from w2sjax.engine.protocol import Protocol
-from w2sjax.sweeps.grid import RESERVED, axis_names, make_grid, put
+from w2sjax.engine.randomness import LARGEST_SEED
+from w2sjax.sweeps.grid import axis_names, make_grid, put
 from w2sjax.validation import nearest
 
 DEFAULT_WORLD = "PerturbedMLP"
@@ -24,8 +25,8 @@ class SweepFile(pydantic.BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    pairs: Annotated[int, Field(ge=1, description="a whole number >= 1")]
-    seed: Annotated[int, Field(ge=0, description="a whole number >= 0")] = 0
+    pairs: Annotated[int, Field(ge=1, le=2**32, description="a whole number >= 1 and <= 2^32")]
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED, description="a whole number >= 0 and < 2^32")] = 0
     paired: Annotated[bool, Field(description="true or false")] = True
     precision: Annotated[
         Literal["auto", "float64", "float32"], Field(description='"auto", "float64" or "float32"')
@@ -153,7 +154,7 @@ def _build(section: str, kind: type, values: dict[str, Any]) -> Any:
 
 
 def _check_axes(world: Any, protocol: Protocol, axes: dict[str, list[Any]]) -> None:
-    names = [name for name in axis_names(world) if name not in RESERVED]
+    names = axis_names(world)
     relaxed = dataclasses.replace(protocol, reuse_inputs=False)
     for name, values in axes.items():
         if name not in names:

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.engine.protocol import Protocol
+from w2sjax.engine.randomness import LARGEST_SEED
 from w2sjax.sweeps import labels
 from w2sjax.sweeps import store as stores
 from w2sjax.sweeps.creation import create, wait_until_created
@@ -46,8 +47,8 @@ def sweep(
     Args:
         world: any object with `draw(key)`; one that is a pytree is compiled once for all its numeric fields.
         protocol: sample sizes and regularization where no axis replaces them.
-        pairs: independent draws of (h*, h_w, h_s), >= 1.
-        seed: pair i is a function of (seed, i) only, >= 0.
+        pairs: independent draws of (h*, h_w, h_s), from 1 to 2^32.
+        seed: pair i is a function of (seed, i) only; from 0 to 2^32 - 1.
         axes: values by field name of the world or the protocol. Sample sizes share one pass over the data and ridges
             share one factorization; other axes cost one run per value.
         paired: share the draws of pair i between all grid cells (common random numbers); False draws anew per cell.
@@ -79,15 +80,16 @@ def sweep(
     Cost: time proportional to pairs x outer cells x (n_weak + n_strong + n_eval). Memory is the budget, and the
     result's own or, with a store, one chunk's.
     """
-    check_integer("pairs", pairs, least=1)
-    check_integer("seed", seed, least=0)
+    # Both become words of 32 bits: larger ones would be cut, and repeat draws.
+    pairs = check_integer("pairs", pairs, least=1, most=2**32)
+    seed = check_integer("seed", seed, least=0, most=LARGEST_SEED)
     if memory_budget is not None:
-        check_integer("memory_budget", memory_budget, least=1)
+        memory_budget = check_integer("memory_budget", memory_budget, least=1)
     if chunk_pairs is not None:
-        check_integer("chunk_pairs", chunk_pairs, least=1)
+        chunk_pairs = check_integer("chunk_pairs", chunk_pairs, least=1)
     index, count = (jax.process_index(), jax.process_count()) if process is None else process
-    check_integer("process[1]", count, least=1)
-    check_integer("process[0]", index, least=0)
+    count = check_integer("process[1]", count, least=1)
+    index = check_integer("process[0]", index, least=0)
     if index >= count:
         raise ValueError(f"process=({index}, {count}) has no such index: pass an index < {count}.")
     grid = make_grid(world, protocol, axes, paired=paired)
