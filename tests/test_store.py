@@ -1,5 +1,6 @@
 """Sweeps in a store: the numbers of the sweep in memory, whatever was interrupted, damaged, split or reordered."""
 
+import copy
 import dataclasses
 import errno
 import json
@@ -266,6 +267,20 @@ def test_paths_that_cannot_hold_a_store(tmp_path: Path, memory: xr.Dataset) -> N
     (tmp_path / "a.zarr" / "gain" / "zarr.json").write_text("{")
     with pytest.raises(StoreError, match=r"gain/zarr\.json is damaged: restore it"):
         stored(tmp_path / "a.zarr")
+    metadata = tmp_path / "a.zarr" / "zarr.json"
+    whole = json.loads(metadata.read_text())
+    for name, change in (
+        ("configuration", {"protocol": []}),
+        ("configuration", {"world": None}),
+        ("configuration", {"pairs": "many"}),
+        ("w2sjax_store", {"chunk_pairs": 0}),
+    ):
+        damaged = copy.deepcopy(whole)
+        attributes = damaged["attributes"]
+        attributes[name] = json.dumps(json.loads(attributes[name]) | change)
+        metadata.write_text(json.dumps(damaged))
+        with pytest.raises(StoreError, match=r"a\.zarr/zarr\.json is damaged: restore it"):
+            stored(tmp_path / "a.zarr")
     (tmp_path / "a.zarr" / "zarr.json").write_text("{")
     with pytest.raises(StoreError, match=r"a\.zarr/zarr\.json is damaged: restore it"):
         stored(tmp_path / "a.zarr")
@@ -277,8 +292,13 @@ def test_a_world_without_a_description_is_refused(tmp_path: Path) -> None:
         def draw(self, key: jax.Array) -> Any:
             return WORLD.draw(key)
 
-    with pytest.raises(StoreError, match="make it a dataclass"):
-        w2s.sweep(Nameless(), PROTOCOL, pairs=2, store=tmp_path / "a.zarr")
+    @dataclasses.dataclass(frozen=True)
+    class Called(Nameless):
+        function: Any
+
+    for world in (Nameless(), Called(lambda x: x)):
+        with pytest.raises(StoreError, match="make it a dataclass"):
+            w2s.sweep(world, PROTOCOL, pairs=2, store=tmp_path / "a.zarr")
     assert not os.listdir(tmp_path)
 
 

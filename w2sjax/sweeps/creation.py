@@ -30,10 +30,11 @@ def create(path: Path, plan: Plan) -> None:
     Raises:
         StoreError: if the path cannot be written, or the world has no description to recognize it by.
     """
-    if " at 0x" in json.dumps(labels.configuration(plan.grid, plan.seed, plan.pairs)["world"]):
+    described = json.dumps(labels.configuration(plan.grid, plan.seed, plan.pairs))
+    if any(mark in described for mark in (" at 0x", "<lambda>", "<locals>")):
         raise StoreError(
-            f"world={plan.grid.world!r} cannot be recognized when the sweep is resumed: "
-            "make it a dataclass whose fields are numbers, text, arrays or dataclasses."
+            f"world={plan.grid.world!r} cannot be recognized when the sweep is resumed: make it a dataclass whose "
+            "fields, and axes, are numbers, text, arrays, dataclasses or functions defined at the top of a module."
         )
     new = path.parent / f".{path.name}.creating.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:

@@ -105,13 +105,18 @@ def describe(path: Path) -> Description:
             outer={name: int(length) for name, length in about["outer"].items()},
             variables=tuple(about["variables"]),
         )
+        tables = (description.configuration[name] for name in ("world", "protocol", "axes"))
+        if not all(isinstance(table, dict) for table in tables):
+            raise TypeError("world, protocol or axes")
         if description.runs < 1 or not set(description.outer) <= set(description.axes):
             raise KeyError("pairs or axes")
+    except StoreError:
+        raise
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(f"{path} is not a Zarr v3 store: choose another path.") from error
     except OSError as error:
         raise StoreError(f"{file} cannot be read ({error.strerror}): make it readable.") from error
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise StoreError(
             f"{file} is damaged: restore it, or remove {path} and run the sweep again."
         ) from error

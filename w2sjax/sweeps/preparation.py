@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.sweeps import labels
@@ -58,6 +59,7 @@ class Preparations:
             **labels.plain_fields(preparation),
             "seed": self._plan.seed,
             "draws": cell.stream,
+            "dtype": str(jnp.zeros(()).dtype),  # inputs and labels are rounded from it
         }
         place = digest(description)
         if place not in self._kept:

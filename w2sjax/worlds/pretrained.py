@@ -51,13 +51,12 @@ class PretrainedPair:
         """Draw n inputs and return the named features, `[len(names) * width, n]`: the engine's own layout."""
         inputs = draw_inputs(self.inputs, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
         networks = dict(self.networks)
-        distinct = {
-            name: features_of(networks[name], self.parameters[name], inputs)
-            for name in names
-            if name in self.parameters
-        }
         # A strong model that is the target itself has no parameters of its own.
-        return jnp.concatenate([distinct[name if name in distinct else "target"] for name in names])
+        wanted = [name if name in self.parameters else "target" for name in names]
+        distinct = {
+            name: features_of(networks[name], self.parameters[name], inputs) for name in dict.fromkeys(wanted)
+        }
+        return jnp.concatenate([distinct[name] for name in wanted])
 
     def features(self, key: jax.Array, n: int) -> Features:
         """Draw n inputs and return the three feature matrices, each `[n, width]`."""
@@ -102,8 +101,8 @@ class PretrainedMLP:
     epoch goes through the tasks one after another in shuffled batches. See `w2sjax.worlds.training.Training`.
 
     Training is chaotic: a difference in the last bit grows. In a sweep, the networks of a pair are a function of
-    (seed, pair) for one version of JAX on one kind of device; across those, and in `run_pair`, they are other networks
-    of the same quality. Checkpoints carry networks across.
+    (seed, pair) for one version of JAX, one kind of device and one default dtype; across those, and in `run_pair`, they
+    are other networks of the same quality. Checkpoints carry networks across versions and devices.
 
     Args:
         input_dim: dimension of the inputs, >= 1.
@@ -114,7 +113,7 @@ class PretrainedMLP:
         pretrain_tasks, pretrain_samples: tasks, and samples of each, that representations are trained on, >= 1.
         epochs, batch_size: of the training, >= 1.
         weak_pretrain_tasks, weak_pretrain_samples, weak_epochs: replace those for h_w where given; the first tasks and
-            samples are shared.
+            samples are shared (but for label noise, whose scale is that of all samples of a task).
         learning_rate, weight_decay: of AdamW, > 0 and >= 0; the decay is decoupled, as in `torch.optim.AdamW`.
         weak_pretrain_noise: standard deviation of noise on the labels that h_w is trained on, in units of the standard
             deviation of each task's labels, >= 0.

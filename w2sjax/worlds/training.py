@@ -26,7 +26,10 @@ CURVE_POINTS = 32
 """Points of a training curve, at equal steps of progress."""
 
 TRAINING_DTYPE = jnp.float32
-"""Networks are trained in single precision whatever the engine computes in, as the released notebook does."""
+"""Networks are trained in single precision whatever the engine computes in, as the released notebook does.
+
+Their inputs and labels are rounded from the default dtype.
+"""
 
 PASSES_TOGETHER = 40
 """Passes through a task whose orders are drawn together: as many as sort fastest, see `w2sjax.shuffles`."""
@@ -187,7 +190,7 @@ class Training:
     def data(self, key: jax.Array) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
         """Return inputs `[task, sample, input_dim]`, labels `[task, sample]` and heads (`[task, width]`, `[task]`).
 
-        The first tasks and samples do not depend on how many there are.
+        The first tasks and samples do not depend on how many there are, but for label noise: its scale does.
         """
         shapes = parameter_shapes(self.target, self.input_dim)
         parameters = unpack(shapes, target_parameters(key, shapes))
