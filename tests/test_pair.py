@@ -1,6 +1,7 @@
 """One pair against NumPy on the same draws, across sizes, ridges, networks and degenerate features."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import pytest
 import w2sjax as w2s
 from tests.oracle import errors
 from w2sjax.engine.randomness import pair_key
+from w2sjax.engine.ridge import dropped_effect, factorize
 
 WORLD = w2s.worlds.PerturbedMLP(weak_noise=0.05, strong_noise=0.01)
 NAMES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation")
@@ -175,8 +177,55 @@ def test_refusals(key: jax.Array) -> None:
             target, weak, strong = super().features(key, n)
             return target, weak[:-1], strong
 
-    with pytest.raises(ValueError, match=r"features returned weak of shape"):
-        w2s.run_pair(Wrong(), protocol, key)
+    class Nothing:
+        def draw(self, key: jax.Array) -> None:
+            return None
+
+    class Flat(FixedSample):
+        def features(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+            target, weak, strong = super().features(key, n)
+            return target, weak[:, 0], strong
+
+    for wrong, message in (
+        (Wrong(), "features returned weak of shape"),
+        (Flat(), "features returned weak of shape"),
+        (Nothing(), "draw returned NoneType: return a pair"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            w2s.run_pair(wrong, protocol, key)
+        with pytest.raises(ValueError, match=message):
+            w2s.sweep(wrong, protocol, pairs=1)
+    with pytest.raises(ValueError, match="key holds 2 keys"):
+        w2s.run_pair(WORLD, protocol, jax.random.split(key))
+    with pytest.raises(ValueError, match="ridge=-1 is out of range"):
+        w2s.Protocol(ridge=jnp.array([0.1, -1.0]))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="ridge=5 is not for head='trained'"):
+        w2s.Protocol(ridge=jnp.asarray(5.0), head="trained")
+    assert w2s.Protocol(label_noise=np.float32(0), feature_kernel="pallas")  # type: ignore[arg-type]
+
+
+def test_dropped_effect_is_a_share_of_what_features_explain(key: jax.Array) -> None:
+    """The same whatever the noise on the labels, which dropping directions has nothing to do with."""
+    rows = jnp.array([[1.0, 1.0, 1e-17], [1.0, -1.0, 0.0], [-2.0, 0.0, 0.0]])
+    factor = factorize(jnp.eye(3) @ rows, 1e-14)
+    labels = jnp.array([[0.0], [0.0], [2.0]])
+    effect = float(dropped_effect(factor, labels))
+    along = np.asarray(factor.discarded_left).T @ np.asarray(labels)
+    assert effect == pytest.approx(float(np.sum(along**2)) / 4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"tasks": 60}, {"head": "ball", "label_noise": 0.1}])
+def test_no_key_is_used_twice(settings: dict[str, Any], key: jax.Array, key_reuse_checked: None) -> None:
+    """But for standard errors, which go over their sample a second time."""
+    protocol = w2s.Protocol(**{"n_weak": 100, "n_strong": 100, "n_eval": 600, "tasks": 2} | settings)
+    assert np.isfinite(np.asarray(w2s.run_pair(WORLD, protocol, key).gain)).all()
+
+
+def test_one_evaluation_sample_has_no_standard_error(key: jax.Array) -> None:
+    for tasks in (2, 60):  # by labels, and by moments
+        protocol = w2s.Protocol(n_weak=100, n_strong=100, n_eval=1, tasks=tasks, standard_errors=True)
+        spread = w2s.run_pair(WORLD, protocol, key).standard_errors
+        assert spread is not None and np.isnan(np.asarray(spread.weak_error)).all()
 
 
 def test_units_that_the_pilot_hardly_sees_keep_their_digits() -> None:

@@ -1,8 +1,12 @@
 """Sweeps: labels, invariance to batching, common random numbers, nested samples, grids."""
 
 import dataclasses
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,6 +16,36 @@ from tests.test_pair import FixedSample
 from w2sjax.engine.randomness import pair_key
 from w2sjax.figures.deviation_against_samples import median_by_size
 from w2sjax.figures.summary import pair_fit
+
+
+@dataclasses.dataclass(frozen=True)
+class Gain:
+    """A world with a field of the name of a variable."""
+
+    gain: float = 1.0
+
+    def draw(self, key: jax.Array) -> Any:
+        return WORLD.draw(key)
+
+
+@dataclasses.dataclass
+class Changing:
+    """A world that can change after it was compiled."""
+
+    scale: float = 1.0
+
+    def draw(self, key: jax.Array) -> Any:
+        return WORLD.draw(key)
+
+
+class InTuple(NamedTuple):
+    """A world that is a pytree by accident."""
+
+    width: int
+
+    def draw(self, key: jax.Array) -> Any:
+        return w2s.worlds.PerturbedMLP(width=self.width).draw(key)
+
 
 WORLD = w2s.worlds.PerturbedMLP(weak_noise=0.05, strong_noise=0.01)
 PROTOCOL = w2s.Protocol(n_weak=700, n_strong=900, n_eval=500, tasks=3)
@@ -57,7 +91,8 @@ def test_cells_equal_single_pairs(grid: xr.Dataset) -> None:
 
 def test_results_do_not_depend_on_batching_or_on_how_many_pairs() -> None:
     whole = w2s.sweep(WORLD, PROTOCOL, pairs=11, seed=5)
-    alone = w2s.sweep(WORLD, PROTOCOL, pairs=3, seed=5, memory_budget=1)
+    with pytest.warns(UserWarning, match="more than memory_budget=1"):
+        alone = w2s.sweep(WORLD, PROTOCOL, pairs=3, seed=5, memory_budget=1)
     assert_same(whole.isel(pair=slice(3)), alone)
     first = w2s.sweep(WORLD, dataclasses.replace(PROTOCOL, tasks=2), pairs=3, seed=5)
     assert_same(alone.isel(task=slice(2)), first)
@@ -117,6 +152,54 @@ def test_deviation_falls_like_the_root_of_the_sample_size() -> None:
     assert 0.03 < medians[500] < 0.1
     slope = np.polyfit(np.log(sizes), np.log([medians[n] for n in sizes]), 1)[0]
     assert -0.6 < slope < -0.4
+
+
+def test_integers_of_numpy_are_integers(tmp_path: Path) -> None:
+    one, two = np.int64(1), np.int64(2)
+    dataset = w2s.sweep(WORLD, PROTOCOL, pairs=two, seed=one, memory_budget=2**22 * two, chunk_pairs=one)
+    stored = w2s.sweep(WORLD, PROTOCOL, pairs=two, seed=one, chunk_pairs=one, store=tmp_path / "a.zarr")
+    assert_same(dataset, stored)
+    assert json.loads(dataset.attrs["configuration"])["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"world": w2s.worlds.PerturbedMLP}, "is not a world: pass an object"),
+        ({"protocol": {"tasks": 2}}, "is not a Protocol"),
+        ({"protocol": w2s.Protocol(ridge=jnp.array([0.1, 1.0]))}, r"ridge=.* is not a single value"),  # type: ignore[arg-type]
+        ({"axes": [0.1]}, "is not a mapping"),
+        ({"axes": {"ridge": [0, [1]]}}, r"axes\['ridge'\] holds \[1\]: pass single values"),
+        ({"axes": {"ridge": np.array(1.0)}}, r"axes\['ridge'\] has 0 dimensions"),
+        ({"axes": {"ridge": np.ones((1, 1))}}, r"axes\['ridge'\] has 2 dimensions"),
+        ({"axes": {"tasks": [1, 2]}}, "axes has no field 'tasks' to vary: run the most"),
+        ({"axes": {"gain": [1, 2]}, "world": Gain()}, "axes has no field 'gain' to vary"),
+        ({"axes": {"weak_noise": [None, 1.0]}}, r"axes\['weak_noise'\] holds None"),
+        ({"seed": 2**32}, "seed=4294967296 is too large: pass a whole number <= 4294967295"),
+        ({"pairs": 2**40}, "is too large"),
+        ({"world": Changing()}, "can change after it was compiled"),
+    ],
+)
+def test_arguments_are_checked_at_the_edge(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        w2s.sweep(**{"world": WORLD, "protocol": PROTOCOL, "pairs": 1} | arguments)
+
+
+def test_axes_may_be_arrays() -> None:
+    values = [0.0, 0.5]
+    first, *others = (
+        w2s.sweep(WORLD, PROTOCOL, pairs=1, axes={"ridge": of})
+        for of in (values, np.array(values), jnp.array(values))
+    )
+    for other in others:
+        assert_same(first, other)
+
+
+def test_a_tuple_of_settings_is_a_world(key: jax.Array) -> None:
+    assert_same(
+        w2s.sweep(InTuple(16), PROTOCOL, pairs=2, seed=5),
+        w2s.sweep(w2s.worlds.PerturbedMLP(width=16), PROTOCOL, pairs=2, seed=5),
+    )
 
 
 def test_refusals() -> None:

@@ -15,8 +15,13 @@ ORDER = ("weak", "target", "strong")
 
 
 def draw_pair(world: Any, key: jax.Array, prepared: Any) -> Any:
-    """Draw a pair, from what was prepared for it where the world has preparations."""
-    return world.draw(key) if prepared is None else world.draw(key, prepared)
+    """Draw a pair, checked, from what was prepared for it where the world has preparations."""
+    pair = world.draw(key) if prepared is None else world.draw(key, prepared)
+    if not callable(getattr(pair, "features", None)):
+        raise ValueError(
+            f"draw returned {type(pair).__name__}: return a pair, an object with features(key, n)."
+        )
+    return pair
 
 
 def target_heads(pair: Any, key: jax.Array, tasks: int, width: int) -> Head:

@@ -2,9 +2,12 @@
 
 import dataclasses
 import functools
+import numbers
 from collections.abc import Collection
+from typing import Any
 
 import jax
+import numpy as np
 
 from w2sjax.engine.randomness import EVALUATION_POINTS, GENERATORS
 from w2sjax.sobol import POINTS
@@ -76,7 +79,8 @@ class Protocol:
         fresh_misfit: measure the misfit on another fresh sample of `n_eval`, as the notebook does, and the deviation as
             gain minus that misfit. Not together with standard errors.
         feature_precision: "default", or "float32": networks and whitening in float32, moments and heads in float64
-            where the x64 flag is set, about 1.4 times as fast. Draws are the same. Rounding of the features then moves
+            where the x64 flag is set, about 1.4 times as fast. Draws are the same, where a world makes them by
+            `w2sjax.draws` as those of this package do. Rounding of the features then moves
             gain and misfit by some 4e-8 of weak_error, and in a few pairs (with a unit that is active on a handful of
             rows) by more: 1% by more than 2e-6, 5e-5 at most in 384 pairs; no status tells which.
         feature_kernel: "xla", or "pallas": inputs, networks, whitening and moments of every whole block in one kernel,
@@ -185,7 +189,7 @@ class Protocol:
             )
         if self.head == "trained" and self.feature_precision != "default":
             raise ValueError("feature_precision='float32' is not for head='trained': leave it at 'default'.")
-        noiseless = isinstance(self.label_noise, int | float) and self.label_noise == 0
+        noiseless = _known(self.label_noise) == 0
         if self.feature_kernel == "pallas" and (self.head == "trained" or not noiseless):
             raise ValueError(
                 "feature_kernel='pallas' is for heads in closed form on labels without noise: leave it at 'xla'."
@@ -198,9 +202,17 @@ class Protocol:
                 "feature_kernel='pallas' draws independent inputs by generator='threefry': leave it at 'xla'."
             )
         for name in RIDGES if self.head == "trained" else ():
-            value = getattr(self, name)
-            if isinstance(value, int | float) and value > 0:
+            value = _known(getattr(self, name))
+            if value is not None and value > 0:
                 raise ValueError(f"{name}={value:g} is not for head='trained': use head_weight_decay.")
+
+
+def _known(value: Any) -> float | None:
+    """Return the single number that a field holds; None where there is none, or it is traced."""
+    if isinstance(value, numbers.Real):
+        return float(value)
+    array = isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer)
+    return float(value) if array and value.ndim == 0 else None
 
 
 def check_head_fields(heads: Collection[str], names: Collection[str]) -> None:

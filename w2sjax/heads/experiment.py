@@ -20,7 +20,7 @@ def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:
     """Run one weak-to-strong experiment on one pair drawn from a world.
 
     Draws (h*, h_w, h_s), fits the weak head to true labels, the w2s head to the weak model's labels and the ceiling to
-    true labels, all in closed form, and measures mean squared errors on a fresh sample:
+    true labels, in closed form or by AdamW, and measures mean squared errors on a fresh sample:
 
         gain = weak_error - w2s_error,  misfit = E (w2s - weak)^2,  deviation = gain - misfit.
 
@@ -37,10 +37,13 @@ def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:
             returns unusable features.
 
     Cost: O((n_weak + n_strong + n_eval) D^2) time with D the sum of the three widths; memory does not grow with n.
+    Trained heads cost their passes over the training splits, whose features are held in memory.
     May be called under `jax.jit` and `jax.vmap`.
     """
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         raise ValueError("key is not a typed key: pass jax.random.key(seed), not jax.random.PRNGKey.")
+    if key.ndim > 0:
+        raise ValueError(f"key holds {key.size} keys: pass one, or map run_pair over them by jax.vmap.")
     check_head_fields((protocol.head,), fields_set(protocol))
     return _run_single(as_pytree(world), key, numbers_of(protocol), design=design_of(protocol))
 

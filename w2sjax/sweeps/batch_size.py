@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.design import Design
+from w2sjax.engine.drawing import draw_features, draw_pair
 from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.grid import Cell
@@ -166,4 +167,4 @@ def _joint_width(cell: Cell) -> int:
 @jax.jit
 def _block_features(world: Any, key: jax.Array) -> tuple[jax.Array, ...]:
     """Never run: a jitted function remembers its abstract trace, so that a repeated sweep does not trace again."""
-    return tuple(world.draw(key).features(key, BLOCK))
+    return tuple(draw_features(draw_pair(world, key, None), key, BLOCK).values())

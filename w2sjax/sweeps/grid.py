@@ -12,13 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
+from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.protocol import RIDGES, SIZES, Protocol, check_head_fields, fields_set
 from w2sjax.validation import nearest
 
 INNER = (*SIZES, *RIDGES)
 """Axes that cost little: sample sizes are prefixes of one stream, ridges share a factorization. Canonical order."""
 
-RESERVED = ("pair", "task", "tasks")
+RESERVED = ("pair", "task", "tasks", "progress", *(f.name for f in dataclasses.fields(Outcome)))
+"""Names that are no axes: those of dimensions and variables of results, and the number of tasks, which is one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,23 +134,20 @@ def make_grid(
             fit `reuse_inputs` or `evaluation_points`, fields or ridges that are not for the heads in use, or a value
             that the world or the protocol refuses.
     """
+    _check_settings(world, protocol, axes)
     checked: dict[str, tuple[Any, ...]] = {}
     fields = axis_names(world)
     for name, given in (axes or {}).items():
-        if name in RESERVED or name not in fields:
+        if name == "tasks":
+            raise ValueError(
+                "axes has no field 'tasks' to vary: run the most, of which every first few are a prefix."
+            )
+        if name not in fields:
             raise ValueError(
                 f"axes has no field {name!r} to vary: did you mean {nearest(name, fields)!r}? "
                 f"The fields are {', '.join(fields)}."
             )
-        if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
-            raise ValueError(f"axes[{name!r}]={given!r} is not a list: pass a list of values.")
-        values = tuple(v.item() if isinstance(v, np.generic | np.ndarray | jax.Array) else v for v in given)
-        if not values:
-            raise ValueError(f"axes[{name!r}] is empty: pass at least one value.")
-        if len(set(values)) < len(values):
-            raise ValueError(f"axes[{name!r}] repeats a value: pass each value once.")
-        if name in RIDGES and None in values:
-            raise ValueError(f"axes[{name!r}] holds None: pass numbers >= 0.")
+        values = _values_of(name, given)
         for value in values:
             put(world, dataclasses.replace(protocol, reuse_inputs=False), {name: value})
         checked[name] = _one_kind(values)
@@ -168,12 +167,47 @@ def make_grid(
     return grid
 
 
+def _check_settings(world: Any, protocol: Any, axes: Any) -> None:
+    """Refuse what is not a world, a protocol of single numbers, or a mapping of axes."""
+    if isinstance(world, type) or not callable(getattr(world, "draw", None)):
+        raise ValueError(
+            f"world={world!r} is not a world: pass an object with draw(key), such as PerturbedMLP()."
+        )
+    if not isinstance(protocol, Protocol):
+        raise ValueError(f"protocol={protocol!r} is not a Protocol: pass Protocol(...).")
+    if axes is not None and not isinstance(axes, Mapping):
+        raise ValueError(f"axes={axes!r} is not a mapping: pass {{field: values}}.")
+    for field in dataclasses.fields(protocol):
+        if np.ndim(getattr(protocol, field.name)) > 0:
+            raise ValueError(
+                f"{field.name}={getattr(protocol, field.name)!r} is not a single value: pass one, or "
+                f"axes={{{field.name!r}: [...]}}."
+            )
+
+
+def _values_of(name: str, given: Any) -> tuple[Any, ...]:
+    """Return the values of an axis as plain Python values, or refuse them."""
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray | jax.Array):
+        raise ValueError(f"axes[{name!r}]={given!r} is not a list: pass a list of values.")
+    if isinstance(given, np.ndarray | jax.Array) and given.ndim != 1:
+        raise ValueError(f"axes[{name!r}] has {given.ndim} dimensions: pass a list of single values.")
+    for value in given:
+        if value is None or (isinstance(value, Sequence | Mapping) and not isinstance(value, str)):
+            raise ValueError(f"axes[{name!r}] holds {value!r}: pass single values.")
+    values = tuple(v.item() if isinstance(v, np.generic | np.ndarray | jax.Array) else v for v in given)
+    if not values:
+        raise ValueError(f"axes[{name!r}] is empty: pass at least one value.")
+    if len(set(values)) < len(values):
+        raise ValueError(f"axes[{name!r}] repeats a value: pass each value once.")
+    return values
+
+
 def axis_names(world: Any) -> list[str]:
-    """Return every field that can be an axis."""
-    names = [f.name for f in dataclasses.fields(Protocol) if f.name not in (*RESERVED, "standard_errors")]
+    """Return every field that can be an axis: none that has the name of what results have already."""
+    names = [f.name for f in dataclasses.fields(Protocol) if f.name != "standard_errors"]
     if dataclasses.is_dataclass(world):
         names += [f.name for f in dataclasses.fields(world) if f.init]
-    return names
+    return [name for name in names if name not in RESERVED]
 
 
 def put(world: Any, protocol: Protocol, values: Mapping[str, Any]) -> tuple[Any, Protocol]:

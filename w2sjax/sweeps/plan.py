@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
-from w2sjax.sweeps.batch_size import Batch, choose_batch, rows_per_pair
+from w2sjax.sweeps.batch_size import Batch, choose_batch, default_memory_budget, rows_per_pair
 from w2sjax.sweeps.grid import Cell, Grid
 from w2sjax.worlds.static import as_pytree
 
@@ -131,7 +132,15 @@ def make_plan(
             groups[key] = len(groups)
             first.append(cell)
         shapes.append(groups[key])
+    memory_budget = default_memory_budget() if memory_budget is None else memory_budget
     batches = tuple(choose_batch(cell, pairs, memory_budget) for cell in first)
+    needed = max(batch.working_bytes for batch in batches)
+    if needed > memory_budget:
+        warnings.warn(
+            f"one pair per device takes about {megabytes(needed)} of working memory, more than memory_budget="
+            f"{memory_budget}: lower the number of tasks or of values of the inner axes if that is too much.",
+            stacklevel=3,
+        )
     if template is None:
         template = result_template(grid, cells[0], seed, batches[shapes[0]])
     if chunk_pairs is None:

@@ -35,9 +35,17 @@ class _ByIdentity:
 
 
 def as_pytree(world: Any) -> Any:
-    """Return the world if it is a pytree, else a wrapper that makes it a compile-time constant."""
-    if not jax.tree_util.all_leaves([world]):
+    """Return the world if it is a pytree, else a wrapper that makes it a compile-time constant.
+
+    Raises:
+        ValueError: for a dataclass that is neither a pytree nor frozen.
+    """
+    if not jax.tree_util.all_leaves([world]) and not isinstance(world, tuple):
         return world
+    if dataclasses.is_dataclass(world) and not getattr(type(world), "__dataclass_params__").frozen:  # noqa: B009
+        raise ValueError(
+            f"world={world!r} can change after it was compiled: declare it with @dataclasses.dataclass(frozen=True)."
+        )
     try:
         hash(world)
     except TypeError:
