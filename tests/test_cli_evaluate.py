@@ -165,6 +165,14 @@ def test_unusable_options_are_one_line_and_status_two(
     check_refused(run(file, *options), parts, capsys)
 
 
+def test_a_report_is_kept_where_the_next_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file, report = tmp_path / "features.npz", tmp_path / "report.json"
+    report.write_text("{}")
+    with_changed(y_train=np.ones((59, 3)))(file)
+    check_refused(run(file, "--json", str(report)), ("y_train",), capsys)
+    assert report.read_text() == "{}"
+
+
 def check_refused(status: int, parts: tuple[str, ...], capsys: pytest.CaptureFixture) -> None:
     shown = capsys.readouterr()
     assert status == 2

@@ -42,6 +42,7 @@ def bench(
         with jax.enable_x64(x64):
             records += [canonical.measure(count, repeats, feature_kernel=kernel) for count in tasks]
     report = {"benchmark": "canonical", **provenance(), "records": records}
+    _print(report)
     if out is not None:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,6 @@ def bench(
             raise UserMistake(
                 f"--out {out} cannot be written ({error.strerror}): choose another path."
             ) from error
-    _print(report)
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def evaluate(
     check_number("--ridge-strong", ridge_strong, least=0)
     arrays = load_arrays(file)
     if json_file is not None:
-        _write(json_file, "")  # better refused before the computation than after it
+        _write(json_file, "", "a")  # better refused before the computation than after it
 
     from rich.console import Console
 
@@ -82,7 +82,7 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
     unreadable = UserMistake(f"{file} is not an .npz file: write one with numpy.savez.")
     try:
         stored = np.load(file, allow_pickle=False)
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise unreadable from error
     except OSError as error:
         raise UserMistake(f"{file} cannot be read ({error.strerror or error}): pass an .npz file.") from error
@@ -122,9 +122,10 @@ def _array(stored: Any, name: str) -> np.ndarray:
         raise UserMistake(f"{name} is damaged ({error}): save the file again.") from error
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, text: str, mode: str = "w") -> None:
     try:
-        file.write_text(text)
+        with file.open(mode, encoding="utf-8") as opened:
+            opened.write(text)
     except OSError as error:
         raise UserMistake(
             f"--json {file} cannot be written ({error.strerror}): choose another path."
