@@ -59,7 +59,7 @@ def test_nothing_changes_where_everything_is_float32(key: jax.Array) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Plain:
-    """A world and its pair in one, no pytree, whose features are float64 whatever they are asked for."""
+    """A world and its pair in one, no pytree, which draws without `w2sjax.draws`."""
 
     mixing: tuple[float, ...] = (1.0, 0.5, 0.2)
 

@@ -35,7 +35,7 @@ def measure(tasks: int, repeats: int = 15, calls: int = 2, feature_kernel: str =
         feature_kernel: as in `Protocol`.
 
     Returns:
-        A record of plain numbers: seconds per pair measured and for each part of the floor, efficiency = floor /
+        A record of plain numbers: milliseconds per pair measured and for each part of the floor, efficiency = floor /
         measured, compile seconds, peak memory in MiB, errors of gain and misfit against float64.
     """
     world = PerturbedMLP()

@@ -28,7 +28,7 @@ class Design:
     """The static half of a grid of protocols on one pair: what sets array shapes.
 
     Attributes:
-        n_weak, n_strong, n_eval: increasing sample sizes.
+        n_weak, n_strong, n_eval: sample sizes, in the caller's order.
         tasks, reuse_inputs, standard_errors: as in `Protocol`.
         noisy: whether labels carry noise at all.
         fresh_misfit, head: as in `Protocol`.

@@ -39,7 +39,8 @@ def standard_errors(
 
     squares = sum_over_sample(squares_of_block, keys, size)
     count = size.astype(outcome.gain.dtype)
-    return StandardErrors(**{name: jnp.sqrt(s / (count * (count - 1))) for name, s in squares.items()})
+    several = jnp.where(count > 1, count * (count - 1), jnp.nan)
+    return StandardErrors(**{name: jnp.sqrt(s / several) for name, s in squares.items()})
 
 
 def sum_over_sample(
