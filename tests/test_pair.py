@@ -145,6 +145,23 @@ def test_condition_beyond_rounding_is_reported_not_hidden(key: jax.Array) -> Non
     assert int(outcome.status.code) & int(w2s.Flag.ILL_CONDITIONED)
 
 
+@pytest.mark.parametrize(
+    "settings", [{"depth": 20}, {"depth": 20, "input_scale": 1.0}, {"input_scale": 1e-4}]
+)
+def test_errors_below_rounding_are_flagged(settings: dict[str, Any]) -> None:
+    """Networks whose outputs hardly vary: float32 takes most of that for rounding, and says so."""
+    world, protocol = w2s.worlds.PerturbedMLP(**settings), w2s.Protocol(tasks=10)
+    with jax.enable_x64(False):
+        single = w2s.sweep(world, protocol, pairs=16)
+    double = w2s.sweep(world, protocol, pairs=16)
+    error = (abs(single["gain"] - double["gain"]) / double["weak_error"]).max("task").values
+    flagged = (single["status_code"].values & int(w2s.Flag.DROPPED_SIGNAL | w2s.Flag.ILL_CONDITIONED)) != 0
+    assert np.mean(error > 0.01) > 0.8
+    assert np.all(flagged[error > 0.01])
+    usual = w2s.sweep(WORLD, protocol, pairs=16)
+    assert not np.any(usual["status_code"].values & int(w2s.Flag.DROPPED_SIGNAL))
+
+
 def test_features_that_are_not_finite_are_a_status(key: jax.Array) -> None:
     class Broken(FixedSample):
         def features(self, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array, jax.Array]:

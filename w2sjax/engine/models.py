@@ -10,6 +10,9 @@ from w2sjax.engine.outcome import Flag, Outcome, Status, outcome_from_residuals
 from w2sjax.engine.products import product
 from w2sjax.engine.ridge import RANK_TOLERANCE_IN_EPS, RidgeFactor, dropped_effect, factorize, solve
 
+DROPPED_SIGNAL = 0.01
+"""Least `dropped_effect` with a flag. Float32 errs by over a percent only in pairs that this or the condition flags."""
+
 
 class Head(NamedTuple):
     """Linear heads on features u: u' weights + bias, weights `[d, task]`, bias `[task]`."""
@@ -99,6 +102,7 @@ def status_of(weak: RidgeFactor, strong: RidgeFactor, effect: jax.Array) -> Stat
         jnp.where(weak.rank < weak_full, int(Flag.WEAK_RANK_DEFICIENT), 0)
         | jnp.where(strong.rank < strong_full, int(Flag.STRONG_RANK_DEFICIENT), 0)
         | jnp.where(ill, int(Flag.ILL_CONDITIONED), 0)
+        | jnp.where(effect > DROPPED_SIGNAL, int(Flag.DROPPED_SIGNAL), 0)
     )
     return Status(
         code=code.astype(jnp.int32),

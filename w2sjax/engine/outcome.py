@@ -20,6 +20,7 @@ class Flag(enum.IntFlag):
     STRONG_TRAINING_DIVERGED = 32
     WEAK_REPRESENTATION_DEAD = 64
     STRONG_REPRESENTATION_DEAD = 128
+    DROPPED_SIGNAL = 256
 
 
 UNUSABLE = (
@@ -31,7 +32,7 @@ UNUSABLE = (
 )
 """Flags of pairs that studies leave out. A lower rank or a high condition number alone is no reason."""
 
-SERIOUS = UNUSABLE | Flag.ILL_CONDITIONED
+SERIOUS = UNUSABLE | Flag.ILL_CONDITIONED | Flag.DROPPED_SIGNAL
 """What is counted as trouble while a sweep runs; a lower rank alone is not."""
 
 
@@ -41,8 +42,9 @@ class Status:
 
     Attributes:
         code: int32, a combination of `Flag` bits. A rank below the width is a flag, not a failure: the head is then the
-            minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32). The flags
-            of training and of dead representations come from worlds that train: parameters or losses that are not
+            minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32),
+            `DROPPED_SIGNAL` a `dropped_effect` above 1%: what was taken for rounding explains labels. The flags of
+            training and of dead representations come from worlds that train: parameters or losses that are not
             finite, and features that are constant.
         weak_rank, strong_rank: int32, numerical rank of the centred features on the training split.
         weak_condition, strong_condition: ratio of the extreme singular values kept, columns scaled to unit norm.
