@@ -12,6 +12,7 @@ import xarray as xr
 import w2sjax as w2s
 from tests.test_cli import run
 from w2sjax.figures.scatter import scatter
+from w2sjax.figures.scatter_data import draw_points
 from w2sjax.sweeps.configuration import load_configuration
 from w2sjax.sweeps.writer import Writer
 
@@ -131,8 +132,55 @@ def test_plot_draws_panels_with_units(finished: Path, tmp_path: Path) -> None:
     assert {tuple(point) for point in np.asarray(drawn)} == set(
         zip(expected["misfit"].values.ravel(), expected["gain"].values.ravel(), strict=True)
     )
-    one_axis = scatter(blocks, x="ridge", y="deviation", points=50)
-    assert "squared feature unit" in one_axis.get_supxlabel() and not one_axis.axes[0].lines
+    assert figure.get_suptitle().startswith("288 points")
+    assert figure.get_suptitle().endswith("\npooled: 24 pairs, 3 tasks")
+
+
+def test_plot_of_an_axis_shows_medians_and_says_what_is_pooled(finished: Path) -> None:
+    ds = xr.open_zarr(finished, chunks=None)
+    figure = scatter([ds.isel(weak_noise=[i]) for i in range(2)], x="ridge", y="deviation")
+    assert "squared feature unit" in figure.get_supxlabel()
+    bars = figure.axes[0].containers[0]
+    np.testing.assert_allclose(
+        bars.lines[0].get_ydata(), ds["deviation"].median(("pair", "task", "weak_noise"))
+    )
+    low, high = ds["deviation"].quantile([0.1, 0.9], ("pair", "task", "weak_noise")).values
+    ends = np.array(bars.lines[2][0].get_segments())[:, :, 1]
+    np.testing.assert_allclose(ends, np.stack([low, high], axis=1))
+    assert "pooled: weak_noise (2 values, 0.02 to 0.1), 24 pairs, 3 tasks" in figure.get_suptitle()
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert names == ["median, 10–90% of the points drawn"]
+    coloured = scatter([ds], x="ridge", y="deviation", color="weak_noise")
+    for bars, noise in zip(coloured.axes[0].containers, (0.02, 0.1), strict=True):
+        expected = ds["deviation"].sel(weak_noise=noise).median(("pair", "task"))
+        np.testing.assert_allclose(bars.lines[0].get_ydata(), expected)
+
+
+def test_a_part_of_the_points_is_spread_over_chunks_pairs_and_tasks(finished: Path) -> None:
+    ds = xr.open_zarr(finished, chunks=None)
+    blocks = [ds.isel(pair=slice(a, b)) for a, b in ((0, 10), (10, 20), (20, 24))]
+    data = draw_points(["pair", "task", "gain"], blocks, 48)
+    pairs = data.columns["pair"]
+    assert (pairs.size, data.total, data.complete) == (48, 288, False)
+    assert [np.count_nonzero((pairs >= a) & (pairs < b)) for a, b in ((0, 10), (10, 20), (20, 24))] == [
+        20,
+        20,
+        8,
+    ]
+    assert np.unique(pairs).size > 16 and set(data.columns["task"].tolist()) == {0, 1, 2}
+    few = draw_points(["pair", "gain"], blocks, 2)
+    assert few.columns["gain"].size == 2
+    text = scatter(blocks, x="pair", y="weak_error", points=48).get_suptitle()
+    assert "48 of 288 points drawn, spread evenly" in text
+
+
+def test_long_labels_are_wrapped_within_the_figure(finished: Path, tmp_path: Path) -> None:
+    figure = scatter([xr.open_zarr(finished, chunks=None)], x="pair", y="weak_error")
+    figure.savefig(tmp_path / "a.png")
+    for text in figure.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+    assert "mean squared error of the weak model" in figure.get_supylabel().replace("\n", " ")
 
 
 @pytest.mark.parametrize(

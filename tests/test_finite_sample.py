@@ -36,9 +36,34 @@ def test_exponents_and_floor_are_recovered(dataset: xr.Dataset) -> None:
         assert fit["slope"] == pytest.approx(-0.5, abs=0.02)  # 1/n is a few per cent of 1/sqrt(n) here
         assert fit["low"] <= fit["slope"] <= fit["high"]
     # With n_strong at its largest the change with n_weak is 1/n less its value at the largest size.
-    assert other["n_weak"]["slope"] == pytest.approx(-1, abs=0.03)
+    fitted = np.array([200, 400, 1600, 6400, 25_600])
+    expected = np.polyfit(np.log(fitted), np.log(1 / fitted - 1 / SIZES[-1]), 1)[0]
+    assert other["n_weak"]["slope"] == pytest.approx(expected, abs=0.01)
     assert other["median_relative_deviation_at_largest_size"] == pytest.approx(FLOOR, abs=1e-3)
     assert "-0.5" in report["headline"]
+
+
+def test_sizes_up_to_a_quarter_of_the_largest_are_fitted_where_the_limit_is_a_sample_too(
+    dataset: xr.Dataset,
+) -> None:
+    report = finite_sample_slopes(dataset)
+    for world, fitted in (
+        ("strong_noise=0", SIZES[1:]),
+        ("strong_noise=0.01", [200, 400, 1600, 6400, 25_600]),
+    ):
+        medians = report[world]["both"]["median_by_size"]
+        slope = np.polyfit(np.log(fitted), np.log([medians[n] for n in fitted]), 1)[0]
+        assert report[world]["both"]["slope"] == pytest.approx(slope)
+
+
+def test_too_few_pairs_have_no_interval(dataset: xr.Dataset) -> None:
+    for pairs, finite in ((7, False), (8, True)):
+        few = dataset.isel(pair=slice(pairs))
+        fit = finite_sample_slopes(few)["strong_noise=0"]["both"]
+        assert np.isfinite(fit["slope"]) and np.isfinite([fit["low"], fit["high"]]).all() == finite
+        legend = finite_sample_map(few).axes[0].get_legend()
+        assert ("95% interval" in legend.get_title().get_text()) == finite
+        assert ("[" in legend.get_texts()[0].get_text()) == finite
 
 
 def test_curves_hold_the_right_cells(dataset: xr.Dataset) -> None:
@@ -57,7 +82,10 @@ def test_figure_names_its_axes_and_lines(dataset: xr.Dataset) -> None:
     assert "sample size n" in left.get_xlabel() and "weak error" in left.get_ylabel()
     assert "largest n" in right.get_ylabel()
     labels = left.get_legend_handles_labels()[1]
-    assert len(labels) == 5 and any("exponent" in label for label in labels)
+    assert len(labels) == 5 and "n_strong = 102,400" in labels[0] and "n_weak = 102,400" in labels[1]
+    titles = [axes.get_legend().get_title().get_text() for axes in (left, right)]
+    assert "exponent fitted from 200 to 102,400 [95% interval" in titles[0]
+    assert "exponent fitted from 200 to 25,600 [95% interval" in titles[1]
 
 
 def test_setting_spans_four_decades() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from w2sjax.figures.style import BLUE, GREY, ORANGE
+from w2sjax.figures.style import BLUE, GREY, LEGEND, ORANGE
 
 SIZES = ("n_weak", "n_strong", "n_eval")
 
@@ -33,9 +33,10 @@ def median_by_size(dataset: xr.Dataset) -> dict[int, float]:
 def medians_by_size(dataset: xr.Dataset) -> dict[str, Any]:
     """Return `median_by_size` as plain numbers with a headline."""
     medians = median_by_size(dataset)
+    listed = ", ".join(f"{median:.3g} at {n:,}" for n, median in medians.items())
     return {
         "median_relative_deviation_by_size": medians,
-        "headline": f"median |deviation| / weak_error by size {medians}",
+        "headline": f"median |deviation| / weak_error by samples in each split: {listed}",
     }
 
 
@@ -64,7 +65,7 @@ def deviation_against_samples(dataset: xr.Dataset, title: str = "") -> Figure:
     axes.set_yscale("log")
     axes.set_xlabel("sample size n of each split  [samples]")
     axes.set_ylabel("|gain − misfit| / weak error  [1]")
-    axes.legend(frameon=False)
+    axes.legend(**LEGEND | {"fontsize": 9})
     axes.set_title(
         f"{title}\n{values.sizes['pair']} pairs x {values.sizes['task']} tasks, fitted exponent {slope:.2f}".strip(),
         fontsize=10,

@@ -10,10 +10,12 @@ from matplotlib.figure import Figure
 from w2sjax.figures.style import BLUE, GREEN, GREY, ORANGE
 
 CURVES = {
-    "n_weak": "n_weak, the weak model's samples",
-    "n_strong": "n_strong, the w2s model's samples",
-    "both": "both together",
+    "n_weak": "n_weak, weak model (n_strong = {largest:,})",
+    "n_strong": "n_strong, w2s model (n_weak = {largest:,})",
+    "both": "both, n_weak = n_strong",
 }
+"""What grows, and in brackets what the other size is held at."""
+
 COLORS = {"n_weak": ORANGE, "n_strong": GREEN, "both": BLUE}
 MARKERS = {"n_weak": "s", "n_strong": "^", "both": "o"}
 
@@ -21,6 +23,9 @@ SMALLEST_FITTED = 200
 """Slopes are fitted from this size on: below, a head of 16 units is not yet determined by its sample."""
 
 RESAMPLES = 200
+
+FEWEST_RESAMPLED = 8
+"""Pairs from which an interval is resampled: below, it says nothing."""
 
 
 def along(dataset: xr.Dataset, curve: str) -> xr.Dataset:
@@ -57,7 +62,8 @@ def fitted_slope(values: xr.DataArray, largest: float) -> dict[str, float]:
         largest: sizes above it are left out.
 
     Returns:
-        slope, low and high: the fit and the 2.5 and 97.5% quantiles over `RESAMPLES` bootstrap samples of pairs.
+        slope, low and high: the fit and the 2.5 and 97.5% quantiles over `RESAMPLES` bootstrap samples of pairs; both
+        NaN with fewer than `FEWEST_RESAMPLED` pairs.
     """
     n = values["n"].values
     chosen = (n >= SMALLEST_FITTED) & (n <= largest)
@@ -70,8 +76,10 @@ def fitted_slope(values: xr.DataArray, largest: float) -> dict[str, float]:
 
     rng = np.random.default_rng(0)
     count = samples.shape[0]
-    resampled = [slope(rng.integers(0, count, count)) for _ in range(RESAMPLES)]
-    low, high = np.quantile(resampled, (0.025, 0.975))
+    low = high = np.nan
+    if count >= FEWEST_RESAMPLED:
+        resampled = [slope(rng.integers(0, count, count)) for _ in range(RESAMPLES)]
+        low, high = np.quantile(resampled, (0.025, 0.975))
     return {"slope": slope(np.arange(count)), "low": float(low), "high": float(high)}
 
 
@@ -95,9 +103,10 @@ def finite_sample_slopes(dataset: xr.Dataset) -> dict[str, Any]:
         floor = (limit["deviation"] / limit["weak_error"].where(limit["weak_error"] > 0)).median().item()
         entry: dict[str, Any] = {"median_relative_deviation_at_largest_size": float(floor)}
         for curve in CURVES:
-            values = distance(along(world, curve), realizable)
+            cells = along(world, curve)
+            values = distance(cells, realizable)
             medians = values.median(("pair", "task"))
-            entry[curve] = fitted_slope(values, _largest_fitted(values, realizable)) | {
+            entry[curve] = fitted_slope(values, _largest_fitted(cells, realizable)) | {
                 "median_by_size": {
                     int(n): float(m) for n, m in zip(medians["n"].values, medians.values, strict=True)
                 }
@@ -107,9 +116,9 @@ def finite_sample_slopes(dataset: xr.Dataset) -> dict[str, Any]:
     return report | {"headline": f"fitted exponent with both sizes equal, {slopes}"}
 
 
-def _largest_fitted(values: xr.DataArray, realizable: bool) -> float:
+def _largest_fitted(cells: xr.Dataset, realizable: bool) -> float:
     """Return the largest size fitted: where the limit is a finite sample too, a quarter of that sample."""
-    largest = float(values["n"].values[-1])
+    largest = float(cells["n"].values[-1])
     return largest if realizable else largest / 4
 
 
@@ -125,24 +134,33 @@ def finite_sample_map(dataset: xr.Dataset, title: str = "") -> Figure:
         n^-1/2 and 1/n lines through the first fitted median of the curve of both sizes.
     """
     worlds = _worlds(dataset)
-    figure = Figure(figsize=(6 * len(worlds), 5.6), layout="constrained")
+    figure = Figure(figsize=(6 * len(worlds), 6.6), layout="constrained")
     panels = figure.subplots(1, len(worlds), squeeze=False)[0]
     for axes, (noise, realizable, world) in zip(panels, worlds, strict=True):
-        for curve, label in CURVES.items():
-            values = distance(along(world, curve), realizable)
-            _draw(axes, curve, label, values, _largest_fitted(values, realizable))
+        for curve, text in CURVES.items():
+            cells = along(world, curve)
+            largest = _largest_fitted(cells, realizable)
+            label = text.format(largest=int(cells["n"].values[-1]))
+            _draw(axes, curve, label, distance(cells, realizable), largest)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("sample size n  [samples]")
-        limit = "" if realizable else " − its value at the largest n"
+        limit = "" if realizable else "\n− its value at the largest n"
         axes.set_ylabel(f"|(gain − misfit){limit}| / weak error  [1]")
         kind = "realizable: the strong representation is the target's" if realizable else "not realizable"
-        axes.set_title(f"{kind} (strong_noise {noise:g})", fontsize=10)
+        axes.set_title(f"{kind}\n(strong_noise {noise:g})", fontsize=10)
         axes.grid(True, which="major", color=GREY, alpha=0.2)
-        axes.legend(frameon=False, fontsize=8)
+        title_of_legend = _legend_title(dataset.sizes["pair"], largest)
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
+        axes.legend(title=title_of_legend, title_fontsize=8, frameon=False, fontsize=8, **below)
     sizes = f"{dataset.sizes['pair']} pairs x {dataset.sizes['task']} tasks; bands 10–90%"
     figure.suptitle(f"{title}\n{sizes}".strip(), fontsize=11)
     return figure
+
+
+def _legend_title(pairs: int, largest: float) -> str:
+    interval = " [95% interval, pairs resampled]" if pairs >= FEWEST_RESAMPLED else ""
+    return f"what grows: exponent fitted from {SMALLEST_FITTED:,} to {largest:,.0f}{interval}"
 
 
 def _draw(axes: Axes, curve: str, label: str, values: xr.DataArray, largest: float) -> None:
@@ -150,6 +168,7 @@ def _draw(axes: Axes, curve: str, label: str, values: xr.DataArray, largest: flo
     low, middle, high = (values.quantile(q, ("pair", "task")).values for q in (0.1, 0.5, 0.9))
     fit = fitted_slope(values, largest)
     color = COLORS[curve]
+    interval = f" [{fit['low']:.2f}, {fit['high']:.2f}]" if np.isfinite(fit["low"]) else ""
     axes.fill_between(n, low, high, color=color, alpha=0.12, linewidth=0)
     axes.plot(
         n,
@@ -157,7 +176,7 @@ def _draw(axes: Axes, curve: str, label: str, values: xr.DataArray, largest: flo
         marker=MARKERS[curve],
         markersize=4,
         color=color,
-        label=f"{label}: exponent {fit['slope']:.2f} [{fit['low']:.2f}, {fit['high']:.2f}]",
+        label=f"{label}: {fit['slope']:.2f}{interval}",
     )
     if curve == "both":
         first = int(np.argmax(n >= SMALLEST_FITTED))

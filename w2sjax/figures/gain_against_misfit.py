@@ -8,8 +8,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from w2sjax.figures.style import BLUE, GREY, ORANGE, identity_line
-from w2sjax.figures.summary import pair_fit
+from w2sjax.figures.style import BLUE, LEGEND, ORANGE, corner_note, emptiest_corner, identity_line
+from w2sjax.figures.summary import FEWEST_TASKS, pair_fit
 
 _BINS = 24
 
@@ -64,7 +64,8 @@ def _one_pair(axes: Axes, one: xr.Dataset) -> None:
         "xerr": 2 * one["misfit_standard_error"].values if "misfit_standard_error" in one else None,
         "yerr": 2 * one["gain_standard_error"].values if "gain_standard_error" in one else None,
     }
-    label = f"{misfit.size} tasks" + (" (bars: 2 standard errors)" if spread["xerr"] is not None else "")
+    tasks = f"{misfit.size} task" + ("s" if misfit.size != 1 else "")
+    label = tasks + (" (bars: 2 standard errors)" if spread["xerr"] is not None else "")
     axes.errorbar(
         misfit,
         gain,
@@ -77,11 +78,19 @@ def _one_pair(axes: Axes, one: xr.Dataset) -> None:
         label=label,
     )
     slope, r2 = pair_fit(misfit, gain)
+    ends = _bar_ends(misfit, gain, spread["xerr"], spread["yerr"])
+    legend_size, note_size = (0.62 if "bars" in label else 0.36, 0.16), (0.36, 0.22)
+    corner, hidden = emptiest_corner(axes, *ends, legend_size)
+    note_corner, hidden_by_note = emptiest_corner(axes, *ends, note_size, taken=corner)
+    if hidden + hidden_by_note:
+        corner, note_corner = "upper left", "upper right"
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, top + 0.3 * (top - bottom))
     identity_line(axes)
     axes.set_xlabel("misfit  E(w2s − weak)²  [squared label units]")
     axes.set_ylabel("gain  weak error − w2s error  [squared label units]")
-    axes.set_title(f"pair {int(one['pair'])}: slope {slope:.3f}, R² {r2:.3f}", fontsize=10)
-    axes.legend(loc="upper left", frameon=False)
+    axes.set_title(f"pair {int(one['pair'])}: " + _fit_text(slope, r2, misfit.size), fontsize=10)
+    axes.legend(loc=corner, **LEGEND)
     means = {name: float(one[name].mean()) for name in ("weak_error", "w2s_error", "ceiling_error")}
     errors = "\n".join(
         f"{label} {means[name]:.3g}"
@@ -91,10 +100,22 @@ def _one_pair(axes: Axes, one: xr.Dataset) -> None:
             ("ceiling_error", "strong on truth"),
         )
     )
-    axes.annotate(
-        f"mean squared error of\n{errors}",
-        (0.98, 0.03), xycoords="axes fraction", ha="right", va="bottom", fontsize=8, color=GREY,
-    )  # fmt: skip
+    corner_note(axes, f"mean squared error of\n{errors}", note_corner)
+
+
+def _fit_text(slope: float, r2: float, tasks: int) -> str:
+    if np.isfinite(slope):
+        return f"slope {slope:.3f}, R² {r2:.3f}"
+    return f"no slope, which needs {FEWEST_TASKS} tasks" if tasks < FEWEST_TASKS else "no slope"
+
+
+def _bar_ends(
+    x: np.ndarray, y: np.ndarray, x_bar: np.ndarray | None, y_bar: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points and the ends of their bars."""
+    across = np.zeros_like(x) if x_bar is None else x_bar
+    up = np.zeros_like(y) if y_bar is None else y_bar
+    return np.concatenate([x, x - across, x + across, x, x]), np.concatenate([y, y, y, y - up, y + up])
 
 
 def _all_pairs(axes: Axes, dataset: xr.Dataset) -> None:
@@ -103,17 +124,27 @@ def _all_pairs(axes: Axes, dataset: xr.Dataset) -> None:
     gain = (dataset["gain"] / scale).values.ravel()
     finite = np.isfinite(misfit) & np.isfinite(gain)
     misfit, gain = misfit[finite], gain[finite]
+    if not misfit.size:
+        axes.set_title(f"{dataset.sizes['pair']} pairs: no finite value", fontsize=10)
+        return
     axes.scatter(
-        misfit, gain, s=3, color=BLUE, alpha=min(1.0, 2000 / misfit.size), linewidth=0, rasterized=True
+        misfit,
+        gain,
+        s=3 if misfit.size > 100 else 14,
+        color=BLUE,
+        alpha=min(1.0, 2000 / misfit.size),
+        linewidth=0,
+        rasterized=True,
     )
     right = np.quantile(misfit, 0.995) * 1.05
     edges = np.linspace(np.quantile(misfit, 0.005), right, _BINS + 1)
     inside = [gain[(misfit >= a) & (misfit < b)] for a, b in zip(edges[:-1], edges[1:], strict=True)]
     full = [i for i, values in enumerate(inside) if values.size >= 20]
     centres = (edges[:-1] + edges[1:])[full] / 2
-    low, middle, high = (np.array([np.quantile(inside[i], q) for i in full]) for q in (0.1, 0.5, 0.9))
-    axes.fill_between(centres, low, high, color=ORANGE, alpha=0.3, linewidth=0, label="10–90% of tasks")
-    axes.plot(centres, middle, color=ORANGE, linewidth=2, label="median")
+    if full:
+        low, middle, high = (np.array([np.quantile(inside[i], q) for i in full]) for q in (0.1, 0.5, 0.9))
+        axes.fill_between(centres, low, high, color=ORANGE, alpha=0.3, linewidth=0, label="10–90% of tasks")
+        axes.plot(centres, middle, color=ORANGE, linewidth=2, label="median")
     axes.set_xlim(0, right)
     bottom = min(0.0, float(np.quantile(gain, 0.002)))
     axes.set_ylim(bottom, max(right, float(np.quantile(gain, 0.998))))
@@ -122,17 +153,18 @@ def _all_pairs(axes: Axes, dataset: xr.Dataset) -> None:
     fits = np.array(
         [pair_fit(m, g) for m, g in zip(dataset["misfit"].values, dataset["gain"].values, strict=True)]
     )
-    quantiles = np.nanquantile(fits, (0.1, 0.5, 0.9), axis=0)
-    axes.set_title(
-        f"{dataset.sizes['pair']} pairs: slope {quantiles[1, 0]:.3f} "
-        f"({quantiles[0, 0]:.3f} to {quantiles[2, 0]:.3f}), R² {quantiles[1, 1]:.3f} (median, 10–90%)",
-        fontsize=10,
-    )
+    fits = fits[np.isfinite(fits).all(axis=1)]
+    if fits.size:
+        low, middle, high = np.quantile(fits, (0.1, 0.5, 0.9), axis=0)
+        numbers = f"slope {middle[0]:.3f} ({low[0]:.3f} to {high[0]:.3f}), R² {middle[1]:.3f}"
+        numbers += "\nmedian over pairs (10–90%)"
+    else:
+        numbers = _fit_text(np.nan, np.nan, dataset.sizes["task"])
+    axes.set_title(f"{dataset.sizes['pair']} pairs: {numbers}", fontsize=10)
     axes.set_xlabel("misfit / mean weak error of the pair  [1]")
     axes.set_ylabel("gain / mean weak error of the pair  [1]")
-    axes.legend(loc="upper left", frameon=False)
+    corner, _ = emptiest_corner(axes, misfit, gain, (0.36, 0.22))
+    axes.legend(loc=corner, **LEGEND)
     if outside > 0:
-        axes.annotate(
-            f"{outside:.2%} of the points lie outside",
-            (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color=GREY,
-        )  # fmt: skip
+        note_corner, _ = emptiest_corner(axes, misfit, gain, (0.5, 0.08), taken=corner)
+        corner_note(axes, f"{outside:.2%} of the points lie outside", note_corner)

@@ -7,13 +7,16 @@ import xarray as xr
 
 from w2sjax.engine.outcome import Flag
 
+FEWEST_TASKS = 3
+"""Tasks that a slope of gain on misfit needs: a line through two is no fit."""
+
 
 def pair_fit(misfit: np.ndarray, gain: np.ndarray) -> tuple[float, float]:
     """Return slope and R2 of the least-squares line of gain on misfit; NaN for fewer than three distinct points."""
     misfit, gain = np.asarray(misfit, float), np.asarray(gain, float)
     finite = np.isfinite(misfit) & np.isfinite(gain)
     misfit, gain = misfit[finite], gain[finite]
-    if misfit.size < 3 or np.ptp(misfit) == 0 or np.ptp(gain) == 0:
+    if misfit.size < FEWEST_TASKS or np.ptp(misfit) == 0 or np.ptp(gain) == 0:
         return float("nan"), float("nan")
     centred_misfit, centred_gain = misfit - misfit.mean(), gain - gain.mean()
     covariance = np.mean(centred_misfit * centred_gain)
@@ -29,8 +32,8 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
 
     Returns:
         Plain numbers: per quantity the mean, the standard deviation over tasks (averaged over pairs), the standard
-        deviation of the pair means, median and 10 and 90% quantiles; the fits of all pairs; counts of status flags; a
-        `headline`.
+        deviation of the pair means, median and 10 and 90% quantiles; the fits of all pairs (None where no pair has
+        one); counts of status flags; a `headline`.
     """
     quantities = ("weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation", "pgr")
     summary: dict[str, Any] = {"pairs": dataset.sizes["pair"], "tasks": dataset.sizes["task"]}
@@ -53,25 +56,35 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
             "finite_share": float(finite.mean()),
         }
     ratio = (dataset["deviation"].mean("task") / dataset["weak_error"].mean("task")).values
-    summary["deviation_over_weak_error"] = {
-        "median": float(np.nanmedian(ratio)),
-        "quantile_10": float(np.nanquantile(ratio, 0.1)),
-        "quantile_90": float(np.nanquantile(ratio, 0.9)),
-    }
+    summary["deviation_over_weak_error"] = _quantiles(ratio)
     fits = [pair_fit(m, g) for m, g in zip(dataset["misfit"].values, dataset["gain"].values, strict=True)]
     summary["gain_on_misfit"] = {
-        "slope": _quantiles([slope for slope, _ in fits]),
-        "r2": _quantiles([r2 for _, r2 in fits]),
+        "slope": _quantiles(np.array([slope for slope, _ in fits])),
+        "r2": _quantiles(np.array([r2 for _, r2 in fits])),
     }
     code = dataset["status_code"].values
     summary["status"] = {
         flag.name.lower(): int(np.count_nonzero(code & flag)) for flag in Flag if flag and flag.name
     }
-    fit = summary["gain_on_misfit"]
-    slope, r2 = fit["slope"]["median"], fit["r2"]["median"]
-    return summary | {"headline": f"gain on misfit: slope {slope:.3f}, R2 {r2:.3f}"}
+    return summary | {"headline": _headline(summary)}
 
 
-def _quantiles(values: list[float]) -> dict[str, float]:
-    low, middle, high = np.nanquantile(np.array(values), (0.1, 0.5, 0.9))
+def _headline(summary: dict[str, Any]) -> str:
+    slope, r2 = summary["gain_on_misfit"]["slope"], summary["gain_on_misfit"]["r2"]
+    if slope is not None:
+        return f"gain on misfit: slope {slope['median']:.3f}, R2 {r2['median']:.3f}"
+    means = [
+        f"mean {name} " + (f"{summary[name]['mean']:.3g}" if summary[name] else "not finite")
+        for name in ("gain", "misfit")
+    ]
+    few = summary["tasks"] < FEWEST_TASKS
+    return ", ".join(means) + "; no slope" + (f", which needs {FEWEST_TASKS} tasks" if few else "")
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float] | None:
+    """Return median, 10 and 90% quantile of the finite values; None if there are none."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return None
+    low, middle, high = np.quantile(finite, (0.1, 0.5, 0.9))
     return {"median": float(middle), "quantile_10": float(low), "quantile_90": float(high)}

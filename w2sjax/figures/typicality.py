@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.figures.style import BLUE, GREY, ORANGE
-from w2sjax.figures.summary import pair_fit
+from w2sjax.figures.summary import FEWEST_TASKS, pair_fit
 from w2sjax.methods.selection import rank_correlation
 
 NOTEBOOK = {"gain": 0.13}
@@ -50,7 +52,8 @@ def typicality_report(dataset: xr.Dataset) -> dict[str, Any]:
     for name, values in numbers.items():
         if name != "pair" and count:
             levels = (0.05, 0.25, 0.5, 0.75, 0.95)
-            quantiles = np.nanquantile(values, levels)
+            finite = values[np.isfinite(values)]
+            quantiles = np.quantile(finite, levels) if finite.size else np.full(len(levels), np.nan)
             report[name] = dict(zip(map(str, levels), map(float, quantiles), strict=True))
     if count > 2:
         report["spearman"] = {
@@ -62,8 +65,12 @@ def typicality_report(dataset: xr.Dataset) -> dict[str, Any]:
         }
         report["share_with_gain_below_the_notebooks"] = float(np.mean(numbers["gain"] <= NOTEBOOK["gain"]))
     middle = {name: report[name]["0.5"] if count else float("nan") for name in ("slope", "correlation")}
-    text = f"{count} of {dataset.sizes['pair']} worlds: median slope {middle['slope']:.3f}, correlation "
-    return report | {"headline": text + f"{middle['correlation']:.3f}"}
+    if np.isfinite(middle["slope"]):
+        text = f"median slope {middle['slope']:.3f}, correlation {middle['correlation']:.3f}"
+    else:
+        few = dataset.sizes["task"] < FEWEST_TASKS
+        text = "no slope" + (f", which needs {FEWEST_TASKS} tasks" if few else "")
+    return report | {"headline": f"{count} of {dataset.sizes['pair']} worlds: {text}"}
 
 
 def typicality(dataset: xr.Dataset, title: str = "") -> Figure:
@@ -84,29 +91,53 @@ def typicality(dataset: xr.Dataset, title: str = "") -> Figure:
     for column, (name, label, theory) in enumerate(effects):
         values = numbers[name]
         top = figure.add_subplot(2, 3, 1 + column)
-        top.hist(values[np.isfinite(values)], bins=25, color=BLUE, alpha=0.8)
+        finite = values[np.isfinite(values)]
+        top.hist(
+            finite, bins=min(25, max(5, finite.size)), color=BLUE, alpha=0.8, edgecolor="white", linewidth=0.5
+        )
         top.axvline(theory, color=GREY, linestyle="--", label="gain = misfit")
-        median = float(np.nanmedian(values)) if values.size else float("nan")
-        top.axvline(median, color=ORANGE, linewidth=2, label=f"median {median:.2f}")
+        if finite.size:
+            median = float(np.median(finite))
+            top.axvline(median, color=ORANGE, linewidth=2, label=f"median {median:.2f}")
+        top.xaxis.set_major_locator(MaxNLocator(6))
+        top.yaxis.set_major_locator(MaxNLocator(integer=True))
         top.set_xlabel(label)
         top.set_ylabel("worlds")
-        top.legend(frameon=False, fontsize=8)
+        _legend_above(top)
         below = figure.add_subplot(2, 3, 4 + column)
         below.scatter(share, values, s=14, color=BLUE, alpha=0.7, linewidth=0)
         below.axhline(theory, color=GREY, linestyle="--", label="gain = misfit")
         if name == "relative_deviation":
             _theorem_2(below, share)
-        below.set_xscale("log")
+        _spread(below, share)
         below.set_xlabel("ceiling error / weak error  [1]")
         below.set_ylabel(label)
-        below.legend(frameon=False, fontsize=8)
+        _legend_above(below)
     if title:
         failed = dataset.sizes["pair"] - len(numbers["pair"])
         figure.suptitle(f"{title}\n{len(numbers['pair'])} worlds, {failed} left out after a failed training")
     return figure
 
 
-def _theorem_2(axes: Any, share: np.ndarray) -> None:
+def _legend_above(axes: Axes) -> None:
+    """Put the legend where it covers neither bars nor lines."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=8)
+
+
+def _spread(axes: Axes, share: np.ndarray) -> None:
+    """Make the horizontal axis logarithmic where the values span more than a decade, with ticks that fit."""
+    positive = share[np.isfinite(share) & (share > 0)]
+    if not positive.size or positive.max() < 10 * positive.min():
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        return
+    axes.set_xscale("log")
+    decades = np.log10(positive.max() / positive.min())
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _theorem_2(axes: Axes, share: np.ndarray) -> None:
     """Draw the most negative deviation that a ceiling error allows with infinite samples, in weak errors."""
     finite = share[np.isfinite(share) & (share > 0)]
     if not finite.size:

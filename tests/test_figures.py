@@ -1,0 +1,85 @@
+"""What figures and headlines say, and that legends and notes hide no data."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+from tests.test_pretraining_figures import made_up
+from w2sjax import figures
+
+
+def hidden_points(figure: Figure, file: Path) -> int:
+    """Return how many markers of the first panel lie under its legend or a note."""
+    figure.savefig(file)
+    axes = figure.axes[0]
+    boxes = [axes.get_legend().get_window_extent()]
+    boxes += [note.get_bbox_patch().get_window_extent() for note in axes.texts]
+    points = axes.transData.transform(axes.containers[0].lines[0].get_xydata())
+    return sum(box.contains(*point) for box in boxes for point in points)
+
+
+@pytest.mark.parametrize("slope", [1.0, -0.9, 0.0])
+@pytest.mark.parametrize("with_bars", [True, False])
+def test_legend_and_note_hide_no_task(tmp_path: Path, slope: float, with_bars: bool) -> None:
+    dataset = made_up([slope], 100)
+    dataset["gain"] = dataset["gain"] + np.random.default_rng(0).normal(0, 0.02, dataset["gain"].shape)
+    if with_bars:
+        for name in ("misfit", "gain"):
+            dataset[f"{name}_standard_error"] = 0.01 * dataset["misfit"]
+    assert hidden_points(figures.gain_against_misfit(dataset), tmp_path / "a.png") == 0
+
+
+def test_room_is_made_where_every_corner_has_data(tmp_path: Path) -> None:
+    across, up = np.meshgrid(np.linspace(0, 1, 12), np.linspace(0, 1, 12))
+    dataset = made_up([1.0], across.size)
+    dataset["misfit"] = ("pair", "task"), across.reshape(1, -1)
+    dataset["gain"] = ("pair", "task"), up.reshape(1, -1)
+    assert hidden_points(figures.gain_against_misfit(dataset), tmp_path / "a.png") == 0
+
+
+@pytest.mark.parametrize("report", [figures.summarize, figures.typicality_report])
+def test_one_task_has_no_slope_and_no_warning(report: object) -> None:
+    dataset = made_up([0.5, 0.8], tasks=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        numbers = report(dataset)  # type: ignore[operator]
+        drawn = [figures.gain_against_misfit(dataset), figures.typicality(dataset, "title")]
+    assert "no slope, which needs 3 tasks" in numbers["headline"]
+    titles = [axes.get_title() for axes in drawn[0].axes]
+    assert titles == ["pair 0: no slope, which needs 3 tasks", "2 pairs: no slope, which needs 3 tasks"]
+    assert "nan" not in numbers["headline"] + "".join(titles)
+
+
+def test_summary_without_a_slope_is_json() -> None:
+    numbers = figures.summarize(made_up([0.5, 0.8], tasks=1))
+    assert numbers["gain_on_misfit"] == {"slope": None, "r2": None}
+    assert numbers["headline"].startswith("mean gain 0.065, mean misfit 0.1; no slope")
+    json.dumps(numbers, allow_nan=False)
+
+
+def test_headline_by_size_is_a_sentence_of_three_digits() -> None:
+    sizes = [500, 20_000]
+    along = dict.fromkeys(("n_weak", "n_strong", "n_eval"), sizes)
+    deviation = np.broadcast_to(1 / np.array(sizes), (2, 3, 2, 2, 2)) / 3
+    dims = ("pair", "task", *along)
+    dataset = xr.Dataset(
+        {"deviation": (dims, deviation), "weak_error": (dims, np.ones_like(deviation))}, coords=along
+    )
+    assert figures.medians_by_size(dataset)["headline"] == (
+        "median |deviation| / weak_error by samples in each split: 0.000667 at 500, 1.67e-05 at 20,000"
+    )
+
+
+def test_typicality_of_a_few_worlds_counts_in_integers() -> None:
+    figure = figures.typicality(made_up([0.5, 0.8, -0.2, 1.1]))
+    figure.draw_without_rendering()
+    for axes in figure.axes[::2]:
+        box = axes.get_legend().get_window_extent()
+        assert box.y0 >= axes.get_window_extent().y1
+        if axes.get_ylabel() == "worlds":
+            assert all(tick == int(tick) for tick in axes.get_yticks())
