@@ -1,5 +1,6 @@
 """The sweep and plot commands: files, exit status, one-line messages, Ctrl-C."""
 
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,13 @@ def test_plot_draws_panels_with_units(finished: Path, tmp_path: Path) -> None:
     )
     assert figure.get_suptitle().startswith("288 points")
     assert figure.get_suptitle().endswith("\npooled: 24 pairs, 3 tasks")
+
+
+def test_plot_without_options_writes_beside_the_store(finished: Path, tmp_path: Path) -> None:
+    store = tmp_path / "mine.zarr"
+    shutil.copytree(finished, store)
+    assert run("plot", str(store)) == 0
+    assert (tmp_path / "mine.png").stat().st_size > 10_000
 
 
 def test_plot_of_an_axis_shows_medians_and_says_what_is_pooled(finished: Path) -> None:

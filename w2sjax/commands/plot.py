@@ -13,7 +13,9 @@ def plot(
     store: Annotated[
         Path, typer.Argument(help="A store written by w2sjax sweep or reproduce, finished or not.")
     ],
-    out: Annotated[Path, typer.Option(help="Figure to write: .png, .svg or .pdf.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Figure to write: .png, .svg or .pdf; by default X.png beside X.zarr.")
+    ] = None,
     x: Annotated[str, typer.Option(help="Variable or axis on the horizontal axis.")] = "misfit",
     y: Annotated[str, typer.Option(help="Variable or axis on the vertical axis.")] = "gain",
     color: Annotated[str | None, typer.Option(help="Axis of the sweep that colours the points.")] = None,
@@ -29,6 +31,7 @@ def plot(
     from w2sjax.sweeps.layout import MARKS, describe
     from w2sjax.sweeps.store import discard_damaged
 
+    out = store.with_suffix(".png") if out is None else out
     formats = ("png", "svg", "pdf", "jpg")
     if out.suffix[1:].lower() not in formats:
         close = nearest(out.suffix[1:], formats)

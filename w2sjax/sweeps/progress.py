@@ -70,7 +70,7 @@ class Meter:
     def line(self) -> str:
         """Return the state in one plain line."""
         return (
-            f"{self.done}/{self.total} pairs, {self.rate:.0f} pairs/s, {self.seconds_left:.0f} s left, "
+            f"{self.done}/{self.total} pairs, {_shown(self.rate)} pairs/s, {self.seconds_left:.0f} s left, "
             f"{self.flagged} with a status"
         )
 
@@ -79,11 +79,17 @@ class Meter:
             self._live = Progress(
                 BarColumn(),
                 TextColumn("{task.completed:.0f}/{task.total:.0f} pairs"),
-                TextColumn("{task.fields[rate]:.0f} pairs/s"),
+                TextColumn("{task.fields[rate]} pairs/s"),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[flagged]} with a status"),
                 console=Console(stderr=True),
             )
-            self._live.add_task("", total=self.total, completed=0, rate=0.0, flagged=0)
+            self._live.add_task("", total=self.total, completed=0, rate="0", flagged=0)
             self._live.start()
-        self._live.update(self._live.task_ids[0], completed=self.done, rate=self.rate, flagged=self.flagged)
+        self._live.update(
+            self._live.task_ids[0], completed=self.done, rate=_shown(self.rate), flagged=self.flagged
+        )
+
+
+def _shown(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
