@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 import w2sjax as w2s
 from tests.oracle import errors
@@ -155,11 +156,18 @@ def test_errors_below_rounding_are_flagged(settings: dict[str, Any]) -> None:
         single = w2s.sweep(world, protocol, pairs=16)
     double = w2s.sweep(world, protocol, pairs=16)
     error = (abs(single["gain"] - double["gain"]) / double["weak_error"]).max("task").values
-    flagged = (single["status_code"].values & int(w2s.Flag.DROPPED_SIGNAL | w2s.Flag.ILL_CONDITIONED)) != 0
     assert np.mean(error > 0.01) > 0.8
-    assert np.all(flagged[error > 0.01])
-    usual = w2s.sweep(WORLD, protocol, pairs=16)
-    assert not np.any(usual["status_code"].values & int(w2s.Flag.DROPPED_SIGNAL))
+    assert np.all(below_rounding(single)[error > 0.01])
+    for tasks in (10, 100):  # by labels, and by moments
+        mixed = dataclasses.replace(protocol, tasks=tasks, feature_precision="float32")
+        assert np.all(below_rounding(w2s.sweep(world, mixed, pairs=4)))
+        few = dataclasses.replace(mixed, n_weak=20, label_noise=0.1)
+        assert not np.any(below_rounding(w2s.sweep(WORLD, few, pairs=16)))
+
+
+def below_rounding(dataset: xr.Dataset) -> np.ndarray:
+    """Return which pairs are flagged so, `[pair]`."""
+    return (dataset["status_code"].values & int(w2s.Flag.ERROR_BELOW_ROUNDING)) != 0
 
 
 def test_features_that_are_not_finite_are_a_status(key: jax.Array) -> None:
@@ -221,14 +229,24 @@ def test_refusals(key: jax.Array) -> None:
     assert w2s.Protocol(label_noise=np.float32(0), feature_kernel="pallas")  # type: ignore[arg-type]
 
 
-def test_dropped_effect_is_a_share_of_what_features_explain(key: jax.Array) -> None:
-    """The same whatever the noise on the labels, which dropping directions has nothing to do with."""
-    rows = jnp.array([[1.0, 1.0, 1e-17], [1.0, -1.0, 0.0], [-2.0, 0.0, 0.0]])
-    factor = factorize(jnp.eye(3) @ rows, 1e-14)
-    labels = jnp.array([[0.0], [0.0], [2.0]])
-    effect = float(dropped_effect(factor, labels))
+def test_dropped_effect_is_the_share_along_features_that_were_dropped() -> None:
+    """Of what the features explain: whatever else is in the labels has nothing to do with it, nor have zero columns."""
+    # The second column is the first but for rounding, along (1, -1, 0); the third is zero.
+    rows = jnp.array([[1.0, 1.0, 0.0], [1.0, 1.0 + 4e-16, 0.0], [0.0, 0.0, 0.0]])
+    factor = factorize(rows, 1e-14)
+    labels = jnp.array([[1.0, 0.0], [-1.0, 0.0], [1.0, 1.0]])
+    assert int(factor.rank) == 1
     along = np.asarray(factor.discarded_left).T @ np.asarray(labels)
-    assert effect == pytest.approx(float(np.sum(along**2)) / 4)
+    np.testing.assert_allclose(np.sum(along**2, axis=0), [2, 0], atol=1e-14)
+    assert float(dropped_effect(factor, labels)) == pytest.approx(2 / 3)
+
+
+def test_units_that_a_small_sample_never_saw_are_no_dropped_signal() -> None:
+    protocol = w2s.Protocol(n_weak=30, tasks=5)
+    dataset = w2s.sweep(WORLD, protocol, pairs=32)
+    missing = dataset["status_weak_rank"].values < 16
+    assert missing.mean() > 0.5
+    assert np.median(dataset["status_dropped_effect"].values[missing]) < 1e-12
 
 
 @pytest.mark.parametrize("settings", [{}, {"tasks": 60}, {"head": "ball", "label_noise": 0.1}])

@@ -12,7 +12,7 @@ from w2sjax.draws import default_dtype
 from w2sjax.engine.basis import pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.drawing import ORDER
-from w2sjax.engine.models import Head, Models, factorize_samples, fit_head, status_of
+from w2sjax.engine.models import Head, Models, factorize_samples, fit_head, mean_square, status_of
 from w2sjax.engine.outcome import Outcome, outcome_from_means, with_misfit
 from w2sjax.engine.products import product
 from w2sjax.engine.randomness import Role
@@ -68,12 +68,12 @@ def run_few_tasks(experiment: Experiment, target: Head) -> tuple[Outcome, Models
     of_weak, of_strong = training_splits(design)
     ridge_weak, ridge_strong = experiment.numbers.ridge_weak[0], experiment.numbers.ridge_strong[0]
     truth = ("target", target)
-    weak_factor, [(weak, weak_effect)] = _fit(experiment, pilot, of_weak, [truth], ridge_weak)
-    strong_factor, [(w2s, w2s_effect), (ceiling, ceiling_effect)] = _fit(
+    weak_factor, label_power, [(weak, weak_effect)] = _fit(experiment, pilot, of_weak, [truth], ridge_weak)
+    strong_factor, _, [(w2s, w2s_effect), (ceiling, ceiling_effect)] = _fit(
         experiment, pilot, of_strong, [("weak", weak), truth], ridge_strong
     )
     effect = jnp.maximum(weak_effect, jnp.maximum(w2s_effect, ceiling_effect))
-    models = Models(weak, w2s, ceiling, status_of(weak_factor, strong_factor, effect))
+    models = Models(weak, w2s, ceiling, status_of(weak_factor, strong_factor, effect), label_power)
     outcome = outcome_from_means(_means(experiment, target, models, Role.EVAL), models.status)
     if design.fresh_misfit:
         outcome = with_misfit(outcome, _means(experiment, target, models, Role.MISFIT)["misfit"])
@@ -90,7 +90,7 @@ def _fit(
     split: TrainingSplit,
     teachers: list[Teacher],
     ridge: jax.Array,
-) -> tuple[RidgeFactor, list[tuple[Head, jax.Array]]]:
+) -> tuple[RidgeFactor, jax.Array, list[tuple[Head, jax.Array]]]:
     """Fit heads on a training split, one to each teacher.
 
     Args:
@@ -101,7 +101,8 @@ def _fit(
         ridge: scalar.
 
     Returns:
-        The factorization, and for each teacher the head and the effect of directions dropped.
+        The factorization, the mean squared labels of the truth, and for each teacher the head and the effect of
+        directions dropped.
     """
     # Labels are taken from their pilot means, so that centring their moments does not cancel.
     origins = [
@@ -125,7 +126,9 @@ def _fit(
     means = jnp.split(sample.label_mean + jnp.concatenate(biases), len(teachers))
     rows = jnp.split(sample.label_rows, len(teachers), axis=1)
     penalty = None if experiment.design.ridgeless else ridge
-    return factor, [fit_head(sample.mean, factor, each, penalty) for each in zip(means, rows, strict=True)]
+    labels = list(zip(means, rows, strict=True))
+    fitted = [fit_head(sample.mean, factor, each, penalty) for each in labels]
+    return factor, mean_square(labels[-1]), fitted
 
 
 def _means(experiment: Experiment, target: Head, models: Models, role: Role) -> dict[str, jax.Array]:

@@ -10,9 +10,6 @@ from w2sjax.engine.outcome import Flag, Outcome, Status, outcome_from_residuals
 from w2sjax.engine.products import product
 from w2sjax.engine.ridge import RANK_TOLERANCE_IN_EPS, RidgeFactor, dropped_effect, factorize, solve
 
-DROPPED_SIGNAL = 0.01
-"""Least `dropped_effect` with a flag. Float32 errs by over a percent only in pairs that this or the condition flags."""
-
 
 class Head(NamedTuple):
     """Linear heads on features u: u' weights + bias, weights `[d, task]`, bias `[task]`."""
@@ -40,12 +37,13 @@ class Sample(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The three fitted heads of a cell and the status of their regressions."""
+    """The three fitted heads of a cell, the status of their regressions, and the mean squared true labels `[task]`."""
 
     weak: Head
     w2s: Head
     ceiling: Head | None
     status: Status
+    label_power: jax.Array
 
 
 def fit_models(
@@ -63,6 +61,7 @@ def fit_models(
     A ridge of None is 0. With a `radius`, the norm of every head's weights is at most that.
     """
     true_labels = _true_labels(weak, target)
+    label_power = mean_square(true_labels)
     weak_head, weak_effect = fit_head(weak.mean["weak"], weak_factor, true_labels, ridge_weak, radius)
     labels = strong.predict("weak", weak_head)
     mean = strong.mean["strong"]
@@ -70,7 +69,7 @@ def fit_models(
     true_labels = _true_labels(strong, target)
     ceiling, ceiling_effect = fit_head(mean, strong_factor, true_labels, ridge_strong, radius)
     effect = jnp.maximum(weak_effect, jnp.maximum(w2s_effect, ceiling_effect))
-    return Models(weak_head, w2s_head, ceiling, status_of(weak_factor, strong_factor, effect))
+    return Models(weak_head, w2s_head, ceiling, status_of(weak_factor, strong_factor, effect), label_power)
 
 
 def evaluate_models(sample: Sample, target: Head, models: Models) -> Outcome:
@@ -102,7 +101,6 @@ def status_of(weak: RidgeFactor, strong: RidgeFactor, effect: jax.Array) -> Stat
         jnp.where(weak.rank < weak_full, int(Flag.WEAK_RANK_DEFICIENT), 0)
         | jnp.where(strong.rank < strong_full, int(Flag.STRONG_RANK_DEFICIENT), 0)
         | jnp.where(ill, int(Flag.ILL_CONDITIONED), 0)
-        | jnp.where(effect > DROPPED_SIGNAL, int(Flag.DROPPED_SIGNAL), 0)
     )
     return Status(
         code=code.astype(jnp.int32),
@@ -133,6 +131,12 @@ def fit_head(
     label_mean, rows = labels
     weights = solve(factor, rows, ridge) if radius is None else solve_in_ball(factor, rows, ridge, radius)
     return Head(weights, label_mean - product(mean[None, :], weights)[0]), dropped_effect(factor, rows)
+
+
+def mean_square(labels: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """Return the mean squares `[task]` of labels with mean `[task]` and centred rows `[row, task]`."""
+    mean, rows = labels
+    return mean * mean + jnp.sum(rows * rows, axis=0)
 
 
 def _true_labels(sample: Sample, target: Head) -> tuple[jax.Array, jax.Array]:

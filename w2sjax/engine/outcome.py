@@ -7,6 +7,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from w2sjax.engine.basis import CONSTANT_IN_EPS
+
 
 class Flag(enum.IntFlag):
     """Numerical trouble of a pair, as bits of `Status.code`; zero means none."""
@@ -20,7 +22,7 @@ class Flag(enum.IntFlag):
     STRONG_TRAINING_DIVERGED = 32
     WEAK_REPRESENTATION_DEAD = 64
     STRONG_REPRESENTATION_DEAD = 128
-    DROPPED_SIGNAL = 256
+    ERROR_BELOW_ROUNDING = 256
 
 
 UNUSABLE = (
@@ -32,7 +34,7 @@ UNUSABLE = (
 )
 """Flags of pairs that studies leave out. A lower rank or a high condition number alone is no reason."""
 
-SERIOUS = UNUSABLE | Flag.ILL_CONDITIONED | Flag.DROPPED_SIGNAL
+SERIOUS = UNUSABLE | Flag.ILL_CONDITIONED | Flag.ERROR_BELOW_ROUNDING
 """What is counted as trouble while a sweep runs; a lower rank alone is not."""
 
 
@@ -42,10 +44,11 @@ class Status:
 
     Attributes:
         code: int32, a combination of `Flag` bits. A rank below the width is a flag, not a failure: the head is then the
-            minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32),
-            `DROPPED_SIGNAL` a `dropped_effect` above 1%: what was taken for rounding explains labels. The flags of
-            training and of dead representations come from worlds that train: parameters or losses that are not
-            finite, and features that are constant.
+            minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32).
+            `ERROR_BELOW_ROUNDING` marks a task whose weak_error is at most (256 eps)^2 of its mean squared label, with
+            eps the rounding of the features: what varies by less counts as constant. The flags of training and of dead
+            representations come from worlds that train: parameters or losses that are not finite, and features that
+            are constant.
         weak_rank, strong_rank: int32, numerical rank of the centred features on the training split.
         weak_condition, strong_condition: ratio of the extreme singular values kept, columns scaled to unit norm.
         weak_dropped, strong_dropped: int32, directions dropped: width minus rank, of which a sample of n rows can have
@@ -147,6 +150,19 @@ def outcome_from_means(means: dict[str, jax.Array], status: Status) -> Outcome:
         pgr=performance_gap_recovered(means["gain"], means["weak_error"], means["ceiling_error"]),
         status=status.replace(code=code),  # type: ignore[attr-defined]
     )
+
+
+def with_rounding(outcome: Outcome, label_power: jax.Array, eps: float) -> Outcome:
+    """Flag an outcome with a weak error that rounding of the features can make.
+
+    Args:
+        outcome: of shape `[task]`.
+        label_power: `[task]`, mean squared labels.
+        eps: of the precision of the features.
+    """
+    below = jnp.any(outcome.weak_error <= (CONSTANT_IN_EPS * eps) ** 2 * label_power)
+    code = outcome.status.code | jnp.where(below, int(Flag.ERROR_BELOW_ROUNDING), 0).astype(jnp.int32)
+    return outcome.replace(status=outcome.status.replace(code=code))  # type: ignore[attr-defined]
 
 
 def with_misfit(outcome: Outcome, misfit: jax.Array) -> Outcome:

@@ -5,11 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from w2sjax.draws import default_dtype
 from w2sjax.engine.design import Design, Numbers, design_keys
 from w2sjax.engine.drawing import draw_pair, feature_widths, target_heads
 from w2sjax.engine.few_tasks import OPERATIONS_PER_LABEL, has_few_tasks, run_few_tasks
 from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
-from w2sjax.engine.outcome import Flag, Outcome, with_misfit
+from w2sjax.engine.outcome import Flag, Outcome, with_misfit, with_rounding
 from w2sjax.engine.randomness import Role
 from w2sjax.engine.ridge import RidgeFactor
 from w2sjax.engine.samples import Experiment, compress_samples
@@ -49,8 +50,10 @@ def run_grid(
         )
         return outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
 
+    eps = float(jnp.finfo(jnp.float32 if design.single_features else default_dtype()).eps)
     if has_few_tasks(design, numbers, widths, operations_per_label):
         outcome, models = run_few_tasks(experiment, heads)
+        outcome = with_rounding(outcome, models.label_power, eps)
         if design.standard_errors:
             outcome = add_standard_errors(outcome, models, jnp.array(design.n_eval[0], jnp.int32))
         return with_diagnostics(jax.tree.map(lambda a: a[None, None, None, None], outcome), pair)
@@ -75,7 +78,7 @@ def run_grid(
         radius = numbers.head_radius if design.head == "ball" else None
         of_weak, of_strong = (None, None) if design.ridgeless else (ridge_weak, ridge_strong)
         models = fit_models(weak, weak_factor, strong, strong_factor, heads, of_weak, of_strong, radius)
-        outcome = evaluate_models(evaluations[0], heads, models)
+        outcome = with_rounding(evaluate_models(evaluations[0], heads, models), models.label_power, eps)
         if design.fresh_misfit:
             outcome = with_misfit(outcome, misfit_on(evaluations[1], models))
         if design.standard_errors:

@@ -29,7 +29,7 @@ class RidgeFactor:
         core_left, core_values, core_right: singular value decomposition of the core; None where few ridges are wanted.
         rank: int32 scalar.
         condition: ratio of the extreme singular values kept, columns scaled to unit norm; 1 if none is.
-        discarded_left: `[r, k]`, the left singular vectors that `left` leaves out.
+        discarded_left: `[r, k]`, the left singular vectors that `left` leaves out, but for those of zero columns.
     """
 
     left: jax.Array
@@ -74,6 +74,8 @@ def factorize(
     kept = (values > rank_tolerance * values[0]) & (values > 0)
     if rank_limit is not None:
         kept &= jnp.arange(values.shape[0], dtype=jnp.int32) < rank_limit
+    # As many singular values are 0 as columns are, and their left vectors belong to no feature.
+    absent = jnp.arange(values.shape[0], dtype=jnp.int32) >= jnp.sum(scale > 0, dtype=jnp.int32)
     rank = jnp.sum(kept, dtype=jnp.int32)
     safe_values = jnp.where(kept, values, 1)
 
@@ -95,7 +97,7 @@ def factorize(
         core_right=core_right,
         rank=rank,
         condition=safe_values[0] / jnp.min(jnp.where(kept, values, safe_values[0])),
-        discarded_left=jnp.where(kept[None, :], 0, left),
+        discarded_left=jnp.where((kept | absent)[None, :], 0, left),
     )
 
 
