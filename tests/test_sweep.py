@@ -170,6 +170,7 @@ def test_integers_of_numpy_are_integers(tmp_path: Path) -> None:
         ({"protocol": w2s.Protocol(ridge=jnp.array([0.1, 1.0]))}, r"ridge=.* is not a single value"),  # type: ignore[arg-type]
         ({"axes": [0.1]}, "is not a mapping"),
         ({"axes": {"ridge": [0, [1]]}}, r"axes\['ridge'\] holds \[1\]: pass single values"),
+        ({"axes": {"ridge": [0.1, np.ones(2)]}}, r"axes\['ridge'\] holds array\(\[1., 1.\]\)"),
         ({"axes": {"ridge": np.array(1.0)}}, r"axes\['ridge'\] has 0 dimensions"),
         ({"axes": {"ridge": np.ones((1, 1))}}, r"axes\['ridge'\] has 2 dimensions"),
         ({"axes": {"tasks": [1, 2]}}, "axes has no field 'tasks' to vary: run the most"),

@@ -192,7 +192,9 @@ def _values_of(name: str, given: Any) -> tuple[Any, ...]:
     if isinstance(given, np.ndarray | jax.Array) and given.ndim != 1:
         raise ValueError(f"axes[{name!r}] has {given.ndim} dimensions: pass a list of single values.")
     for value in given:
-        if value is None or (isinstance(value, Sequence | Mapping) and not isinstance(value, str)):
+        nested = isinstance(value, Sequence | Mapping) and not isinstance(value, str)
+        array = isinstance(value, np.ndarray | jax.Array) and value.ndim > 0
+        if value is None or nested or array:
             raise ValueError(f"axes[{name!r}] holds {value!r}: pass single values.")
     values = tuple(v.item() if isinstance(v, np.generic | np.ndarray | jax.Array) else v for v in given)
     if not values:
