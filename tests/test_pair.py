@@ -220,6 +220,10 @@ def test_refusals(key: jax.Array) -> None:
             w2s.run_pair(wrong, protocol, key)
         with pytest.raises(ValueError, match=message):
             w2s.sweep(wrong, protocol, pairs=1)
+    with pytest.raises(ValueError, match="is not a world: pass an object"):
+        w2s.run_pair(w2s.worlds.PerturbedMLP, protocol, key)
+    with pytest.raises(ValueError, match="ridge=.* is not a single value"):
+        w2s.run_pair(WORLD, w2s.Protocol(ridge=jnp.array([0.1, 1.0])), key)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="key holds 2 keys"):
         w2s.run_pair(WORLD, protocol, jax.random.split(key))
     with pytest.raises(ValueError, match="ridge=-1 is out of range"):

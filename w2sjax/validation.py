@@ -40,6 +40,14 @@ def check_number(name: str, value: Any, *, least: float | None = None, above: fl
             raise ValueError(f"{name}={number:g} is out of range: pass a finite number {fix}.")
 
 
+def known_number(value: Any) -> float | None:
+    """Return the single number that a field holds; None where there is none, or it is traced."""
+    if isinstance(value, numbers.Real):
+        return float(value)
+    array = isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer)
+    return float(value) if array and value.ndim == 0 else None
+
+
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Refuse anything but one of the choices, naming the nearest."""
     if value not in choices:

@@ -43,12 +43,12 @@ def reproduce(
     from w2sjax import settings
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
-    from w2sjax.engine.randomness import LARGEST_SEED
+    from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
 
     use_all_cores()
     check_integer("--seed", seed, least=0, most=LARGEST_SEED)
     if pairs is not None:
-        check_integer("--pairs", pairs, least=1, most=2**32)
+        check_integer("--pairs", pairs, least=1, most=MOST_PAIRS)
     chosen = settings.get(name)
     used = configure(precision)
     if isinstance(chosen, settings.Setting):
@@ -76,9 +76,10 @@ def _changed(setting: "Setting", pairs: int | None, tasks: int | None, epochs: i
         trains_world, trains_heads = hasattr(world, "epochs"), protocol.head == "trained"
         if not (trains_world or trains_heads):
             raise UserMistake(f"--epochs {epochs} has nothing to train in {setting.name}: leave it out.")
-        for axis in {"epochs", "head_epochs"} & setting.axes.keys():
+        varied = [axis for axis in ("epochs", "head_epochs") if axis in setting.axes]
+        if varied:
             raise UserMistake(
-                f"--epochs {epochs} has no effect in {setting.name}, which varies {axis}: leave it out."
+                f"--epochs {epochs} has no effect in {setting.name}, which varies {varied[0]}: leave it out."
             )
         if trains_world:
             world = dataclasses.replace(world, epochs=epochs)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.randomness import BLOCK, Role, block_keys, with_generators
+from w2sjax.validation import known_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,10 +80,10 @@ def design_of(protocol: Protocol) -> Design:
         tasks=protocol.tasks,
         reuse_inputs=protocol.reuse_inputs,
         standard_errors=protocol.standard_errors,
-        noisy=not _is_zero(noise),
+        noisy=known_number(noise) != 0,
         fresh_misfit=protocol.fresh_misfit,
         head=protocol.head,
-        ridgeless=all(_is_zero(ridge) for ridge in _ridges(protocol)),
+        ridgeless=all(known_number(ridge) == 0 for ridge in _ridges(protocol)),
         single_features=protocol.feature_precision == "float32" or protocol.feature_kernel == "pallas",
         fused_features=protocol.feature_kernel == "pallas",
         generator=protocol.generator,
@@ -119,10 +120,6 @@ def _ridges(protocol: Protocol) -> tuple[float | jax.Array, float | jax.Array]:
     """Return the ridges of the weak and of the strong heads."""
     weak, strong = protocol.ridge_weak, protocol.ridge_strong
     return protocol.ridge if weak is None else weak, protocol.ridge if strong is None else strong
-
-
-def _is_zero(value: float | jax.Array) -> bool:
-    return not isinstance(value, jax.core.Tracer) and float(value) == 0
 
 
 def design_keys(pair: jax.Array, design: Design) -> dict[Role, jax.Array]:

@@ -106,6 +106,12 @@ class Outcome:
     curves: dict[str, jax.Array] = dataclasses.field(default_factory=dict)
 
 
+def with_flag(status: Status, happened: jax.Array, flag: Flag) -> Status:
+    """Set a flag where something happened."""
+    code = status.code | jnp.where(happened, int(flag), 0).astype(jnp.int32)
+    return status.replace(code=code)  # type: ignore[attr-defined]
+
+
 def outcome_from_residuals(
     weak: tuple[jax.Array, jax.Array],
     w2s: tuple[jax.Array, jax.Array],
@@ -144,11 +150,10 @@ def outcome_from_means(means: dict[str, jax.Array], status: Status) -> Outcome:
     """
     finite = jnp.all(jnp.stack([jnp.isfinite(mean) for mean in means.values()]))
     means = {"ceiling_error": jnp.full_like(means["weak_error"], jnp.nan)} | means
-    code = status.code | jnp.where(finite, 0, int(Flag.NOT_FINITE)).astype(jnp.int32)
     return Outcome(
         **means,  # type: ignore[arg-type]
         pgr=performance_gap_recovered(means["gain"], means["weak_error"], means["ceiling_error"]),
-        status=status.replace(code=code),  # type: ignore[attr-defined]
+        status=with_flag(status, ~finite, Flag.NOT_FINITE),
     )
 
 
@@ -161,8 +166,8 @@ def with_rounding(outcome: Outcome, label_power: jax.Array, eps: float) -> Outco
         eps: of the precision of the features.
     """
     below = jnp.any(outcome.weak_error <= (CONSTANT_IN_EPS * eps) ** 2 * label_power)
-    code = outcome.status.code | jnp.where(below, int(Flag.ERROR_BELOW_ROUNDING), 0).astype(jnp.int32)
-    return outcome.replace(status=outcome.status.replace(code=code))  # type: ignore[attr-defined]
+    status = with_flag(outcome.status, below, Flag.ERROR_BELOW_ROUNDING)
+    return outcome.replace(status=status)  # type: ignore[attr-defined]
 
 
 def with_misfit(outcome: Outcome, misfit: jax.Array) -> Outcome:

@@ -10,7 +10,7 @@ from w2sjax.engine.design import Design, Numbers, design_keys
 from w2sjax.engine.drawing import draw_pair, feature_widths, target_heads
 from w2sjax.engine.few_tasks import OPERATIONS_PER_LABEL, has_few_tasks, run_few_tasks
 from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
-from w2sjax.engine.outcome import Flag, Outcome, with_misfit, with_rounding
+from w2sjax.engine.outcome import Flag, Outcome, with_flag, with_misfit, with_rounding
 from w2sjax.engine.randomness import Role
 from w2sjax.engine.ridge import RidgeFactor
 from w2sjax.engine.samples import Experiment, compress_samples
@@ -107,14 +107,12 @@ def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
     runs = getattr(pair, "trained", {})
     if not runs:
         return outcome
-    code = outcome.status.code
+    status = outcome.status
     for name, run in runs.items():
         for happened, flag in zip((run.diverged, run.dead), _TRAINING_FLAGS[name], strict=True):
-            code = code | jnp.where(happened, int(flag), 0).astype(jnp.int32)
-    status = outcome.status.replace(code=code)  # type: ignore[attr-defined]
-    curves = {
-        name: jnp.broadcast_to(run.curve, (*code.shape, *run.curve.shape)) for name, run in runs.items()
-    }
+            status = with_flag(status, happened, flag)
+    shape = status.code.shape
+    curves = {name: jnp.broadcast_to(run.curve, (*shape, *run.curve.shape)) for name, run in runs.items()}
     return outcome.replace(status=status, curves=outcome.curves | curves)  # type: ignore[attr-defined]
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import numbers
 from collections.abc import Collection
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from w2sjax.engine.randomness import EVALUATION_POINTS, GENERATORS
 from w2sjax.sobol import POINTS
-from w2sjax.validation import check_choice, check_integer, check_number
+from w2sjax.validation import check_choice, check_integer, check_number, known_number
 from w2sjax.worlds.layers import ACTIVATIONS
 
 SIZES = ("n_weak", "n_strong", "n_eval")
@@ -189,7 +188,7 @@ class Protocol:
             )
         if self.head == "trained" and self.feature_precision != "default":
             raise ValueError("feature_precision='float32' is not for head='trained': leave it at 'default'.")
-        noiseless = _known(self.label_noise) == 0
+        noiseless = known_number(self.label_noise) == 0
         if self.feature_kernel == "pallas" and (self.head == "trained" or not noiseless):
             raise ValueError(
                 "feature_kernel='pallas' is for heads in closed form on labels without noise: leave it at 'xla'."
@@ -202,17 +201,25 @@ class Protocol:
                 "feature_kernel='pallas' draws independent inputs by generator='threefry': leave it at 'xla'."
             )
         for name in RIDGES if self.head == "trained" else ():
-            value = _known(getattr(self, name))
+            value = known_number(getattr(self, name))
             if value is not None and value > 0:
                 raise ValueError(f"{name}={value:g} is not for head='trained': use head_weight_decay.")
 
 
-def _known(value: Any) -> float | None:
-    """Return the single number that a field holds; None where there is none, or it is traced."""
-    if isinstance(value, numbers.Real):
-        return float(value)
-    array = isinstance(value, jax.Array | np.ndarray) and not isinstance(value, jax.core.Tracer)
-    return float(value) if array and value.ndim == 0 else None
+def check_protocol(protocol: Any) -> None:
+    """Refuse what is not a protocol of single values.
+
+    Raises:
+        ValueError: naming the field that holds several.
+    """
+    if not isinstance(protocol, Protocol):
+        raise ValueError(f"protocol={protocol!r} is not a Protocol: pass Protocol(...).")
+    for field in dataclasses.fields(protocol):
+        if np.ndim(getattr(protocol, field.name)) > 0:
+            raise ValueError(
+                f"{field.name}={getattr(protocol, field.name)!r} is not a single value: pass one, or "
+                f"axes={{{field.name!r}: [...]}} to a sweep."
+            )
 
 
 def check_head_fields(heads: Collection[str], names: Collection[str]) -> None:

@@ -21,6 +21,9 @@ BLOCK = 500
 LARGEST_SEED = 2**32 - 1
 """Larger seeds would be cut to 32 bits in float32 alone."""
 
+MOST_PAIRS = 2**32
+"""Indices of further pairs would be cut to 32 bits and repeat draws."""
+
 _ROLES = 16
 
 

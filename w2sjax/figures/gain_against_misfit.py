@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from w2sjax.figures.style import BLUE, LEGEND, ORANGE, corner_note, emptiest_corner, identity_line
-from w2sjax.figures.summary import FEWEST_TASKS, pair_fit
+from w2sjax.figures.summary import no_slope, pair_fit
 
 _BINS = 24
 
@@ -106,7 +106,7 @@ def _one_pair(axes: Axes, one: xr.Dataset) -> None:
 def _fit_text(slope: float, r2: float, tasks: int) -> str:
     if np.isfinite(slope):
         return f"slope {slope:.3f}, R² {r2:.3f}"
-    return f"no slope, which needs {FEWEST_TASKS} tasks" if tasks < FEWEST_TASKS else "no slope"
+    return no_slope(tasks)
 
 
 def _bar_ends(
@@ -159,7 +159,7 @@ def _all_pairs(axes: Axes, dataset: xr.Dataset) -> None:
         numbers = f"slope {middle[0]:.3f} ({low[0]:.3f} to {high[0]:.3f}), R² {middle[1]:.3f}"
         numbers += "\nmedian over pairs (10–90%)"
     else:
-        numbers = _fit_text(np.nan, np.nan, dataset.sizes["task"])
+        numbers = no_slope(dataset.sizes["task"])
     axes.set_title(f"{dataset.sizes['pair']} pairs: {numbers}", fontsize=10)
     axes.set_xlabel("misfit / mean weak error of the pair  [1]")
     axes.set_ylabel("gain / mean weak error of the pair  [1]")

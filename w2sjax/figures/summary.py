@@ -77,8 +77,12 @@ def _headline(summary: dict[str, Any]) -> str:
         f"mean {name} " + (f"{summary[name]['mean']:.3g}" if summary[name] else "not finite")
         for name in ("gain", "misfit")
     ]
-    few = summary["tasks"] < FEWEST_TASKS
-    return ", ".join(means) + "; no slope" + (f", which needs {FEWEST_TASKS} tasks" if few else "")
+    return f"{', '.join(means)}; {no_slope(summary['tasks'])}"
+
+
+def no_slope(tasks: int) -> str:
+    """Say that there is no slope, and why where pairs have too few tasks."""
+    return "no slope" + (f", which needs {FEWEST_TASKS} tasks" if tasks < FEWEST_TASKS else "")
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float] | None:

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 
 from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.figures.style import BLUE, GREY, ORANGE
-from w2sjax.figures.summary import FEWEST_TASKS, pair_fit
+from w2sjax.figures.summary import no_slope, pair_fit
 from w2sjax.methods.selection import rank_correlation
 
 NOTEBOOK = {"gain": 0.13}
@@ -68,8 +68,7 @@ def typicality_report(dataset: xr.Dataset) -> dict[str, Any]:
     if np.isfinite(middle["slope"]):
         text = f"median slope {middle['slope']:.3f}, correlation {middle['correlation']:.3f}"
     else:
-        few = dataset.sizes["task"] < FEWEST_TASKS
-        text = "no slope" + (f", which needs {FEWEST_TASKS} tasks" if few else "")
+        text = no_slope(dataset.sizes["task"])
     return report | {"headline": f"{count} of {dataset.sizes['pair']} worlds: {text}"}
 
 

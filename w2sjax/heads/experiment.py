@@ -10,7 +10,7 @@ from w2sjax.draws import default_dtype
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.pair import run_grid
-from w2sjax.engine.protocol import Protocol, check_head_fields, fields_set
+from w2sjax.engine.protocol import Protocol, check_head_fields, check_protocol, fields_set
 from w2sjax.heads.trained import CURVES, run_trained, with_head_curves
 from w2sjax.worlds.static import as_pytree
 from w2sjax.worlds.training import CURVE_POINTS
@@ -44,6 +44,7 @@ def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:
         raise ValueError("key is not a typed key: pass jax.random.key(seed), not jax.random.PRNGKey.")
     if key.ndim > 0:
         raise ValueError(f"key holds {key.size} keys: pass one, or map run_pair over them by jax.vmap.")
+    check_protocol(protocol)
     check_head_fields((protocol.head,), fields_set(protocol))
     return _run_single(as_pytree(world), key, numbers_of(protocol), design=design_of(protocol))
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from w2sjax import worlds
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import LARGEST_SEED
+from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
 from w2sjax.sweeps.grid import axis_names, make_grid, put
 from w2sjax.validation import nearest
 
@@ -25,7 +25,7 @@ class SweepFile(pydantic.BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    pairs: Annotated[int, Field(ge=1, le=2**32, description="a whole number >= 1 and <= 2^32")]
+    pairs: Annotated[int, Field(ge=1, le=MOST_PAIRS, description="a whole number >= 1 and <= 2^32")]
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED, description="a whole number >= 0 and < 2^32")] = 0
     paired: Annotated[bool, Field(description="true or false")] = True
     precision: Annotated[

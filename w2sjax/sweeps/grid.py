@@ -13,8 +13,9 @@ import numpy as np
 
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
-from w2sjax.engine.protocol import RIDGES, SIZES, Protocol, check_head_fields, fields_set
+from w2sjax.engine.protocol import RIDGES, SIZES, Protocol, check_head_fields, check_protocol, fields_set
 from w2sjax.validation import nearest
+from w2sjax.worlds.static import check_world
 
 INNER = (*SIZES, *RIDGES)
 """Axes that cost little: sample sizes are prefixes of one stream, ridges share a factorization. Canonical order."""
@@ -134,7 +135,10 @@ def make_grid(
             fit `reuse_inputs` or `evaluation_points`, fields or ridges that are not for the heads in use, or a value
             that the world or the protocol refuses.
     """
-    _check_settings(world, protocol, axes)
+    check_world(world)
+    check_protocol(protocol)
+    if axes is not None and not isinstance(axes, Mapping):
+        raise ValueError(f"axes={axes!r} is not a mapping: pass {{field: values}}.")
     checked: dict[str, tuple[Any, ...]] = {}
     fields = axis_names(world)
     for name, given in (axes or {}).items():
@@ -165,24 +169,6 @@ def make_grid(
     for points in checked.get("evaluation_points", (protocol.evaluation_points,)):
         dataclasses.replace(protocol, n_eval=max(n_eval), evaluation_points=points)
     return grid
-
-
-def _check_settings(world: Any, protocol: Any, axes: Any) -> None:
-    """Refuse what is not a world, a protocol of single numbers, or a mapping of axes."""
-    if isinstance(world, type) or not callable(getattr(world, "draw", None)):
-        raise ValueError(
-            f"world={world!r} is not a world: pass an object with draw(key), such as PerturbedMLP()."
-        )
-    if not isinstance(protocol, Protocol):
-        raise ValueError(f"protocol={protocol!r} is not a Protocol: pass Protocol(...).")
-    if axes is not None and not isinstance(axes, Mapping):
-        raise ValueError(f"axes={axes!r} is not a mapping: pass {{field: values}}.")
-    for field in dataclasses.fields(protocol):
-        if np.ndim(getattr(protocol, field.name)) > 0:
-            raise ValueError(
-                f"{field.name}={getattr(protocol, field.name)!r} is not a single value: pass one, or "
-                f"axes={{{field.name!r}: [...]}}."
-            )
 
 
 def _values_of(name: str, given: Any) -> tuple[Any, ...]:

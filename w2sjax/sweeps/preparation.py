@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from w2sjax.draws import default_dtype
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import prepare_pairs, training_group
 from w2sjax.sweeps.checkpoints import Arrays, Checkpoints, digest
@@ -59,7 +60,7 @@ class Preparations:
             **labels.plain_fields(preparation),
             "seed": self._plan.seed,
             "draws": cell.stream,
-            "dtype": str(jnp.zeros(()).dtype),  # inputs and labels are rounded from it
+            "dtype": jnp.dtype(default_dtype()).name,  # inputs and labels are rounded from it
         }
         place = digest(description)
         if place not in self._kept:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import LARGEST_SEED
+from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps import store as stores
 from w2sjax.sweeps.creation import create, wait_until_created
@@ -80,8 +80,7 @@ def sweep(
     Cost: time proportional to pairs x outer cells x (n_weak + n_strong + n_eval). Memory is the budget, and the
     result's own or, with a store, one chunk's.
     """
-    # Both become words of 32 bits: larger ones would be cut, and repeat draws.
-    pairs = check_integer("pairs", pairs, least=1, most=2**32)
+    pairs = check_integer("pairs", pairs, least=1, most=MOST_PAIRS)
     seed = check_integer("seed", seed, least=0, most=LARGEST_SEED)
     if memory_budget is not None:
         memory_budget = check_integer("memory_budget", memory_budget, least=1)

@@ -12,12 +12,12 @@ All functions take numbers, NumPy or JAX arrays, or xarray DataArrays, which bro
 units.
 """
 
-import json
 import math
 from typing import Any, NamedTuple
 
 import xarray as xr
 
+from w2sjax.theory.axes import axis_values, configuration
 from w2sjax.theory.rademacher import linear_rademacher_bound
 from w2sjax.validation import check_number
 
@@ -208,12 +208,8 @@ def looseness(dataset: xr.Dataset, moments: xr.Dataset | None = None, delta: flo
 
 
 def _samples(dataset: xr.Dataset) -> Any:
-    if "n_strong" in dataset.coords:
-        return dataset["n_strong"].astype(float)
-    configuration = json.loads(dataset.attrs["configuration"])
-    if "n_strong" in configuration["axes"]:
-        raise ValueError("axis n_strong has no values left: select one of them without drop=True.")
-    return float(configuration["protocol"]["n_strong"])
+    values = axis_values(dataset, "n_strong")
+    return float(configuration(dataset)["protocol"]["n_strong"]) if values is None else values.astype(float)
 
 
 def _check_delta(delta: float) -> None:

@@ -1,7 +1,6 @@
 """Moments of the strong class on a world, which the bounds need and a sweep does not keep."""
 
 import functools
-import json
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ import xarray as xr
 from w2sjax import worlds
 from w2sjax.engine.drawing import draw_features, draw_pair, target_heads
 from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key, with_generators
+from w2sjax.theory.axes import axis_values, configuration
 
 _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
@@ -42,12 +42,11 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
 
     Cost: one pass over n_weak + samples rows per pair, in NumPy, and memory for one pair's.
     """
-    configuration = json.loads(dataset.attrs["configuration"])
-    world, protocol = _settings(dataset, configuration)
+    world, protocol = _settings(dataset)
     tasks = dataset.sizes["task"]
     others = [d for d in dataset["w2s_error"].dims if d not in ("pair", "task")]
     largest_error = dataset["w2s_error"].max(others).transpose("pair", "task").values
-    seed = jax.random.key(configuration["seed"])
+    seed = jax.random.key(configuration(dataset)["seed"])
     rows = [
         _moments(world, protocol, pair_key(seed, int(index)), tasks, samples, error)
         for index, error in zip(dataset["pair"].values, largest_error, strict=True)
@@ -59,31 +58,30 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
     return result
 
 
-def _settings(dataset: xr.Dataset, configuration: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _settings(dataset: xr.Dataset) -> tuple[Any, dict[str, Any]]:
     """Return the world and the fields of the protocol that a sweep drew its pairs by, or refuse it."""
-    if not configuration["paired"]:
+    configured = configuration(dataset)
+    if not configured["paired"]:
         raise ValueError(
             "the sweep has paired=False, so that every cell has pairs of its own: run it with paired=True."
         )
-    fields = dict(configuration["world"])
+    fields = dict(configured["world"])
     kind = fields.pop("kind")
     if not hasattr(worlds, kind):
         raise ValueError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
-    protocol = dict(configuration["protocol"])
+    protocol = dict(configured["protocol"])
     for name in (fields.keys() | protocol.keys()) - {"n_strong", "n_eval", "ridge_strong"}:
-        if name not in dataset.coords and name not in dataset.dims and name not in configuration["axes"]:
+        values = axis_values(dataset, name)
+        if values is None:
             continue
-        if name not in dataset.coords:
-            raise ValueError(f"axis {name} has no values left: select one of them without drop=True.")
-        values = dataset[name].values
         if name in ("n_weak", "ridge", "ridge_weak"):
             values = values.max()
-        if np.ndim(values) > 0:
+        if values.ndim > 0:
             raise ValueError(
                 f"axis {name} changes the pairs or their weak heads: select one value of it first."
             )
         of = fields if name in fields else protocol
-        of[name] = np.asarray(values).tolist()
+        of[name] = values.item()
     ridge_weak = protocol["ridge"] if protocol["ridge_weak"] is None else protocol["ridge_weak"]
     for name, value, wanted in (
         ("head", protocol["head"], "ridge"),

@@ -34,12 +34,25 @@ class _ByIdentity:
         return isinstance(other, _ByIdentity) and self._world is other._world
 
 
+def check_world(world: Any) -> None:
+    """Refuse what does not draw pairs.
+
+    Raises:
+        ValueError: if it is a class, or has no `draw`.
+    """
+    if isinstance(world, type) or not callable(getattr(world, "draw", None)):
+        raise ValueError(
+            f"world={world!r} is not a world: pass an object with draw(key), such as PerturbedMLP()."
+        )
+
+
 def as_pytree(world: Any) -> Any:
     """Return the world if it is a pytree, else a wrapper that makes it a compile-time constant.
 
     Raises:
-        ValueError: for a dataclass that is neither a pytree nor frozen.
+        ValueError: for what is no world, and for a dataclass that is neither a pytree nor frozen.
     """
+    check_world(world)
     if not jax.tree_util.all_leaves([world]) and not isinstance(world, tuple):
         return world
     if dataclasses.is_dataclass(world) and not getattr(type(world), "__dataclass_params__").frozen:  # noqa: B009
