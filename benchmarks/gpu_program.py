@@ -4,17 +4,15 @@ Usage: python benchmarks/gpu_program.py [--fast] [--out FILE.json]
 
 Needs the CUDA plugin of JAX (`pip install "jax[cuda12]"`); without it there is nothing to count. Nothing is run and
 nothing is timed: counted are the kernels and library calls of a group of pairs, the bytes that they read and write
-where nothing stays in a cache, the working memory, the types that tensor cores multiply (none but float64: TF32 would
-lose digits), and the registers of the kernels of `w2sjax.worlds.fused`, with the bytes that every thread keeps outside.
+where nothing stays in a cache, the working memory, and the types that tensor cores multiply (none but float64: TF32
+would lose digits).
 """
 
 import collections
 import functools
-import importlib.util
 import math
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -40,6 +38,7 @@ import w2sjax as w2s  # noqa: E402
 from w2sjax.sweeps.batch import run_groups  # noqa: E402
 from w2sjax.sweeps.batch_size import ACCELERATOR_GROUP  # noqa: E402
 from w2sjax.sweeps.grid import make_grid  # noqa: E402
+from w2sjax.threefry import seed_key  # noqa: E402
 
 H200 = """
 gpu_device_info {
@@ -69,11 +68,9 @@ device_description_str: "NVIDIA H200"
 """
 
 PROGRAMS = {
-    "float32, xla": (False, {}),
-    "float32, pallas": (False, {"feature_kernel": "pallas"}),
-    "float32 features, float64 moments, xla": (True, {"feature_precision": "float32"}),
-    "float32 features, float64 moments, pallas": (True, {"feature_kernel": "pallas"}),
-    "float64, xla": (True, {}),
+    "float32": (False, {}),
+    "float32 features, float64 moments": (True, {"feature_precision": "float32"}),
+    "float64": (True, {}),
 }
 
 ITEM_BYTES = {"f64": 8, "s64": 8, "u64": 8, "f32": 4, "s32": 4, "u32": 4, "pred": 1, "s8": 1, "u8": 1}
@@ -145,7 +142,7 @@ def compile_program(fields: dict[str, Any], pairs: int, device: Any) -> Any:
         a = jnp.asarray(a)
         return jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=NamedSharding(mesh, PartitionSpec()))
 
-    shared = jax.tree.map(placed, (cell.world, cell.numbers, jax.random.key(0)))
+    shared = jax.tree.map(placed, (cell.world, cell.numbers, seed_key(0)))
     along = NamedSharding(mesh, PartitionSpec("pair"))
     indices = jax.ShapeDtypeStruct((pairs,), jnp.uint32, sharding=along)
     program = jax.jit(functools.partial(run_groups, design=cell.design, mesh=mesh, group=pairs))
@@ -153,48 +150,15 @@ def compile_program(fields: dict[str, Any], pairs: int, device: Any) -> Any:
         return program.lower(*shared, indices).compile()
 
 
-class Assembled(NamedTuple):
-    """What the kernels of a program are: types that tensor cores multiply, and registers of the Pallas kernels."""
-
-    tensor_core_types: list[str]
-    pallas_kernels: list[dict[str, int]]
-
-
-def assembled() -> Assembled:
-    """Look at every kernel compiled since the last call."""
+def tensor_core_types() -> list[str]:
+    """Return the types that tensor cores multiply in the kernels compiled since the last call."""
     types: set[str] = set()
-    kernels = []
     for path in sorted(Path(DUMP.name).glob("*.ptx")):
         text = path.read_text()
         types |= {match[1] for match in re.finditer(r"mma\.\S*\.row\.col\.\w+\.(\w+)\.", text)}
         types |= {"wgmma" for _ in re.finditer(r"wgmma\.mma_async", text)}
-        if ".entry _kernel" in text:
-            kernels.append(registers(path))
         path.unlink()
-    return Assembled(sorted(types), kernels)
-
-
-def registers(path: Path) -> dict[str, int]:
-    """Return the registers of the kernel in a file, and the bytes that every thread keeps outside of them."""
-    command = [assembler(), "-arch=sm_90a", "-v", str(path), "-o", os.devnull]
-    report = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    patterns = {
-        "registers": r"Used (\d+) registers",
-        "stack_bytes_per_thread": r"(\d+) bytes stack",
-        "spill_store_bytes": r"(\d+) bytes spill stores",
-        "spill_load_bytes": r"(\d+) bytes spill loads",
-    }
-    return {name: int(re.findall(pattern, report)[0]) for name, pattern in patterns.items()}
-
-
-def assembler() -> str:
-    """Return the path of ptxas from NVIDIA's wheel, or its name."""
-    try:
-        found = importlib.util.find_spec("nvidia.cuda_nvcc")
-    except ModuleNotFoundError:
-        found = None
-    places = found.submodule_search_locations if found is not None else None
-    return str(Path(next(iter(places))) / "bin" / "ptxas") if places else "ptxas"
+    return sorted(types)
 
 
 def measure(double: bool, fields: dict[str, Any], pairs: int, device: Any) -> dict[str, Any]:
@@ -203,7 +167,7 @@ def measure(double: bool, fields: dict[str, Any], pairs: int, device: Any) -> di
         started = time.perf_counter()
         compiled = compile_program(fields, pairs, device)
         seconds = time.perf_counter() - started
-    kernels = assembled()
+    types = tensor_core_types()
     found = list(operations(compiled.as_text()))
     calls: collections.Counter[str] = collections.Counter()
     for each in found:
@@ -215,7 +179,7 @@ def measure(double: bool, fields: dict[str, Any], pairs: int, device: Any) -> di
         "bytes_per_pair": round(sum(each.runs * each.bytes_moved for each in found) / pairs),
         "working_memory_mib": round(compiled.memory_analysis().temp_size_in_bytes / 2**20),
         "compile_seconds": round(seconds, 1),
-        **kernels._asdict(),
+        "tensor_core_types": types,
     }
 
 
@@ -228,10 +192,10 @@ def main() -> None:
         print('There is no CUDA plugin to compile with: pip install "jax[cuda12]".', file=sys.stderr)
         return
     pairs = 64 if options.fast else ACCELERATOR_GROUP
-    programs = {"float32, pallas": PROGRAMS["float32, pallas"]} if options.fast else PROGRAMS
+    programs = {"float32": PROGRAMS["float32"]} if options.fast else PROGRAMS
     report = {
         "benchmark": "gpu_program",
-        **recording.surroundings("jax-cuda12-plugin", "nvidia-cuda-nvcc-cu12"),
+        **recording.surroundings("jax-cuda12-plugin"),
         "device": "compiled for one NVIDIA H200, not run",
         "tasks": 100,
         "n": 2000,

@@ -69,7 +69,6 @@ def main() -> None:
     variants: dict[str, tuple[Any, ...]] = {
         "float32": (False, {}, pairs),
         "float32 features, float64 moments": (True, single, pairs),
-        "float32 features of the Pallas kernel, float64 moments": (True, {"feature_kernel": "pallas"}, pairs),
     }
     for name, bits in FRACTION_BITS.items():
         for split, times in ((True, "3 x "), (False, "")):

@@ -12,8 +12,8 @@ import pytest
 import xarray as xr
 
 import w2sjax as w2s
+from w2sjax.errors import StoreError
 from w2sjax.sweeps import batch, preparation
-from w2sjax.sweeps.errors import StoreError
 from w2sjax.worlds import PretrainedMLP
 
 WORLD = PretrainedMLP(

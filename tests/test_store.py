@@ -18,10 +18,10 @@ import pytest
 import xarray as xr
 
 import w2sjax as w2s
+from w2sjax.errors import StoreError
 from w2sjax.sweeps import labels, run
 from w2sjax.sweeps.batch import group_program
 from w2sjax.sweeps.compare import first_difference
-from w2sjax.sweeps.errors import StoreError
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.sweeps.interrupt import SweepInterrupted
 from w2sjax.sweeps.plan import choose_chunk_pairs, make_plan

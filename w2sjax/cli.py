@@ -5,11 +5,11 @@ import sys
 import typer
 
 from w2sjax.commands.bench import bench
-from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.evaluate import evaluate
 from w2sjax.commands.plot import plot
 from w2sjax.commands.reproduce import reproduce
 from w2sjax.commands.sweep import sweep
+from w2sjax.errors import W2SError
 
 app = typer.Typer(
     name="w2sjax",
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
         status = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
         _fail(getattr(error, "format_message", error.__str__)())
-    except (UserMistake, ValueError) as error:
+    except W2SError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Random draws: the bits of `jax.random` under threefry, and from them to values in one pass.
 
-Keys of another generator go to `jax.random` itself, but for those of Sobol points.
+A key of another generator stands for the threefry key of its seed, so that JAX's default generator changes no number.
 """
 
 import functools
@@ -11,9 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from w2sjax.errors import W2SError
 from w2sjax.normals import normal_of_bits, unit_interval
 from w2sjax.sobol import is_sobol, sobol_bits
-from w2sjax.threefry import is_threefry, threefry, threefry_bits
+from w2sjax.threefry import IMPLEMENTATION, as_threefry, threefry, threefry_bits
+
+MOST_NUMBERS = 2**32
+"""A key has so many counters; further numbers would repeat the first ones."""
 
 
 def default_dtype() -> Any:
@@ -44,15 +48,16 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jax.lax.optimization_barrier(single).astype(default_dtype())
 
 
-@jax.jit
-def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray) -> jax.Array:
-    """Return one key per entry of uint32 `numbers` `[n]`, equal to `jax.random.fold_in` of each."""
+@functools.partial(jax.jit, static_argnames="domain")
+def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray, domain: int = 0) -> jax.Array:
+    """Return one key per entry of uint32 `numbers` `[n]`, equal to `jax.random.fold_in` of each in domain 0.
+
+    Keys of different domains are different counters of the generator, whatever the numbers.
+    """
     numbers = jnp.asarray(numbers, jnp.uint32)
-    if not is_threefry(key):
-        return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
-    data = jax.lax.optimization_barrier(jax.random.key_data(key))
-    first, second = threefry(data[0], data[1], jnp.zeros_like(numbers), numbers)
-    return jax.random.wrap_key_data(jnp.stack([first, second], axis=-1), impl="threefry2x32")
+    data = jax.lax.optimization_barrier(jax.random.key_data(as_threefry(key)))
+    first, second = threefry(data[0], data[1], jnp.full_like(numbers, domain), numbers)
+    return jax.random.wrap_key_data(jnp.stack([first, second], axis=-1), impl=IMPLEMENTATION)
 
 
 def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -62,14 +67,15 @@ def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """
     if is_sobol(key):
         if len(shape) != 2:
-            raise ValueError(
+            raise W2SError(
                 f"evaluation_points='sobol' needs inputs drawn as [input_dim, n], not {shape}: leave it at 'random'."
             )
         return sobol_bits(key, *shape)
-    if not is_threefry(key):
-        return jax.random.bits(key, shape, jnp.uint32)
+    size = math.prod(shape)
+    if size > MOST_NUMBERS:
+        raise W2SError(f"{size} random numbers of shape {shape} are wanted from one key: draw at most 2^32.")
     # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's
     # vectorizer takes time exponential in the number of rounds.
-    data = jax.lax.optimization_barrier(jax.random.key_data(key))
-    counters = jax.lax.iota(jnp.uint32, math.prod(shape))
+    data = jax.lax.optimization_barrier(jax.random.key_data(as_threefry(key)))
+    counters = jax.lax.iota(jnp.uint32, size)
     return threefry_bits(data[0], data[1], counters).reshape(shape)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import define_prng_impl
 
+from w2sjax.errors import W2SError
 from w2sjax.threefry import threefry_bits
 
 POINTS = 2**20
@@ -25,7 +26,7 @@ _WORD = 32
 
 
 def _refuse(*_: Any) -> NoReturn:
-    raise ValueError(
+    raise W2SError(
         "evaluation_points='sobol' needs a world that draws its inputs by one call of w2sjax.draws.normal or "
         "w2sjax.draws.uniform, of shape [input_dim, n]: leave it at 'random'."
     )
@@ -68,7 +69,7 @@ def sobol_bits(key: jax.Array, dimension: int, n: int) -> jax.Array:
     Kuo (2008), from SciPy.
     """
     if dimension > LARGEST_DIMENSION:
-        raise ValueError(
+        raise W2SError(
             f"evaluation_points='sobol' is for at most {LARGEST_DIMENSION} input dimensions, not {dimension}: "
             "leave it at 'random'."
         )

@@ -1,28 +1,26 @@
-"""The counter-based generator Threefry-2x32 (Salmon et al. 2011), written out, with 20 or 13 rounds.
+"""The counter-based generator Threefry-2x32 (Salmon et al. 2011), written out.
 
 On CPU, `jax.random` runs the rounds of threefry as a loop over arrays in memory. Written out, the rounds and what
 follows them fuse into one pass over registers: the same bits, in a little over half the time and with fewer kernels to
 compile.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.random import define_prng_impl
 
 _ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
+ROUNDS = 20
 _PARITY = np.uint32(0x1BD11BDA)
 
 
 def threefry(
-    key_first: jax.Array, key_second: jax.Array, first: jax.Array, second: jax.Array, rounds: int = 20
+    key_first: jax.Array, key_second: jax.Array, first: jax.Array, second: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Encrypt the two words of counters of any shape under the two words of a key."""
     schedule = (key_first, key_second, key_first ^ key_second ^ _PARITY)
     first, second = first + schedule[0], second + schedule[1]
-    for i in range(rounds):
+    for i in range(ROUNDS):
         rotation = _ROTATIONS[i % 8]
         first = first + second
         rotated = (second << np.uint32(rotation)) | (second >> np.uint32(32 - rotation))
@@ -34,43 +32,38 @@ def threefry(
     return first, second
 
 
-def threefry_bits(
-    key_first: jax.Array, key_second: jax.Array, counter: jax.Array, rounds: int = 20
-) -> jax.Array:
-    """Return the bits at the given counters, uint32: with 20 rounds those that `jax.random.bits` draws."""
-    first, second = threefry(key_first, key_second, jnp.zeros_like(counter), counter, rounds)
+def threefry_bits(key_first: jax.Array, key_second: jax.Array, counter: jax.Array) -> jax.Array:
+    """Return the bits at the given counters, uint32: those that `jax.random.bits` draws."""
+    first, second = threefry(key_first, key_second, jnp.zeros_like(counter), counter)
     return first ^ second
 
 
-def is_threefry(key: jax.Array) -> bool:
-    """Say whether a key is of JAX's own threefry, which this module writes out."""
-    return str(jax.random.key_impl(key)) == "threefry2x32"
+IMPLEMENTATION = "threefry2x32"
+"""The generator of every draw, whatever JAX's default is."""
 
 
-def _as_threefry(data: jax.Array) -> jax.Array:
-    return jax.random.wrap_key_data(data, impl="threefry2x32")
+def seed_key(seed: int | jax.Array) -> jax.Array:
+    """Return the typed key of a seed below 2^32: that of `jax.random.key` by default, whatever the user's settings."""
+    words = jnp.stack([jnp.zeros((), jnp.uint32), jnp.asarray(seed, jnp.uint32)])
+    return jax.random.wrap_key_data(words, impl=IMPLEMENTATION)
 
 
-def _bits_of_13_rounds(data: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
-    """Return the bits that `jax.random` asks of a key of 13 rounds."""
-    size = int(np.prod(shape, dtype=np.int64))
-    data = jax.lax.optimization_barrier(data)  # as in `w2sjax.draws.random_bits`
-    first, second = threefry(
-        data[0], data[1], jnp.zeros(size, jnp.uint32), jax.lax.iota(jnp.uint32, size), 13
-    )
-    if bit_width == 64:
-        return ((first.astype(jnp.uint64) << np.uint64(32)) | second.astype(jnp.uint64)).reshape(shape)
-    kinds: dict[int, Any] = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32}
-    return (first ^ second).astype(kinds[bit_width]).reshape(shape)
+def as_threefry(key: jax.Array) -> jax.Array:
+    """Return a key of this module's generator for a typed key of any: the same one for the same seed.
+
+    A key of "rbg" holds the threefry key of its seed twice, and splits both halves alike.
+    """
+    implementation = str(jax.random.key_impl(key))
+    if implementation == IMPLEMENTATION:
+        return key
+    words = jax.random.key_data(key)
+    words = words[..., :2] if implementation == "rbg" else jnp.stack(_mixed(words), axis=-1)
+    return jax.random.wrap_key_data(words, impl=IMPLEMENTATION)
 
 
-THREEFRY_13 = define_prng_impl(
-    key_shape=(2,),
-    seed=lambda seed: jax.random.key_data(jax.random.key(seed, impl="threefry2x32")),
-    split=lambda data, shape: jax.random.key_data(jax.random.split(_as_threefry(data), shape)),
-    random_bits=_bits_of_13_rounds,
-    fold_in=lambda data, number: jax.random.key_data(jax.random.fold_in(_as_threefry(data), number)),
-    name="threefry2x32_13",
-    tag="fry13",
-)
-"""Keys whose bits take 13 rounds; keys derived from them take 20, as always."""
+def _mixed(words: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Encrypt every two further words of keys `[..., word]` under those before them."""
+    first, second = words[..., 0], words[..., 1]
+    for i in range(2, words.shape[-1], 2):
+        first, second = threefry(first, second, words[..., i], words[..., i + 1])
+    return first, second

@@ -1,6 +1,5 @@
 """Checks at the public edge: one sentence that names the argument, its value and the fix."""
 
-import datetime
 import difflib
 import math
 import numbers
@@ -8,36 +7,71 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-_NO_NUMBERS = (bool, str, bytes, complex, list, tuple, dict, set, datetime.date, datetime.time)
+from w2sjax.errors import W2SError
+
+LARGEST_INTEGER = 2**31 - 1
+"""Of sizes and counts, which are indices of 32 bits."""
 
 
-def check_integer(name: str, value: Any, *, least: int, most: int | None = None) -> int:
-    """Return an integer, or refuse anything but one >= least and <= most, if given. Booleans are not integers here."""
+def check_integer(name: str, value: Any, *, least: int, most: int = LARGEST_INTEGER) -> int:
+    """Return an integer, or refuse anything but one from least to most. Booleans are not integers here."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise ValueError(f"{name}={value!r} is not an integer: pass a whole number >= {least}.")
+        raise W2SError(f"{name}={shown(value)} is not an integer: pass a whole number >= {least}.")
     value = int(value)
     if value < least:
-        raise ValueError(f"{name}={value} is too small: pass a whole number >= {least}.")
-    if most is not None and value > most:
-        raise ValueError(f"{name}={value} is too large: pass a whole number <= {most}.")
+        raise W2SError(f"{name}={shown(value)} is too small: pass a whole number >= {least}.")
+    if value > most:
+        raise W2SError(f"{name}={shown(value)} is too large: pass a whole number <= {most}.")
     return value
 
 
 def check_number(name: str, value: Any, *, least: float | None = None, above: float | None = None) -> None:
-    """Refuse anything but a finite real number in range, or an array of them. Traced and abstract values pass."""
+    """Refuse anything but one finite real number in range. The value of a traced one is not checked."""
     fix = f">= {least:g}" if least is not None else f"> {above:g}"
-    if value is None or isinstance(value, _NO_NUMBERS):
-        raise ValueError(f"{name}={value!r} is not a number: pass a finite number {fix}.")
+    array = isinstance(value, jax.Array | np.ndarray)
+    if isinstance(value, bool | np.bool_) or not (array or isinstance(value, numbers.Real)):
+        raise W2SError(f"{name}={shown(value)} is not a number: pass a finite number {fix}.")
+    if array and (value.ndim > 0 or not _holds_numbers(value)):
+        raise W2SError(f"{name}={shown(value)} is not a single number: pass a finite number {fix}.")
+    check_unmasked(name, value)
     if isinstance(value, jax.core.Tracer):
         return
-    if not isinstance(value, numbers.Real | jax.Array | np.ndarray):
-        return
-    for number in np.asarray(value, float).flat:
-        too_small = (least is not None and number < least) or (above is not None and number <= above)
-        if not math.isfinite(number) or too_small:
-            raise ValueError(f"{name}={number:g} is out of range: pass a finite number {fix}.")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    too_small = (least is not None and number < least) or (above is not None and number <= above)
+    if not math.isfinite(number) or too_small:
+        written = f"{number:g}" if math.isfinite(number) else shown(value)
+        raise W2SError(f"{name}={written} is out of range: pass a finite number {fix}.")
+
+
+def check_boolean(name: str, value: Any) -> bool:
+    """Return a truth value, or refuse anything else: text such as "no" is true to Python."""
+    if not isinstance(value, bool | np.bool_):
+        raise W2SError(f"{name}={shown(value)} is not a boolean: pass True or False.")
+    return bool(value)
+
+
+def check_unmasked(name: str, value: Any) -> None:
+    """Refuse an array of which some values are masked: what stands under the mask would be used."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        count = int(np.ma.getmaskarray(value).sum())
+        raise W2SError(
+            f"{name} has {count} masked values: drop those rows, or fill them, and pass a plain array."
+        )
+
+
+def plain_array(name: str, value: Any) -> np.ndarray:
+    """Return numbers as a plain float64 array, or refuse them."""
+    check_unmasked(name, value)
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError) as error:
+        raise W2SError(f"{name}={shown(value)} is not an array of numbers: pass one.") from error
 
 
 def known_number(value: Any) -> float | None:
@@ -50,9 +84,9 @@ def known_number(value: Any) -> float | None:
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Refuse anything but one of the choices, naming the nearest."""
-    if value not in choices:
-        raise ValueError(
-            f"{name}={value!r} is not known: did you mean {nearest(str(value), choices)!r}? "
+    if not isinstance(value, str) or value not in choices:
+        raise W2SError(
+            f"{name}={shown(value)} is not known: did you mean {nearest(str(value), choices)!r}? "
             f"The choices are {', '.join(choices)}."
         )
 
@@ -60,3 +94,18 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 def nearest(word: str, choices: Sequence[str]) -> str:
     """Return the choice that is spelled most like the word."""
     return max(choices, key=lambda c: difflib.SequenceMatcher(None, word.lower(), c.lower()).ratio())
+
+
+LONGEST_SHOWN = 60
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: in one line, and not at length."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**LONGEST_SHOWN:
+        return "a whole number of over 60 digits"  # whose text Python may refuse to write
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
+
+
+def _holds_numbers(array: Any) -> bool:
+    return bool(jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer))

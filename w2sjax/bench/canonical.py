@@ -1,6 +1,5 @@
 """The canonical workload, timed beside its floor: n = 2000 per split, networks of 5 layers of 16 units."""
 
-import dataclasses
 import resource
 from typing import Any
 
@@ -22,7 +21,7 @@ COMPARED = 64
 """Pairs whose gain and misfit are compared with float64."""
 
 
-def measure(tasks: int, repeats: int = 15, calls: int = 2, feature_kernel: str = "xla") -> dict[str, Any]:
+def measure(tasks: int, repeats: int = 15, calls: int = 2) -> dict[str, Any]:
     """Time the canonical workload and its floor, alternating, in the precision of JAX's x64 flag.
 
     Every repeat runs some calls of the sweep's program, then every part of the floor once, so that a change of the
@@ -32,16 +31,13 @@ def measure(tasks: int, repeats: int = 15, calls: int = 2, feature_kernel: str =
         tasks: per pair, >= 1.
         repeats: of everything, >= 1.
         calls: of the program per repeat, dispatched without waiting, >= 1.
-        feature_kernel: as in `Protocol`.
 
     Returns:
         A record of plain numbers: milliseconds per pair measured and for each part of the floor, efficiency = floor /
         measured, compile seconds, peak memory in MiB, errors of gain and misfit against float64.
     """
     world = PerturbedMLP()
-    protocol = Protocol(
-        n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE, feature_kernel=feature_kernel
-    )
+    protocol = Protocol(n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE)
     program = sweep_calls(world, protocol)
     parts = floor_parts(world, protocol)
     works = {"measured": program.work(calls)} | {
@@ -55,7 +51,6 @@ def measure(tasks: int, repeats: int = 15, calls: int = 2, feature_kernel: str =
     return {
         "tasks": tasks,
         "dtype": "float64" if x64 else "float32",
-        "feature_kernel": feature_kernel,
         "n": N,
         "pairs_per_second": round(1 / measured.least, 1),
         "experiments_per_second": round(tasks / measured.least, 1),
@@ -67,7 +62,7 @@ def measure(tasks: int, repeats: int = 15, calls: int = 2, feature_kernel: str =
         "efficiency": round(floor / measured.least, 3),
         "compile_seconds": round(max(0.0, measured.first - measured.least * calls * program.pairs), 2),
         "peak_memory_mib": round(peak_memory() / 2**20),
-        "error_against_float64": None if x64 and feature_kernel == "xla" else _error(world, protocol),
+        "error_against_float64": None if x64 else _error(world, protocol),
     }
 
 
@@ -88,10 +83,9 @@ def _error(world: PerturbedMLP, protocol: Protocol) -> dict[str, Any] | None:
     if jax.default_backend() == "tpu":
         return None
     outcomes = []
-    exact = dataclasses.replace(protocol, feature_kernel="xla")
-    for x64, chosen in ((jax.config.jax_enable_x64, protocol), (True, exact)):
+    for x64 in (False, True):
         with jax.enable_x64(x64):
-            outcomes.append(sweep(world, chosen, pairs=COMPARED))
+            outcomes.append(sweep(world, protocol, pairs=COMPARED))
     return errors_against(*outcomes)
 
 

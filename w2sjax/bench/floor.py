@@ -10,10 +10,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import PartitionSpec
 
 from w2sjax.cores import compiler_options
-from w2sjax.draws import default_dtype, normal
+from w2sjax.draws import default_dtype, fold_in, normal
 from w2sjax.engine.few_tasks import has_few_tasks
 from w2sjax.engine.products import product
 from w2sjax.engine.protocol import Protocol
@@ -21,6 +22,7 @@ from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.batch_size import choose_batch
 from w2sjax.sweeps.grid import make_grid
+from w2sjax.threefry import seed_key
 from w2sjax.worlds.mlp import PerturbedMLP
 
 MATMUL = {"cpu": 1024}
@@ -76,7 +78,7 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
         return lambda: jax.block_until_ready(run(seeds))
 
     def random(seed: jax.Array) -> jax.Array:
-        keys = jax.random.split(jax.random.key(seed), group)
+        keys = fold_in(seed_key(seed), np.arange(group, dtype=np.uint32))
         numbers = jax.vmap(lambda key: normal(key, (normals,)))(keys)
         # Within the loop of a sum the generator would not fill vectors.
         return jnp.sum(jax.lax.optimization_barrier(numbers))

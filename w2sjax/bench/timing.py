@@ -14,6 +14,7 @@ from w2sjax.engine.protocol import Protocol
 from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import choose_batch
 from w2sjax.sweeps.grid import make_grid
+from w2sjax.threefry import seed_key
 
 
 class Work(NamedTuple):
@@ -76,7 +77,7 @@ def sweep_calls(world: Any, protocol: Protocol, axes: Mapping[str, Any] | None =
     """Return the calls that a long sweep makes, in the one cell of its axes."""
     (cell,) = make_grid(world, protocol, axes or {}).cells()
     batch, mesh = choose_batch(cell, pairs=2**31), local_mesh()
-    shared = on_all_devices((cell.world, cell.numbers, jax.random.key(0)))
+    shared = on_all_devices((cell.world, cell.numbers, seed_key(0)))
 
     def start(first: int) -> Outcome:
         indices = np.arange(first, first + batch.step, dtype=np.uint32)

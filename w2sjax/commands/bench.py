@@ -5,27 +5,23 @@ from typing import Annotated, Any
 
 import typer
 
-from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.reports import report_text
+from w2sjax.errors import W2SError
 
 
 def bench(
     tasks: Annotated[list[int] | None, typer.Option(help="Tasks per pair; may be repeated.")] = None,
     precision: Annotated[str, typer.Option(help="both, auto, float64 or float32.")] = "both",
     out: Annotated[Path | None, typer.Option(help="Where to write the records as JSON.")] = None,
-    kernel: Annotated[str, typer.Option(help="xla, or pallas: see Protocol.feature_kernel.")] = "xla",
     repeats: Annotated[int, typer.Option(min=1, help="Repeats; the least time counts.")] = 15,
 ) -> None:
     """Time the canonical workload and its unavoidable parts in one run: efficiency = floor / measured."""
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
-    from w2sjax.engine.protocol import FEATURE_KERNELS
 
     tasks = tasks or [1, 100]
     if min(tasks) < 1:
-        raise UserMistake(f"--tasks {min(tasks)} is out of range: pass an integer >= 1.")
-    if kernel not in FEATURE_KERNELS:
-        raise UserMistake(f"--kernel {kernel} is unknown: pass one of {', '.join(FEATURE_KERNELS)}.")
+        raise W2SError(f"--tasks {min(tasks)} is out of range: pass an integer >= 1.")
     use_all_cores()
     configure("auto" if precision == "both" else precision)
 
@@ -40,7 +36,7 @@ def bench(
     # float64 first: float32 is compared with it, and would have compiled it.
     for x64 in sorted(precisions, reverse=True):
         with jax.enable_x64(x64):
-            records += [canonical.measure(count, repeats, feature_kernel=kernel) for count in tasks]
+            records += [canonical.measure(count, repeats) for count in tasks]
     report = {"benchmark": "canonical", **provenance(), "records": records}
     _print(report)
     if out is not None:
@@ -48,7 +44,7 @@ def bench(
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(report_text(report) + "\n")
         except OSError as error:
-            raise UserMistake(
+            raise W2SError(
                 f"--out {out} cannot be written ({error.strerror}): choose another path."
             ) from error
 

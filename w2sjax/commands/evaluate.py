@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.reports import report_text
+from w2sjax.errors import W2SError
 from w2sjax.validation import check_number, nearest
 
 REQUIRED = (
@@ -77,29 +77,29 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
     """Read the arrays of an .npz file as data only: nothing in it is executed.
 
     Raises:
-        UserMistake: if the file, or an array in it, is missing or cannot be used.
+        W2SError: if the file, or an array in it, is missing or cannot be used.
     """
-    unreadable = UserMistake(f"{file} is not an .npz file: write one with numpy.savez.")
+    unreadable = W2SError(f"{file} is not an .npz file: write one with numpy.savez.")
     try:
         stored = np.load(file, allow_pickle=False)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise unreadable from error
     except OSError as error:
-        raise UserMistake(f"{file} cannot be read ({error.strerror or error}): pass an .npz file.") from error
+        raise W2SError(f"{file} cannot be read ({error.strerror or error}): pass an .npz file.") from error
     if not isinstance(stored, np.lib.npyio.NpzFile):
-        raise UserMistake(f"{file} holds one array: save all of them with numpy.savez.")
+        raise W2SError(f"{file} holds one array: save all of them with numpy.savez.")
     known = (*REQUIRED, *OPTIONAL)
     with stored:
         for name in stored.files:
             if name not in known:
-                raise UserMistake(
+                raise W2SError(
                     f"{file} holds an array {name!r}, which is not one of {', '.join(known)}: rename it, "
                     f"perhaps to {nearest(name, known)}, or leave it out."
                 )
         for name in REQUIRED:
             if name not in stored.files:
                 held = ", ".join(stored.files) or "nothing"
-                raise UserMistake(f"{name} is missing from {file}, which holds {held}: save it too.")
+                raise W2SError(f"{name} is missing from {file}, which holds {held}: save it too.")
         return {name: _array(stored, name) for name in known if name in stored.files}
 
 
@@ -116,10 +116,8 @@ def _array(stored: Any, name: str) -> np.ndarray:
         zlib.error,
     ) as error:
         if "allow_pickle" in str(error):
-            raise UserMistake(
-                f"{name} holds Python objects: save a plain array of floating numbers."
-            ) from error
-        raise UserMistake(f"{name} is damaged ({error}): save the file again.") from error
+            raise W2SError(f"{name} holds Python objects: save a plain array of floating numbers.") from error
+        raise W2SError(f"{name} is damaged ({error}): save the file again.") from error
 
 
 def _write(file: Path, text: str, mode: str = "w") -> None:
@@ -127,9 +125,7 @@ def _write(file: Path, text: str, mode: str = "w") -> None:
         with file.open(mode, encoding="utf-8") as opened:
             opened.write(text)
     except OSError as error:
-        raise UserMistake(
-            f"--json {file} cannot be written ({error.strerror}): choose another path."
-        ) from error
+        raise W2SError(f"--json {file} cannot be written ({error.strerror}): choose another path.") from error
 
 
 def _table(title: str, values: dict[str, np.ndarray], status: dict[str, Any]) -> Any:

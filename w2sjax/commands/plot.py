@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from w2sjax.commands.errors import UserMistake
+from w2sjax.errors import W2SError
 from w2sjax.validation import check_integer, nearest
 
 
@@ -35,9 +35,7 @@ def plot(
     formats = ("png", "svg", "pdf", "jpg")
     if out.suffix[1:].lower() not in formats:
         close = nearest(out.suffix[1:], formats)
-        raise UserMistake(
-            f"--out {out} has no known ending: use one of {', '.join(formats)}, such as .{close}."
-        )
+        raise W2SError(f"--out {out} has no known ending: use one of {', '.join(formats)}, such as .{close}.")
     dataset, blocks, share = finished_blocks(store)
     check_names(dataset, x=x, y=y, color=color, facet=facet)
     done = f"{share:.1%} of the sweep is done" if share < 1 else ""
@@ -47,16 +45,14 @@ def plot(
         )
     except (ValueError, RuntimeError, OSError) as error:
         if (store / MARKS).is_dir() and (damaged := discard_damaged(describe(store))):
-            raise UserMistake(
+            raise W2SError(
                 f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
             ) from error
         raise
     try:
         figure.savefig(out, dpi=150)
     except OSError as error:
-        raise UserMistake(
-            f"--out {out} cannot be written ({error.strerror}): choose another path."
-        ) from error
+        raise W2SError(f"--out {out} cannot be written ({error.strerror}): choose another path.") from error
     print(f"wrote {out}" + (f"; {done}" if done else ""))
 
 
@@ -66,7 +62,7 @@ def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
     A Dataset that was written by `to_zarr`, without regions, is one part.
 
     Raises:
-        UserMistake: if the path is not a store. ValueError if it is a damaged one.
+        W2SError: if the path is not a store. ValueError if it is a damaged one.
     """
     import xarray as xr
 
@@ -74,12 +70,12 @@ def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
     from w2sjax.sweeps.store import finished, open_dataset
 
     if not (store / "zarr.json").is_file():
-        raise UserMistake(f"{store} is not a Zarr v3 store: pass one written by w2sjax sweep.")
+        raise W2SError(f"{store} is not a Zarr v3 store: pass one written by w2sjax sweep.")
     if not (store / MARKS).is_dir():
         try:
             dataset = xr.open_zarr(store, chunks=None)
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise UserMistake(f"{store} cannot be opened: pass one written by w2sjax sweep.") from error
+            raise W2SError(f"{store} cannot be opened: pass one written by w2sjax sweep.") from error
         return dataset, [dataset], 1.0
     description = describe(store)
     dataset = open_dataset(description)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from w2sjax.commands.errors import UserMistake
+from w2sjax.errors import W2SError
 
 CHOICES = ("auto", "float64", "float32")
 
@@ -14,18 +14,18 @@ def configure(precision: str) -> str:
     "auto" is float64 where the device has it (every device but a TPU), else float32.
 
     Raises:
-        UserMistake: for an unknown precision, or float64 on a device without it.
+        W2SError: for an unknown precision, or float64 on a device without it.
     """
     import jax
 
     if precision not in CHOICES:
-        raise UserMistake(f"--precision {precision!r} is not known: choose one of {', '.join(CHOICES)}.")
+        raise W2SError(f"--precision {precision!r} is not known: choose one of {', '.join(CHOICES)}.")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "w2sjax" / "compiled"
     jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     has_float64 = jax.default_backend() != "tpu"
     if precision == "float64" and not has_float64:
-        raise UserMistake("--precision float64 is not available on this TPU: choose float32 or auto.")
+        raise W2SError("--precision float64 is not available on this TPU: choose float32 or auto.")
     x64 = has_float64 and precision != "float32"
     jax.config.update("jax_enable_x64", x64)
     kind = jax.local_devices()[0].device_kind

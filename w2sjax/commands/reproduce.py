@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2sjax.commands.errors import UserMistake
 from w2sjax.commands.reports import report_text
+from w2sjax.errors import W2SError
 from w2sjax.validation import check_integer
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ def _changed(setting: "Setting", pairs: int | None, tasks: int | None, epochs: i
     if epochs is not None:
         trains_world, trains_heads = hasattr(world, "epochs"), protocol.head == "trained"
         if not (trains_world or trains_heads):
-            raise UserMistake(f"--epochs {epochs} has nothing to train in {setting.name}: leave it out.")
+            raise W2SError(f"--epochs {epochs} has nothing to train in {setting.name}: leave it out.")
         varied = [axis for axis in ("epochs", "head_epochs") if axis in setting.axes]
         if varied:
-            raise UserMistake(
+            raise W2SError(
                 f"--epochs {epochs} has no effect in {setting.name}, which varies {varied[0]}: leave it out."
             )
         if trains_world:
@@ -153,6 +153,6 @@ def _written_to(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or out
-        raise UserMistake(
+        raise W2SError(
             f"--out {out} cannot be written ({where}: {error.strerror or error}): mend that, or choose another folder."
         ) from error

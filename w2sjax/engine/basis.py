@@ -10,16 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.draws import default_dtype
-from w2sjax.engine.products import product
+from w2sjax.engine.products import power_of_two, product, shifted_cholesky
+from w2sjax.rounding import constant_below
 
 PILOT_ROWS_PER_UNIT = 5
 """Pilot sample size per feature; the whitened covariance then has a condition number near 6."""
 
 LEAST_PILOT_ROWS = 240
 """Fewer would leave features that are zero on half of the rows too few for `RARE_ROWS`."""
-
-CONSTANT_IN_EPS = 256
-"""A feature that varies by fewer units of rounding of its size, within a sample, is constant there."""
 
 RARE_ROWS = 30
 """A feature concentrated on fewer rows of the pilot, effectively, is a coordinate of its own."""
@@ -96,6 +94,9 @@ def pilot_basis(features: jax.Array) -> Basis:
     size = features.shape[0]
     shift = rounding_shift(size, features.dtype) * jnp.eye(size, dtype=features.dtype)
     identity = jnp.eye(size, dtype=features.dtype)
+    # Without rounding anything, and only so that no square overflows or vanishes.
+    unit = power_of_two(features, axis=1)
+    features = features / unit[:, None]
     rare = _effective_rows(features) < RARE_ROWS
     center = jnp.where(rare, 0, jnp.mean(features, axis=1))
 
@@ -108,17 +109,17 @@ def pilot_basis(features: jax.Array) -> Basis:
         mixed = resolved & ~rare
         covariance = product(scaled, scaled.T) / features.shape[1] + shift
         covariance = jnp.where(mixed[:, None] & mixed[None, :], covariance, identity)
-        factor = jnp.linalg.cholesky(covariance)
+        factor = shifted_cholesky(covariance, jnp.ones_like(scale), (0, rounding_shift(size, features.dtype)))
         return scale, factor, jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
 
     # The first round compares with the features' own size, the second with the unit size that the first one leaves.
-    constant = CONSTANT_IN_EPS * float(jnp.finfo(features.dtype).eps) * jnp.max(jnp.abs(features), axis=1)
+    constant = constant_below(features, axis=1)
     centred = features - center[:, None]
     scale, factor, inverse = whitening(centred, constant)
     whiten, unwhiten = inverse / scale[None, :], scale[:, None] * factor
     scale, factor, inverse = whitening(product(whiten, centred), UNRESOLVED)
     whiten, unwhiten = product(inverse / scale[None, :], whiten), product(unwhiten * scale[None, :], factor)
-    basis = Basis(center=center, whiten=whiten, unwhiten=unwhiten)
+    basis = Basis(center=center * unit, whiten=whiten / unit[None, :], unwhiten=unit[:, None] * unwhiten)
     return basis if features.dtype == default_dtype() else basis.widened()
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import BLOCK, Role, block_keys, with_generators
+from w2sjax.engine.randomness import BLOCK, Role, block_keys, with_points
 from w2sjax.validation import known_number
 
 
@@ -35,8 +35,7 @@ class Design:
         fresh_misfit, head: as in `Protocol`.
         ridgeless: all ridges are 0.
         single_features: features in float32, everything else in the default precision.
-        fused_features: whole blocks of rows go from their random bits to their moments in one kernel.
-        generator, evaluation_points: as in `Protocol`.
+        evaluation_points: as in `Protocol`.
         training: for trained heads, else None.
         head_curves: whether outcomes have training curves of heads; those of heads that are not trained are NaN.
     """
@@ -51,9 +50,7 @@ class Design:
     fresh_misfit: bool = False
     head: str = "ridge"
     single_features: bool = False
-    fused_features: bool = False
     ridgeless: bool = False
-    generator: str = "threefry"
     evaluation_points: str = "random"
     training: HeadTraining | None = None
     head_curves: bool = False
@@ -84,9 +81,7 @@ def design_of(protocol: Protocol) -> Design:
         fresh_misfit=protocol.fresh_misfit,
         head=protocol.head,
         ridgeless=all(known_number(ridge) == 0 for ridge in _ridges(protocol)),
-        single_features=protocol.feature_precision == "float32" or protocol.feature_kernel == "pallas",
-        fused_features=protocol.feature_kernel == "pallas",
-        generator=protocol.generator,
+        single_features=protocol.feature_precision == "float32",
         evaluation_points=protocol.evaluation_points,
         training=training_of(protocol),
         head_curves=protocol.head == "trained",
@@ -125,7 +120,7 @@ def _ridges(protocol: Protocol) -> tuple[float | jax.Array, float | jax.Array]:
 def design_keys(pair: jax.Array, design: Design) -> dict[Role, jax.Array]:
     """Return the keys of all blocks that a design draws within a pair, `[block]` by role."""
     keys = block_keys(pair, _block_counts(design))
-    return with_generators(keys, design.generator, design.evaluation_points)
+    return with_points(keys, design.evaluation_points)
 
 
 def _block_counts(design: Design) -> dict[Role, int]:

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.models import Head
+from w2sjax.errors import W2SError
+from w2sjax.threefry import seed_key
 from w2sjax.worlds.base import default_heads
 
 ORDER = ("weak", "target", "strong")
@@ -18,7 +20,7 @@ def draw_pair(world: Any, key: jax.Array, prepared: Any) -> Any:
     """Draw a pair, checked, from what was prepared for it where the world has preparations."""
     pair = world.draw(key) if prepared is None else world.draw(key, prepared)
     if not callable(getattr(pair, "features", None)):
-        raise ValueError(
+        raise W2SError(
             f"draw returned {type(pair).__name__}: return a pair, an object with features(key, n)."
         )
     return pair
@@ -31,7 +33,7 @@ def target_heads(pair: Any, key: jax.Array, tasks: int, width: int) -> Head:
     )
     weights, bias = draw(key, tasks)
     if weights.shape != (tasks, width) or bias.shape != (tasks,):
-        raise ValueError(
+        raise W2SError(
             f"heads returned shapes {weights.shape} and {bias.shape}: return weights of shape "
             f"({tasks}, {width}) and a bias of shape ({tasks},)."
         )
@@ -61,20 +63,20 @@ def draw_features(pair: Any, key: jax.Array, n: int) -> dict[str, jax.Array]:
     """Return the features of n fresh inputs by name, each `[n, width]`, checked."""
     drawn = pair.features(key, n)
     if not isinstance(drawn, tuple) or len(drawn) != 3:
-        raise ValueError(f"features returned {type(drawn).__name__}: return (target, weak, strong).")
+        raise W2SError(f"features returned {type(drawn).__name__}: return (target, weak, strong).")
     named = dict(zip(("target", "weak", "strong"), drawn, strict=True))
     for name, value in named.items():
         shape = getattr(value, "shape", None)
         if shape is None or len(shape) != 2 or shape[0] != n or shape[1] < 1:
-            raise ValueError(f"features returned {name} of shape {shape}: return [n, width] with n={n}.")
+            raise W2SError(f"features returned {name} of shape {shape}: return [n, width] with n={n}.")
         if not jnp.issubdtype(value.dtype, jnp.floating):
-            raise ValueError(f"features returned {name} of dtype {value.dtype}: return floating numbers.")
+            raise W2SError(f"features returned {name} of dtype {value.dtype}: return floating numbers.")
     return named
 
 
 def feature_widths(pair: Any) -> dict[str, int]:
     """Return the widths of the features by name, without drawing any."""
-    shapes = jax.eval_shape(lambda key: draw_features(pair, key, 1), jax.random.key(0))
+    shapes = jax.eval_shape(lambda key: draw_features(pair, key, 1), seed_key(0))
     return {name: shape.shape[1] for name, shape in shapes.items()}
 
 

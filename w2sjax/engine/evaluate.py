@@ -10,10 +10,20 @@ import numpy as np
 
 from w2sjax.draws import default_dtype
 from w2sjax.engine.extended import Extended, extended, subtract
+from w2sjax.engine.given import SPLITS, cast, centred
 from w2sjax.engine.models import status_of
-from w2sjax.engine.outcome import Outcome, outcome_from_residuals
+from w2sjax.engine.outcome import (
+    Flag,
+    Outcome,
+    in_label_units,
+    outcome_from_residuals,
+    with_flag,
+    with_rounding,
+)
+from w2sjax.engine.products import power_of_two
 from w2sjax.engine.refinement import fit, predict, prepare
-from w2sjax.validation import check_number
+from w2sjax.errors import W2SError
+from w2sjax.validation import check_boolean, check_number, check_unmasked
 
 FEATURES = ("weak_train", "weak_transfer", "strong_transfer", "weak_eval", "strong_eval")
 LABELS = ("y_train", "y_eval", "y_transfer")
@@ -85,7 +95,8 @@ def evaluate_features(
         ridge_strong: >= 0, likewise, for the w2s head and the ceiling.
         fit_intercept: whether heads have an intercept. Without one, features and labels are not centred.
 
-    All arrays are floating, NumPy or JAX, of any precision, and are cast to JAX's default float dtype. They and the
+    All arrays are floating, NumPy or JAX, of any precision. They are centred in float64, where heads have an intercept,
+    and cast to JAX's default float dtype. They and the
     ridges may be traced by `jax.jit` and batched by `jax.vmap`; values are then not checked, shapes are. There are no
     derivatives.
 
@@ -93,7 +104,7 @@ def evaluate_features(
         An `Outcome` with arrays of shape `()` for labels `[n]`, and `[task]` for labels `[n, task]`.
 
     Raises:
-        ValueError: for an array that is not floating, of wrong rank, empty, not finite, or that does not match the
+        W2SError: for an array that is not floating, of wrong rank, empty, not finite, or that does not match the
             others in rows, width or tasks, and for a ridge that is negative or not finite; the message names it.
 
     Cost: O(n d min(n, d) + 100 n d task) time per split and memory for about ten copies of the largest array. Compiled
@@ -126,13 +137,23 @@ def evaluate_features(
         "ridge_weak": _checked_ridge("ridge_weak", ridge_weak),
         "ridge_strong": _checked_ridge("ridge_strong", ridge_strong),
     }
-    if not isinstance(fit_intercept, bool):
-        raise ValueError(f"fit_intercept={fit_intercept!r} is not a boolean: pass True or False.")
+    fit_intercept = check_boolean("fit_intercept", fit_intercept)
 
     single = arrays["y_train"].ndim == 1
     if single:
         arrays |= {name: arrays[name][:, None] for name in LABELS if name in arrays}
+    blurred = False
+    if not any(isinstance(array, jax.core.Tracer) for array in arrays.values()):
+        if fit_intercept:
+            arrays, blurred = centred(arrays, [name for name in LABELS if name in arrays])
+        else:
+            arrays = {name: cast(name, array) for name, array in arrays.items()}
+    dtype = default_dtype()
+    arrays = {name: jnp.asarray(array).astype(dtype) for name, array in arrays.items()}
     outcome = _evaluate(arrays, ridges, fit_intercept)
+    outcome = outcome.replace(
+        status=with_flag(outcome.status, jnp.asarray(blurred), Flag.FEATURE_BELOW_ROUNDING)
+    )
     if not single:
         return outcome
     by_task = {name: value[0] for name, value in outcome.items() if isinstance(value, jax.Array)}
@@ -143,6 +164,19 @@ def evaluate_features(
 def _experiment(arrays: dict[str, jax.Array], ridges: dict[str, jax.Array], fit_intercept: bool) -> Outcome:
     """Run the experiment on checked arrays, labels `[n, task]`."""
     tasks = arrays["y_train"].shape[1]
+    labels_given = [name for name in LABELS if name in arrays]
+    if fit_intercept:  # no error depends on a constant that is added to all labels
+        origin = jnp.mean(arrays["y_train"], axis=0)[None, :]
+        arrays = arrays | {name: arrays[name] - origin for name in labels_given}
+    # Powers of two, so that no square overflows or vanishes: nothing is rounded.
+    unit = power_of_two(arrays["y_train"], axis=0)
+    arrays = arrays | {name: arrays[name] / unit[None, :] for name in labels_given}
+    for representation, splits in SPLITS.items():
+        power = jnp.max(power_of_two(arrays[splits[0]], axis=0))
+        arrays = arrays | {name: arrays[name] / power for name in splits}
+        ridge = f"ridge_{representation}"
+        ridges = ridges | {ridge: ridges[ridge] / power / power}
+    label_power = jnp.mean(arrays["y_train"] ** 2, axis=0)
     weak_training = prepare(arrays["weak_train"], fit_intercept)
     weak, weak_effect = fit(weak_training, arrays["y_train"], ridges["ridge_weak"], fit_intercept)
     by_weak = predict(weak, jnp.concatenate([arrays["weak_transfer"], arrays["weak_eval"]]))
@@ -162,12 +196,19 @@ def _experiment(arrays: dict[str, jax.Array], ridges: dict[str, jax.Array], fit_
     by_strong = predict(strong, arrays["strong_eval"])
     w2s = jax.tree.map(lambda a: a[:, :tasks], by_strong)
     ceiling = jax.tree.map(lambda a: a[:, tasks:], by_strong) if "y_transfer" in arrays else None
-    return outcome_from_residuals(
+    outcome = outcome_from_residuals(
         residual(jax.tree.map(lambda a: a[transfer_rows:], by_weak)),
         residual(w2s),
         None if ceiling is None else residual(ceiling),
-        status_of(weak_training.factor, strong_training.factor, jnp.maximum(weak_effect, strong_effect)),
+        status_of(
+            weak_training.factor,
+            strong_training.factor,
+            jnp.maximum(weak_effect, strong_effect),
+            weak_training.blurred | strong_training.blurred,
+        ),
     )
+    eps = float(jnp.finfo(label_power.dtype).eps)
+    return in_label_units(with_rounding(outcome, label_power, eps), unit)
 
 
 @_experiment.defjvp
@@ -179,44 +220,41 @@ def _no_derivative(*_: Any) -> Any:
 _evaluate = jax.jit(_experiment, static_argnums=2)
 
 
-def _checked(name: str, value: Any) -> jax.Array:
-    """Return an array of features or labels in the default dtype, or refuse it."""
+def _checked(name: str, value: Any) -> Any:
+    """Return an array of features or labels, or refuse it."""
     layout = "[n, width]" if name in FEATURES else "[n] or [n, task]"
     traced = isinstance(value, jax.core.Tracer)
     if value is None:
-        raise ValueError(f"{name} is missing: pass floating numbers of shape {layout}.")
+        raise W2SError(f"{name} is missing: pass floating numbers of shape {layout}.")
     if not traced:
+        check_unmasked(name, value)
         try:
             value = np.asarray(value)
         except ValueError as error:
-            raise ValueError(f"{name} is not an array: pass floating numbers of shape {layout}.") from error
+            raise W2SError(f"{name} is not an array: pass floating numbers of shape {layout}.") from error
     if not jnp.issubdtype(value.dtype, jnp.floating):
         remedy = "its real part" if jnp.issubdtype(value.dtype, jnp.complexfloating) else "astype(float)"
-        raise ValueError(f"{name} has dtype {value.dtype}: pass floating numbers, by {remedy} for example.")
+        raise W2SError(f"{name} has dtype {value.dtype}: pass floating numbers, by {remedy} for example.")
     if value.ndim not in ((2,) if name in FEATURES else (1, 2)):
-        raise ValueError(f"{name} has shape {value.shape}: pass an array of shape {layout}.")
+        raise W2SError(f"{name} has shape {value.shape}: pass an array of shape {layout}.")
     if 0 in value.shape:
-        raise ValueError(f"{name} is empty, of shape {value.shape}: pass at least one row and one column.")
-    dtype = default_dtype()
+        raise W2SError(f"{name} is empty, of shape {value.shape}: pass at least one row and one column.")
     if not traced:
-        _check_values(name, value, jnp.finfo(dtype))
-    return jnp.asarray(value).astype(dtype) if traced else jnp.asarray(value, dtype)
+        _check_values(name, value)
+    return value
 
 
-def _check_values(name: str, value: np.ndarray, wanted: Any) -> None:
-    """Refuse NaN, infinity, and numbers that the default dtype cannot hold."""
+def _check_values(name: str, value: np.ndarray) -> None:
+    """Refuse NaN, infinity, and numbers that float64 cannot hold."""
     finite = np.isfinite(value)
     if not finite.all():
         first = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise ValueError(
+        raise W2SError(
             f"{name} holds {np.size(finite) - np.count_nonzero(finite)} NaN or infinite values, the first "
             f"({value[first]}) at row {first[0]}: drop or fill those rows."
         )
-    largest = np.abs(value).max()
-    if largest > wanted.max:
-        raise ValueError(
-            f"{name} holds {largest:.3g}, too large for {wanted.dtype}: rescale it or set jax_enable_x64."
-        )
+    if not np.isfinite(value.astype(np.float64)).all():
+        raise W2SError(f"{name} holds numbers that are too large for float64: rescale it.")
 
 
 def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
@@ -225,12 +263,10 @@ def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
         for a, b in pairs:
             if a in shapes and b in shapes and shapes[a][axis] != shapes[b][axis]:
                 what, why = _MEANING[axis]
-                raise ValueError(
-                    f"{b} has {shapes[b][axis]} {what} but {a} has {shapes[a][axis]}: pass {why}."
-                )
+                raise W2SError(f"{b} has {shapes[b][axis]} {what} but {a} has {shapes[a][axis]}: pass {why}.")
     for name in LABELS[1:]:
         if name in shapes and shapes[name][1:] != shapes["y_train"][1:]:
-            raise ValueError(
+            raise W2SError(
                 f"{name} has shape {shapes[name]} but y_train has {shapes['y_train']}: pass the same tasks "
                 f"in both, as [n] for one or [n, task] for many."
             )
@@ -239,6 +275,6 @@ def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
 def _checked_ridge(name: str, value: Any) -> jax.Array:
     """Return a ridge in the default dtype, or refuse it."""
     if np.ndim(value) != 0:
-        raise ValueError(f"{name} has shape {np.shape(value)}: pass one number, or jax.vmap over many.")
+        raise W2SError(f"{name} has shape {np.shape(value)}: pass one number, or jax.vmap over many.")
     check_number(name, value, least=0)
     return jnp.asarray(value).astype(default_dtype())

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from w2sjax.errors import W2SError
+
 _MOST_BITS = 24
 """Of a slice: what float32, in which slices are kept, can hold."""
 
@@ -68,7 +70,7 @@ def slicing(dtype: jnp.dtype, size: int) -> tuple[int, int]:
         bits = min((digits - math.ceil(math.log2(count * size + 1))) // 2, _MOST_BITS)
         if bits * count >= 15 * digits // 8:
             return bits, count
-    raise ValueError(f"{size} columns are too many for {dtype}: pass fewer, or set jax_enable_x64.")
+    raise W2SError(f"{size} columns are too many for {dtype}: pass fewer, or set jax_enable_x64.")
 
 
 def cut(values: Extended, bits: int, count: int) -> Sliced:

@@ -44,7 +44,7 @@ def has_few_tasks(
     """
     axes = (design.n_weak, design.n_strong, design.n_eval, numbers.ridge_weak)
     single = all(len(values) == 1 for values in axes)
-    possible = single and design.head == "ridge" and not design.fused_features
+    possible = single and design.head == "ridge"
     predictions = widths["target"] + widths["weak"] + 2 * widths["strong"]
     return possible and design.tasks * (predictions + operations_per_label) <= 2 * sum(widths.values()) ** 2
 
@@ -68,12 +68,15 @@ def run_few_tasks(experiment: Experiment, target: Head) -> tuple[Outcome, Models
     of_weak, of_strong = training_splits(design)
     ridge_weak, ridge_strong = experiment.numbers.ridge_weak[0], experiment.numbers.ridge_strong[0]
     truth = ("target", target)
-    weak_factor, label_power, [(weak, weak_effect)] = _fit(experiment, pilot, of_weak, [truth], ridge_weak)
-    strong_factor, _, [(w2s, w2s_effect), (ceiling, ceiling_effect)] = _fit(
+    weak_factor, weak_blurred, label_power, [(weak, weak_effect)] = _fit(
+        experiment, pilot, of_weak, [truth], ridge_weak
+    )
+    strong_factor, strong_blurred, _, [(w2s, w2s_effect), (ceiling, ceiling_effect)] = _fit(
         experiment, pilot, of_strong, [("weak", weak), truth], ridge_strong
     )
     effect = jnp.maximum(weak_effect, jnp.maximum(w2s_effect, ceiling_effect))
-    models = Models(weak, w2s, ceiling, status_of(weak_factor, strong_factor, effect), label_power)
+    status = status_of(weak_factor, strong_factor, effect, weak_blurred | strong_blurred)
+    models = Models(weak, w2s, ceiling, status, label_power)
     outcome = outcome_from_means(_means(experiment, target, models, Role.EVAL), models.status)
     if design.fresh_misfit:
         outcome = with_misfit(outcome, _means(experiment, target, models, Role.MISFIT)["misfit"])
@@ -90,7 +93,7 @@ def _fit(
     split: TrainingSplit,
     teachers: list[Teacher],
     ridge: jax.Array,
-) -> tuple[RidgeFactor, jax.Array, list[tuple[Head, jax.Array]]]:
+) -> tuple[RidgeFactor, jax.Array, jax.Array, list[tuple[Head, jax.Array]]]:
     """Fit heads on a training split, one to each teacher.
 
     Args:
@@ -101,8 +104,8 @@ def _fit(
         ridge: scalar.
 
     Returns:
-        The factorization, the mean squared labels of the truth, and for each teacher the head and the effect of
-        directions dropped.
+        The factorization, whether a feature is blurred, the mean squared labels of the truth, and for each teacher the
+        head and the effect of directions dropped.
     """
     # Labels are taken from their pilot means, so that centring their moments does not cancel.
     origins = [
@@ -128,7 +131,7 @@ def _fit(
     penalty = None if experiment.design.ridgeless else ridge
     labels = list(zip(means, rows, strict=True))
     fitted = [fit_head(sample.mean, factor, each, penalty) for each in labels]
-    return factor, mean_square(labels[-1]), fitted
+    return factor, sample.blurred, mean_square(labels[-1]), fitted
 
 
 def _means(experiment: Experiment, target: Head, models: Models, role: Role) -> dict[str, jax.Array]:

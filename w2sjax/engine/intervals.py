@@ -13,10 +13,10 @@ from w2sjax.engine.randomness import BLOCK
 
 @dataclasses.dataclass(frozen=True)
 class Whole:
-    """A block that lies inside interval `slot` of a split."""
+    """The blocks that lie inside interval `slot` of a split."""
 
     split: int
-    block: int
+    blocks: range
     slot: int
 
 
@@ -64,14 +64,16 @@ def plan_intervals(sizes: Sequence[Sequence[int]], most_rows_kept: int) -> Plan:
     for index, split in enumerate(large):
         done = 0
         for size in split:
-            while done < size:
-                block, start = divmod(done, BLOCK)
-                stop = min(size - block * BLOCK, BLOCK)
-                if stop - start == BLOCK:
-                    whole.append(Whole(index, block, slot))
-                else:
-                    parts.append(Part(index, block, slot, start, stop))
-                done = block * BLOCK + stop
+            first, last = -(-done // BLOCK), size // BLOCK
+            if first <= last:
+                if done < first * BLOCK:
+                    parts.append(Part(index, first - 1, slot, done % BLOCK, BLOCK))
+                if first < last:
+                    whole.append(Whole(index, range(first, last), slot))
+                done = last * BLOCK
+            if done < size:
+                parts.append(Part(index, size // BLOCK, slot, done % BLOCK, size % BLOCK))
+            done = size
             slot += 1
     cut = {(part.split, part.block) for part in parts}
     for index, split in enumerate(small):

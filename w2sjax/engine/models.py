@@ -23,10 +23,14 @@ class Head(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A compressed sample in feature units: means `[d]` and centred rows `[row, d]` of each representation."""
+    """A compressed sample in feature units: means `[d]` and centred rows `[row, d]` of each representation.
+
+    `blurred` says of the fitted representation what it says in `CompressedSample`.
+    """
 
     mean: dict[str, jax.Array]
     rows: dict[str, jax.Array]
+    blurred: jax.Array
     noise_mean: jax.Array | None = None
     noise_rows: jax.Array | None = None
 
@@ -37,7 +41,10 @@ class Sample(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The three fitted heads of a cell, the status of their regressions, and the mean squared true labels `[task]`."""
+    """The three fitted heads of a cell, the status of their regressions, and the mean squared true labels `[task]`.
+
+    Of the labels of the weak split, the part that its features explain: what rounding of predictions is measured by.
+    """
 
     weak: Head
     w2s: Head
@@ -69,7 +76,8 @@ def fit_models(
     true_labels = _true_labels(strong, target)
     ceiling, ceiling_effect = fit_head(mean, strong_factor, true_labels, ridge_strong, radius)
     effect = jnp.maximum(weak_effect, jnp.maximum(w2s_effect, ceiling_effect))
-    return Models(weak_head, w2s_head, ceiling, status_of(weak_factor, strong_factor, effect), label_power)
+    status = status_of(weak_factor, strong_factor, effect, weak.blurred | strong.blurred)
+    return Models(weak_head, w2s_head, ceiling, status, label_power)
 
 
 def evaluate_models(sample: Sample, target: Head, models: Models) -> Outcome:
@@ -92,7 +100,7 @@ def misfit_on(sample: Sample, models: Models) -> jax.Array:
     return (weak[0] - w2s[0]) ** 2 + jnp.sum((weak[1] - w2s[1]) ** 2, axis=0)
 
 
-def status_of(weak: RidgeFactor, strong: RidgeFactor, effect: jax.Array) -> Status:
+def status_of(weak: RidgeFactor, strong: RidgeFactor, effect: jax.Array, blurred: jax.Array) -> Status:
     """Collect the numerical status of both factorizations."""
     limit = 1e6 if weak.condition.dtype == jnp.float64 else 1e3
     weak_full, strong_full = weak.frame.shape[0], strong.frame.shape[0]
@@ -101,6 +109,7 @@ def status_of(weak: RidgeFactor, strong: RidgeFactor, effect: jax.Array) -> Stat
         jnp.where(weak.rank < weak_full, int(Flag.WEAK_RANK_DEFICIENT), 0)
         | jnp.where(strong.rank < strong_full, int(Flag.STRONG_RANK_DEFICIENT), 0)
         | jnp.where(ill, int(Flag.ILL_CONDITIONED), 0)
+        | jnp.where(blurred, int(Flag.FEATURE_BELOW_ROUNDING), 0)
     )
     return Status(
         code=code.astype(jnp.int32),

@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import default_dtype
-from w2sjax.engine.basis import CONSTANT_IN_EPS, Basis, rounding_shift
+from w2sjax.engine.basis import Basis, rounding_shift
 from w2sjax.engine.intervals import Plan, plan_intervals
-from w2sjax.engine.products import product
+from w2sjax.engine.products import column_norms, product, shifted_cholesky
 from w2sjax.engine.randomness import BLOCK
+from w2sjax.rounding import CONSTANT_IN_EPS
 
 ROWS_KEPT_PER_UNIT = 4
 """Where the rows of a sample are reduced by QR instead of through moments, which lose digits on so few rows."""
@@ -34,6 +35,9 @@ or 0, features that are sums of others cost some pairs digits.
 
 NOISE_IN_SHIFTS = 4
 """A direction whose variance, given the directions before it, is below this many shifts is rounding noise."""
+
+NOISE_IN_EPS = 32
+"""Rounding leaves of a constant a spread of at most so many units of rounding of its size."""
 
 Stream = Any
 """Whatever a block is drawn from, stacked over blocks on leading axes: keys."""
@@ -51,22 +55,6 @@ class Sums(NamedTuple):
     labels: jax.Array | None
 
 
-class BlockKernel(NamedTuple):
-    """A shorter way to the sums over whole blocks, in the coordinates of a basis.
-
-    Attributes:
-        of_block: maps one entry of a stream to numbers, any pytree, that are added up over blocks.
-        to_sums: maps what they add up to, linearly, to `Sums`.
-        zero: what no block adds up to.
-        dtype: that sums within a block are taken in, where it is not that of what `of_block` returns.
-    """
-
-    of_block: Callable[[Stream], Any]
-    to_sums: Callable[[Any], Sums]
-    zero: Any
-    dtype: Any = None
-
-
 @chex.dataclass(frozen=True)
 class CompressedSample:
     """A sample of features, reduced to its mean and d centred rows with the same covariance.
@@ -74,12 +62,14 @@ class CompressedSample:
     Attributes:
         mean: `[d]`.
         rows: `[d, d]`; rows' rows is the covariance (normalized by n). The column of a constant feature is zero.
+        blurred: whether a feature counts as constant that varies by more than rounding makes of a constant.
         label_mean: `[label]` or None; label_rows: `[d, label]` or None, with rows' label_rows the covariance of
             features and labels.
     """
 
     mean: jax.Array
     rows: jax.Array
+    blurred: jax.Array
     label_mean: jax.Array | None
     label_rows: jax.Array | None
 
@@ -118,7 +108,6 @@ def compress_splits(
     sizes: Sequence[Sequence[int]],
     basis: Basis,
     rows_kept_per_unit: int = ROWS_KEPT_PER_UNIT,
-    kernel: BlockKernel | None = None,
 ) -> list[CompressedSample]:
     """Compress the first n rows of several streams, for every sample size n of each, in one pass.
 
@@ -128,7 +117,6 @@ def compress_splits(
         sizes: per split, positive sample sizes (static), in any order.
         basis: coordinates of the features drawn.
         rows_kept_per_unit: a sample of at most so many rows per feature is compressed by QR of its rows.
-        kernel: a shorter way to the sums of whole blocks, if there is one.
 
     Returns:
         Per split, a `CompressedSample` with a leading axis over its sizes as given. Memory: one block, the blocks that
@@ -145,9 +133,7 @@ def compress_splits(
         lambda s: jnp.zeros(s.shape, s.dtype),
         jax.eval_shape(functools.partial(_block_sums, basis), *shapes),
     )
-    if kernel is None:
-        kernel = BlockKernel(lambda entry: _block_sums(basis, *draw_block(entry)), lambda sums: sums, zero)
-    totals = _prefix_sums(plan, _interval_sums(kernel, streams, plan, basis, cut, zero))
+    totals = _prefix_sums(plan, _interval_sums(draw_block, streams, plan, basis, cut, zero))
     compressed: list[list[CompressedSample]] = [
         [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width, eps) for n in small]
         for split, small in enumerate(plan.small)
@@ -155,10 +141,7 @@ def compress_splits(
     if plan.slots:
         stacked = jax.tree.map(lambda *a: jnp.stack(a), *totals)
         counts = jnp.array([n for split in plan.large for n in split], stacked.coordinates.dtype)
-        dtype = stacked.coordinates.dtype if kernel.dtype is None else kernel.dtype
-        large = jax.vmap(functools.partial(_compress_sums, basis=basis, eps=eps, dtype=dtype))(
-            stacked, counts
-        )
+        large = jax.vmap(functools.partial(_compress_sums, basis=basis, eps=eps))(stacked, counts)
         slots = iter(range(plan.slots))
         for split, many in enumerate(plan.large):
             compressed[split] += [_entry(large, next(slots)) for _ in many]
@@ -177,12 +160,12 @@ def _draw_cut(draw_block: DrawBlock, streams: Sequence[Stream], plan: Plan) -> d
     """Draw the blocks that sample sizes cut, by (split, block)."""
     if not plan.cut:
         return {}
-    drawn = jax.lax.map(draw_block, _entries(streams, plan.cut))
+    drawn = jax.lax.map(draw_block, _entries(streams, [(split, range(j, j + 1)) for split, j in plan.cut]))
     return {place: _entry(drawn, i) for i, place in enumerate(plan.cut)}
 
 
 def _interval_sums(
-    kernel: BlockKernel,
+    draw_block: DrawBlock,
     streams: Sequence[Stream],
     plan: Plan,
     basis: Basis,
@@ -192,7 +175,7 @@ def _interval_sums(
     """Return the sums over the rows of every interval, from the sums over none."""
     by_slot: list[Compensated] = [(zero, zero) for _ in range(plan.slots)]
     if plan.whole:
-        totals = _whole_blocks(kernel, streams, plan)
+        totals = _whole_blocks(lambda entry: _block_sums(basis, *draw_block(entry)), streams, plan, zero)
         by_slot = [_entry(totals, slot) for slot in range(plan.slots)]
     for part in plan.parts:
         rows = jax.tree.map(lambda a, p=part: a[:, p.start : p.stop], cut[part.split, part.block])
@@ -200,22 +183,25 @@ def _interval_sums(
     return by_slot
 
 
-def _whole_blocks(kernel: BlockKernel, streams: Sequence[Stream], plan: Plan) -> Compensated:
+def _whole_blocks(
+    sums_of_block: Callable[[Stream], Sums], streams: Sequence[Stream], plan: Plan, zero: Sums
+) -> Compensated:
     """Return the sums over the whole blocks of every interval, stacked."""
-    entries = _entries(streams, [(visit.split, visit.block) for visit in plan.whole])
+    entries = _entries(streams, [(visit.split, visit.blocks) for visit in plan.whole])
 
     def add_block(visit: jax.Array, sums: Compensated) -> Compensated:
         entry = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, visit, keepdims=False), entries)
-        return add_compensated(sums, kernel.of_block(entry))
+        return add_compensated(sums, sums_of_block(entry))
 
     def add_interval(_: None, visits: jax.Array) -> tuple[None, Compensated]:
-        return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (kernel.zero, kernel.zero))
+        return None, jax.lax.fori_loop(visits[0], visits[1], add_block, (zero, zero))
 
-    counts = np.bincount([visit.slot for visit in plan.whole], minlength=plan.slots)
+    counts = np.zeros(plan.slots, int)
+    for visit in plan.whole:
+        counts[visit.slot] = len(visit.blocks)
     stops = np.cumsum(counts)
     _, sums = jax.lax.scan(add_interval, None, jnp.array(np.stack([stops - counts, stops], 1), jnp.int32))
-    total, lost = sums
-    return jax.vmap(kernel.to_sums)(total), jax.vmap(kernel.to_sums)(lost)
+    return sums
 
 
 def _prefix_sums(plan: Plan, intervals: list[Compensated]) -> list[Sums]:
@@ -235,24 +221,23 @@ def _entry(stream: Stream, index: int) -> Stream:
     return jax.tree.map(lambda a: a[index], stream)
 
 
-def _entries(streams: Sequence[Stream], places: Sequence[tuple[int, int]]) -> Stream:
-    """Return the entries at (split, block) places, stacked."""
+def _entries(streams: Sequence[Stream], places: Sequence[tuple[int, range]]) -> Stream:
+    """Return the entries of (split, blocks), stacked."""
     lengths = [len(jax.tree.leaves(stream)[0]) for stream in streams]
     starts = [0, *itertools.accumulate(lengths)]
-    where = np.array([starts[split] + block for split, block in places])
+    where = np.concatenate([starts[split] + np.array(blocks, int) for split, blocks in places])
     return jax.tree.map(lambda *a: jnp.concatenate(a)[where], *streams)
 
 
-def _compress_sums(
-    sums: Sums, size: jax.Array, basis: Basis, eps: float, dtype: jnp.dtype
-) -> CompressedSample:
-    """Turn sums into rows: `eps` is the rounding of the features, `dtype` the precision of the sums."""
+def _compress_sums(sums: Sums, size: jax.Array, basis: Basis, eps: float) -> CompressedSample:
+    """Turn sums into rows: `eps` is the rounding of the features."""
     width = sums.coordinates.shape[0]
     mean = sums.coordinates / size
     second = sums.products / size
     covariance = second - mean[:, None] * mean[None, :]
     identity = jnp.eye(width, dtype=mean.dtype)
     diagonal_of = lambda matrix: jnp.sum(matrix * identity, axis=1)  # noqa: E731
+    dtype = mean.dtype
     shift = rounding_shift(width, dtype)
     alive = diagonal_of(covariance) > shift * diagonal_of(second)
     scale = jnp.sqrt(jnp.where(alive, diagonal_of(covariance), 1))
@@ -262,49 +247,48 @@ def _compress_sums(
     # The entries are known to rounding of the uncentred moments.
     rounding = jnp.where(alive, diagonal_of(second) / scale**2, 1)
     small = SMALL_SHIFT_IN_EPS * float(jnp.finfo(dtype).eps)
-    factor = _cholesky(correlation + identity * jnp.where(alive, 0, 1)[None, :], rounding, small, shift)
+    correlation += identity * jnp.where(alive, 0, 1)[None, :]
+    # A shift acts like noise on the features: nearly all matrices are positive with the small one.
+    factor = shifted_cholesky(correlation, rounding, (small, shift))
     kept = diagonal_of(factor) ** 2 > NOISE_IN_SHIFTS * shift
     # What later features share with a direction of noise is theirs; only the noise itself is dropped.
     real = (kept[:, None] | kept[None, :]) & alive[None, :]
     coordinate_rows = jnp.where(real, factor.T * scale[None, :], 0)
     rows = product(coordinate_rows, basis.unwhiten.T)
-    size_of_terms = product(jnp.abs(basis.unwhiten), jnp.linalg.norm(coordinate_rows, axis=0)[:, None])[:, 0]
+    size_of_terms = product(jnp.abs(basis.unwhiten), column_norms(coordinate_rows)[:, None])[:, 0]
     features_mean = basis.center + product(basis.unwhiten, mean[:, None])[:, 0]
-    rows = _zero_constant(rows, size_of_terms + jnp.abs(features_mean), eps)
+    rows, blurred = _zero_constant(rows, size_of_terms + jnp.abs(features_mean), eps)
     if sums.labels is None or sums.label_products is None:
-        return CompressedSample(mean=features_mean, rows=rows, label_mean=None, label_rows=None)
+        return CompressedSample(
+            mean=features_mean, rows=rows, blurred=blurred, label_mean=None, label_rows=None
+        )
     label_mean = sums.labels / size
     cross = sums.label_products / size - mean[:, None] * label_mean[None, :]
     label_rows = jax.lax.linalg.triangular_solve(
         factor, jnp.where(alive[:, None], cross / scale[:, None], 0), left_side=True, lower=True
     )
-    return CompressedSample(mean=features_mean, rows=rows, label_mean=label_mean, label_rows=label_rows)
-
-
-def _cholesky(correlation: jax.Array, rounding: jax.Array, small: float, large: float) -> jax.Array:
-    """Factorize a correlation matrix after the smallest of two diagonal shifts that leaves it positive.
-
-    A shift acts like noise on the features. Nearly all matrices are positive with the small one; the large one covers
-    every rounding error that their accumulation may have left.
-    """
-    identity = jnp.eye(correlation.shape[0], dtype=correlation.dtype)
-    sharp, safe = (
-        jnp.linalg.cholesky(correlation + identity * (s * rounding)[None, :]) for s in (small, large)
+    return CompressedSample(
+        mean=features_mean, rows=rows, blurred=blurred, label_mean=label_mean, label_rows=label_rows
     )
-    return jnp.where(jnp.all(jnp.isfinite(sharp)), sharp, safe)
 
 
-def _zero_constant(rows: jax.Array, magnitude: jax.Array, eps: float) -> jax.Array:
-    """Zero the columns whose norm is rounding error of terms of the given magnitude `[d]`."""
-    constant = jnp.linalg.norm(rows, axis=0) <= CONSTANT_IN_EPS * eps * magnitude
-    return jnp.where(constant[None, :], 0, rows)
+def _zero_constant(rows: jax.Array, magnitude: jax.Array, eps: float) -> tuple[jax.Array, jax.Array]:
+    """Zero the columns whose norm is rounding error of terms of the given magnitude `[d]`.
+
+    Returns:
+        The rows, and whether one of those columns varies by more than rounding usually makes of a constant.
+    """
+    norms = column_norms(rows)
+    constant = norms <= CONSTANT_IN_EPS * eps * magnitude
+    blurred = constant & (norms > NOISE_IN_EPS * eps * magnitude)
+    return jnp.where(constant[None, :], 0, rows), jnp.any(blurred)
 
 
 def _compress_rows(blocks: list[Block], size: int, width: int, eps: float) -> CompressedSample:
     """Compress few rows by an orthogonal reduction: a moment matrix of so few would be near singular."""
     features = jnp.concatenate([c for c, _ in blocks], axis=1)[:, :size].astype(default_dtype())
     mean = jnp.mean(features, axis=1)
-    centred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean), eps)
+    centred, blurred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean), eps)
     orthogonal, rows = jnp.linalg.qr(centred)
     padding = ((0, width - rows.shape[0]), (0, 0))
     label_mean = label_rows = None
@@ -314,5 +298,9 @@ def _compress_rows(blocks: list[Block], size: int, width: int, eps: float) -> Co
         label_rows = product(orthogonal.T, (labels - label_mean[:, None]).T / size**0.5)
         label_rows = jnp.pad(label_rows, padding)
     return CompressedSample(
-        mean=mean, rows=jnp.pad(rows, padding), label_mean=label_mean, label_rows=label_rows
+        mean=mean,
+        rows=jnp.pad(rows, padding),
+        blurred=blurred,
+        label_mean=label_mean,
+        label_rows=label_rows,
     )

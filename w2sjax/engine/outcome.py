@@ -7,7 +7,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from w2sjax.engine.basis import CONSTANT_IN_EPS
+from w2sjax.rounding import CONSTANT_IN_EPS
 
 
 class Flag(enum.IntFlag):
@@ -23,7 +23,11 @@ class Flag(enum.IntFlag):
     WEAK_REPRESENTATION_DEAD = 64
     STRONG_REPRESENTATION_DEAD = 128
     ERROR_BELOW_ROUNDING = 256
+    FEATURE_BELOW_ROUNDING = 512
 
+
+GAP_IN_EPS = 4
+"""Gaps of so many roundings of the predictions, times the root of the error, are none."""
 
 UNUSABLE = (
     Flag.NOT_FINITE
@@ -34,7 +38,7 @@ UNUSABLE = (
 )
 """Flags of pairs that studies leave out. A lower rank or a high condition number alone is no reason."""
 
-SERIOUS = UNUSABLE | Flag.ILL_CONDITIONED | Flag.ERROR_BELOW_ROUNDING
+SERIOUS = UNUSABLE | Flag.ILL_CONDITIONED | Flag.ERROR_BELOW_ROUNDING | Flag.FEATURE_BELOW_ROUNDING
 """What is counted as trouble while a sweep runs; a lower rank alone is not."""
 
 
@@ -46,7 +50,8 @@ class Status:
         code: int32, a combination of `Flag` bits. A rank below the width is a flag, not a failure: the head is then the
             minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32).
             `ERROR_BELOW_ROUNDING` marks a task whose weak_error is at most (256 eps)^2 of its mean squared label, with
-            eps the rounding of the features: what varies by less counts as constant. The flags of training and of dead
+            eps the rounding of the features: what varies by less counts as constant. `FEATURE_BELOW_ROUNDING` marks a
+            feature that varies, but by less than 256 eps of its own size: it is left out. The flags of training and of dead
             representations come from worlds that train: parameters or losses that are not finite, and features that
             are constant.
         weak_rank, strong_rank: int32, numerical rank of the centred features on the training split.
@@ -158,16 +163,34 @@ def outcome_from_means(means: dict[str, jax.Array], status: Status) -> Outcome:
 
 
 def with_rounding(outcome: Outcome, label_power: jax.Array, eps: float) -> Outcome:
-    """Flag an outcome with a weak error that rounding of the features can make.
+    """Flag an outcome with a weak error that rounding of the features can make, and have no `pgr` made of rounding.
 
     Args:
         outcome: of shape `[task]`.
         label_power: `[task]`, mean squared labels.
         eps: of the precision of the features.
+
+    Returns:
+        The outcome, with a `pgr` of NaN where the weak error, or the gap to the ceiling, is one of rounding. Rounding
+        moves predictions by eps sqrt(label_power), and a mean square by twice that times its root.
     """
-    below = jnp.any(outcome.weak_error <= (CONSTANT_IN_EPS * eps) ** 2 * label_power)
-    status = with_flag(outcome.status, below, Flag.ERROR_BELOW_ROUNDING)
-    return outcome.replace(status=status)  # type: ignore[attr-defined]
+    below = outcome.weak_error <= (CONSTANT_IN_EPS * eps) ** 2 * label_power
+    gap = outcome.weak_error - outcome.ceiling_error
+    resolved = gap > GAP_IN_EPS * eps * jnp.sqrt(label_power * outcome.weak_error)
+    status = with_flag(outcome.status, jnp.any(below), Flag.ERROR_BELOW_ROUNDING)
+    pgr = jnp.where(resolved & ~below, outcome.pgr, jnp.nan)
+    return outcome.replace(status=status, pgr=pgr)  # type: ignore[attr-defined]
+
+
+def in_label_units(outcome: Outcome, unit: jax.Array) -> Outcome:
+    """Return an outcome of labels in some units, `[task]`, in units of 1; errors that vanish by that are flagged."""
+    names = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation")
+    scaled = {name: getattr(outcome, name) * unit * unit for name in names}
+    vanished = jnp.any((scaled["weak_error"] == 0) & (outcome.weak_error > 0))
+    infinite = jnp.any(jnp.isinf(scaled["weak_error"]) & jnp.isfinite(outcome.weak_error))
+    status = with_flag(outcome.status, vanished, Flag.ERROR_BELOW_ROUNDING)
+    status = with_flag(status, infinite, Flag.NOT_FINITE)
+    return outcome.replace(**scaled, status=status)  # type: ignore[attr-defined]
 
 
 def with_misfit(outcome: Outcome, misfit: jax.Array) -> Outcome:

@@ -1,16 +1,17 @@
 """How supervision is done: sample sizes, ridge, label noise, head class."""
 
 import dataclasses
-import functools
 from collections.abc import Collection
 from typing import Any
 
 import jax
 import numpy as np
 
-from w2sjax.engine.randomness import EVALUATION_POINTS, GENERATORS
+from w2sjax.engine.randomness import EVALUATION_POINTS
+from w2sjax.errors import W2SError
+from w2sjax.pytrees import pytree
 from w2sjax.sobol import POINTS
-from w2sjax.validation import check_choice, check_integer, check_number, known_number
+from w2sjax.validation import check_boolean, check_choice, check_integer, check_number, known_number
 from w2sjax.worlds.layers import ACTIVATIONS
 
 SIZES = ("n_weak", "n_strong", "n_eval")
@@ -18,7 +19,9 @@ RIDGES = ("ridge", "ridge_weak", "ridge_strong")
 HEADS = ("ridge", "ball", "trained")
 SCHEDULES = ("constant", "cosine")
 FEATURE_PRECISIONS = ("default", "float32")
-FEATURE_KERNELS = ("xla", "pallas")
+
+MOST_TASKS = 2**22
+"""Tasks of a pair: label noise of a block of rows has fewer than 2^32 numbers, all that one key gives."""
 
 _TRAINING_SHAPES = (
     "head_width",
@@ -38,23 +41,7 @@ FIELDS_BY_HEAD = {
 """Fields that mean something for one class of heads only."""
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=[*RIDGES, "label_noise", "head_radius", *_TRAINING_NUMBERS],
-    meta_fields=[
-        *SIZES,
-        "tasks",
-        "reuse_inputs",
-        "standard_errors",
-        "fresh_misfit",
-        "feature_precision",
-        "feature_kernel",
-        "generator",
-        "evaluation_points",
-        "head",
-        *_TRAINING_SHAPES,
-    ],
-)
+@pytree(*RIDGES, "label_noise", "head_radius", *_TRAINING_NUMBERS)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Protocol:
     """Sample sizes, regularization and evaluation of one weak-to-strong experiment.
@@ -82,13 +69,6 @@ class Protocol:
             `w2sjax.draws` as those of this package do. Rounding of the features then moves
             gain and misfit by some 4e-8 of weak_error, and in a few pairs (with a unit that is active on a handful of
             rows) by more: 1% by more than 2e-6, 5e-5 at most in 384 pairs; no status tells which.
-        feature_kernel: "xla", or "pallas": inputs, networks, whitening and moments of every whole block in one kernel,
-            for perceptrons on Gaussian inputs whose labels have no noise. Sums within a block are in float32, so that
-            errors are those of float32 (docs/performance.md). Meant for GPUs, where layers then stay out of device
-            memory, and not measured on one; on a CPU it is interpreted, and slow.
-        generator: "threefry", the numbers of `jax.random`, or "threefry13": Threefry-2x32 with 13 rounds instead of 20
-            for samples and their label noise, in less time (docs/performance.md). By Salmon et al. (2011) 13 are the
-            fewest that pass the tests of TestU01 (not verified against the paper). Other numbers, the same law.
         evaluation_points: "random", or "sobol": errors and misfit are means over scrambled Sobol points, which differ
             less from the expectation than those over independent inputs (docs/performance.md says by how much), for
             worlds with Gaussian or uniform inputs. Training samples stay independent. Not with standard errors, which
@@ -112,7 +92,7 @@ class Protocol:
     (section 5.3, Appendix D) are not verified.
 
     Raises:
-        ValueError: if a field is out of range or two contradict each other; the message names them.
+        W2SError: if a field is out of range or two contradict each other; the message names them.
     """
 
     n_weak: int = 2000
@@ -127,8 +107,6 @@ class Protocol:
     standard_errors: bool = False
     fresh_misfit: bool = False
     feature_precision: str = "default"
-    feature_kernel: str = "xla"
-    generator: str = "threefry"
     evaluation_points: str = "random"
     head: str = "ridge"
     head_radius: float | jax.Array = 1.0
@@ -143,8 +121,9 @@ class Protocol:
     head_standardize: bool = False
 
     def __post_init__(self) -> None:
-        for name in (*SIZES, "tasks"):
+        for name in SIZES:
             check_integer(name, getattr(self, name), least=1)
+        check_integer("tasks", self.tasks, least=1, most=MOST_TASKS)
         for name in (*RIDGES, "label_noise", "head_weight_decay"):
             value = getattr(self, name)
             if value is not None:
@@ -160,63 +139,48 @@ class Protocol:
             check_integer(name, getattr(self, name), least=least)
         check_choice("head", self.head, HEADS)
         check_choice("feature_precision", self.feature_precision, FEATURE_PRECISIONS)
-        check_choice("feature_kernel", self.feature_kernel, FEATURE_KERNELS)
-        check_choice("generator", self.generator, GENERATORS)
         check_choice("evaluation_points", self.evaluation_points, EVALUATION_POINTS)
         check_choice("head_activation", self.head_activation, tuple(ACTIVATIONS))
         check_choice("head_schedule", self.head_schedule, SCHEDULES)
         for name in ("reuse_inputs", "standard_errors", "fresh_misfit", "head_standardize"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name}={getattr(self, name)!r} is not a boolean: pass True or False.")
+            check_boolean(name, getattr(self, name))
         if self.reuse_inputs and self.n_strong > self.n_weak:
-            raise ValueError(
+            raise W2SError(
                 f"reuse_inputs=True needs n_strong <= n_weak, but n_strong={self.n_strong} and "
                 f"n_weak={self.n_weak}: lower n_strong or draw fresh inputs."
             )
         if self.standard_errors and self.fresh_misfit:
-            raise ValueError(
+            raise W2SError(
                 "fresh_misfit=True takes the misfit from a sample of its own, but standard_errors=True needs one "
                 "sample for all: choose one."
             )
         if self.evaluation_points == "sobol" and self.standard_errors:
-            raise ValueError(
+            raise W2SError(
                 "standard_errors=True supposes independent inputs, but evaluation_points='sobol': choose one."
             )
         if self.evaluation_points == "sobol" and self.n_eval > POINTS:
-            raise ValueError(
+            raise W2SError(
                 f"n_eval={self.n_eval} is more than the {POINTS} points of evaluation_points='sobol': lower it."
             )
         if self.head == "trained" and self.feature_precision != "default":
-            raise ValueError("feature_precision='float32' is not for head='trained': leave it at 'default'.")
-        noiseless = known_number(self.label_noise) == 0
-        if self.feature_kernel == "pallas" and (self.head == "trained" or not noiseless):
-            raise ValueError(
-                "feature_kernel='pallas' is for heads in closed form on labels without noise: leave it at 'xla'."
-            )
-        if self.feature_kernel == "pallas" and (self.generator, self.evaluation_points) != (
-            "threefry",
-            "random",
-        ):
-            raise ValueError(
-                "feature_kernel='pallas' draws independent inputs by generator='threefry': leave it at 'xla'."
-            )
+            raise W2SError("feature_precision='float32' is not for head='trained': leave it at 'default'.")
         for name in RIDGES if self.head == "trained" else ():
             value = known_number(getattr(self, name))
             if value is not None and value > 0:
-                raise ValueError(f"{name}={value:g} is not for head='trained': use head_weight_decay.")
+                raise W2SError(f"{name}={value:g} is not for head='trained': use head_weight_decay.")
 
 
 def check_protocol(protocol: Any) -> None:
     """Refuse what is not a protocol of single values.
 
     Raises:
-        ValueError: naming the field that holds several.
+        W2SError: naming the field that holds several.
     """
     if not isinstance(protocol, Protocol):
-        raise ValueError(f"protocol={protocol!r} is not a Protocol: pass Protocol(...).")
+        raise W2SError(f"protocol={protocol!r} is not a Protocol: pass Protocol(...).")
     for field in dataclasses.fields(protocol):
         if np.ndim(getattr(protocol, field.name)) > 0:
-            raise ValueError(
+            raise W2SError(
                 f"{field.name}={getattr(protocol, field.name)!r} is not a single value: pass one, or "
                 f"axes={{{field.name!r}: [...]}} to a sweep."
             )
@@ -230,18 +194,22 @@ def check_head_fields(heads: Collection[str], names: Collection[str]) -> None:
         names: fields that were set or vary.
 
     Raises:
-        ValueError: naming the first such field and the class of heads that it belongs to.
+        W2SError: naming the first such field and the class of heads that it belongs to.
     """
     for head, fields in FIELDS_BY_HEAD.items():
         for name in fields if head not in heads else ():
             if name in names:
-                raise ValueError(f"{name} has no effect with head={min(heads)!r}: set head={head!r} as well.")
+                raise W2SError(f"{name} has no effect with head={min(heads)!r}: set head={head!r} as well.")
 
 
 def fields_set(protocol: Protocol) -> set[str]:
-    """Return the names of the fields that differ from their defaults."""
+    """Return the names of the fields that differ from their defaults, as far as their values are known.
+
+    Under `jax.jit` every field that holds numbers is traced, whether the user set it or not.
+    """
+    values = {f.name: (getattr(protocol, f.name), f.default) for f in dataclasses.fields(protocol)}
     return {
-        f.name
-        for f in dataclasses.fields(protocol)
-        if isinstance(getattr(protocol, f.name), jax.Array) or getattr(protocol, f.name) != f.default
+        name
+        for name, (value, default) in values.items()
+        if not isinstance(value, jax.core.Tracer) and bool(value != default)
     }

@@ -5,6 +5,7 @@ whatever the sample size, the chunk, the device or the process, and grid cells s
 """
 
 import enum
+import hashlib
 import itertools
 
 import jax
@@ -13,7 +14,6 @@ import numpy as np
 
 from w2sjax.draws import fold_in
 from w2sjax.sobol import sobol_keys
-from w2sjax.threefry import THREEFRY_13, is_threefry
 
 BLOCK = 500
 """Rows per block. A constant: changing it changes every draw."""
@@ -43,11 +43,31 @@ class Role(enum.IntEnum):
     SHUFFLES = 10
 
 
-GENERATORS = ("threefry", "threefry13")
 EVALUATION_POINTS = ("random", "sobol")
 
 _EVALUATIONS = (Role.EVAL, Role.MISFIT)
-_SAMPLES = (Role.WEAK, Role.STRONG, Role.WEAK_NOISE, Role.STRONG_NOISE, *_EVALUATIONS)
+
+
+_RUN_PAIR, _CELL = 1, 2
+"""Domains of keys that no pair, role or block of a sweep has; those are of domain 0."""
+
+
+def run_pair_key(key: jax.Array) -> jax.Array:
+    """Return the key of the pair that `run_pair` draws from a user's typed key: no key of a sweep of that seed."""
+    return fold_in(key, np.zeros(1, np.uint32), _RUN_PAIR)[0]
+
+
+def cell_key(seed: jax.Array, setting: str) -> jax.Array:
+    """Return the key that the pairs of a cell with draws of its own are drawn from.
+
+    Args:
+        seed: a typed key.
+        setting: the values of the axes as text. Keys of two settings differ but for a collision of 64 bits.
+    """
+    key = seed
+    for word in np.frombuffer(hashlib.sha256(setting.encode()).digest()[:16], "<u4"):
+        key = fold_in(key, word[None], _CELL)[0]
+    return key
 
 
 def pair_key(seed: jax.Array, index: int | jax.Array) -> jax.Array:
@@ -65,37 +85,19 @@ def block_keys(pair: jax.Array, blocks: dict[Role, int]) -> dict[Role, jax.Array
     Returns:
         Keys of shape `[block]` by role; block j of a role depends on (pair, role, j) only.
     """
-    counters = [int(role) + _ROLES * j for role, count in blocks.items() for j in range(count)]
-    if counters and max(counters) >= 2**32:
-        raise ValueError("a sample of this size has more blocks than there are keys: lower it.")
-    keys = fold_in(pair, np.array(counters, np.uint32))
+    counters = [int(role) + _ROLES * np.arange(count, dtype=np.uint32) for role, count in blocks.items()]
+    keys = fold_in(pair, np.concatenate(counters))
     stops = list(itertools.accumulate(blocks.values()))
     return {
         role: keys[stop - count : stop] for (role, count), stop in zip(blocks.items(), stops, strict=True)
     }
 
 
-def with_generators(
-    keys: dict[Role, jax.Array], generator: str, evaluation_points: str
-) -> dict[Role, jax.Array]:
-    """Have the samples drawn by another generator: keys of other roles stay as they are.
-
-    Args:
-        keys: threefry keys of blocks by role.
-        generator: a member of `GENERATORS`, for every sample and its label noise.
-        evaluation_points: a member of `EVALUATION_POINTS`, for samples that errors are measured on.
-    """
-    if generator == "threefry" and evaluation_points == "random":
+def with_points(keys: dict[Role, jax.Array], evaluation_points: str) -> dict[Role, jax.Array]:
+    """Have the samples that errors are measured on drawn as a member of `EVALUATION_POINTS`; other keys stay."""
+    if evaluation_points == "random":
         return keys
-    if not is_threefry(next(iter(keys.values()))):
-        raise ValueError(
-            f"generator={generator!r} with evaluation_points={evaluation_points!r} needs a threefry key: pass "
-            "jax.random.key(seed, impl='threefry2x32'), or leave both fields at their defaults."
-        )
-    changed = dict(keys)
-    for role in _SAMPLES:
-        if role in keys and generator == "threefry13":
-            changed[role] = jax.random.wrap_key_data(jax.random.key_data(keys[role]), impl=THREEFRY_13)
-        if role in keys and role in _EVALUATIONS and evaluation_points == "sobol":
-            changed[role] = sobol_keys(keys[role][0], len(keys[role]), BLOCK)
-    return changed
+    points = {
+        role: sobol_keys(keys[role][0], len(keys[role]), BLOCK) for role in _EVALUATIONS if role in keys
+    }
+    return keys | points

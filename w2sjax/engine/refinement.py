@@ -24,6 +24,7 @@ from w2sjax.engine.extended import (
     subtract,
     transposed_product,
 )
+from w2sjax.engine.products import column_norms
 from w2sjax.engine.products import product as matmul
 from w2sjax.engine.ridge import (
     RANK_TOLERANCE_IN_EPS,
@@ -60,6 +61,7 @@ class Training(NamedTuple):
         orthogonal: `[n, d]`, reduces n > d rows to d; None where there are no more rows than features.
         factor: of the reduced, centred features divided by sqrt(n).
         frame: `[d, k]`, the frame of `factor` as exact combinations of the rows; None where n > d.
+        blurred: whether a feature was dropped as constant that is so to rounding only.
     """
 
     blocks: Sliced
@@ -67,6 +69,7 @@ class Training(NamedTuple):
     orthogonal: jax.Array | None
     factor: RidgeFactor
     frame: Sliced | None
+    blurred: jax.Array
 
 
 class ExtendedHead(NamedTuple):
@@ -109,8 +112,9 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
     centred = shifted.high
     if fit_intercept:
         centred = centred - jnp.mean(centred, axis=0)[None, :]
-    spread = jnp.sqrt(jnp.mean(centred * centred, axis=0))
+    spread = column_norms(centred) / math.sqrt(rows)
     dead = spread <= DEAD_COLUMN_IN_EPS * eps * jnp.max(jnp.abs(features), axis=0)
+    blurred = jnp.any(dead & (jnp.ptp(features, axis=0) > 0)) if fit_intercept else jnp.zeros((), bool)
     centred = jnp.where(dead[None, :], 0, centred) / math.sqrt(rows)
     centred, source, share = _merge_proportional(centred)
 
@@ -131,7 +135,7 @@ def prepare(features: jax.Array, fit_intercept: bool) -> Training:
         frame = cut(_span_of_rows(cut(alive, bits, count), factor, bits, count), bits, count)
     blocks = Extended(*(_in_blocks(a) for a in shifted))
     cut_blocks = jax.lax.map(lambda block: cut(block, bits, count), blocks)
-    return Training(cut_blocks, shift, orthogonal, factor, frame)
+    return Training(cut_blocks, shift, orthogonal, factor, frame, blurred)
 
 
 def _merge_proportional(centred: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -147,7 +151,7 @@ def _merge_proportional(centred: jax.Array) -> tuple[jax.Array, jax.Array, jax.A
     """
     rows, width = centred.shape
     eps = float(jnp.finfo(centred.dtype).eps)
-    norm = jnp.linalg.norm(centred, axis=0)
+    norm = column_norms(centred)
     unit = centred / jnp.where(norm > 0, norm, 1)[None, :]
     # Along a random direction multiples of each other are neighbours, and hardly anything comes between them.
     direction = jnp.asarray(np.random.default_rng(0).standard_normal(rows), centred.dtype)

@@ -8,7 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from w2sjax.engine.products import product
+from w2sjax.engine.products import column_norms, product
 
 RANK_TOLERANCE_IN_EPS = 64
 """Singular values below this many units of rounding, relative to the largest, are noise of the features themselves."""
@@ -65,7 +65,7 @@ def factorize(
     Returns:
         A `RidgeFactor`. Cost: two small singular value decompositions, O(r d min(r, d)); one without `many_ridges`.
     """
-    scale = jnp.linalg.norm(rows, axis=0)
+    scale = column_norms(rows)
     # Rows of the frame are sorted by size: Householder QR is then accurate row by row.
     order = jnp.argsort(-scale)
     scale = scale[order]

@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from w2sjax.draws import default_dtype, normal
+from w2sjax.draws import normal
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.drawing import ORDER, draw_columns, parts
 from w2sjax.engine.models import Sample
-from w2sjax.engine.moments import BlockKernel, CompressedSample, Sums, compress_splits
+from w2sjax.engine.moments import CompressedSample, compress_splits
 from w2sjax.engine.randomness import BLOCK, Role
-from w2sjax.worlds.fused import MomentKernel
 
 
 class Experiment(NamedTuple):
@@ -74,7 +73,6 @@ def compress_training(
     split: TrainingSplit,
     basis: Basis,
     labels_of: LabelsOfBlock,
-    kernel: BlockKernel | None = None,
 ) -> CompressedSample:
     """Compress the features that heads are fitted on, with labels.
 
@@ -82,7 +80,6 @@ def compress_training(
         experiment, split: what is drawn.
         basis: of the fitted features.
         labels_of: the labels of a block.
-        kernel: a shorter way to the sums of whole blocks, if there is one.
 
     Returns:
         A `CompressedSample` with a leading axis over the sizes of the split.
@@ -98,7 +95,7 @@ def compress_training(
 
     roles = (split.role, split.noise) if design.noisy else (split.role,)
     stream = tuple(experiment.keys[role] for role in roles)
-    (sample,) = compress_splits(draw_block, [stream], [split.sizes], basis, kernel=kernel)
+    (sample,) = compress_splits(draw_block, [stream], [split.sizes], basis)
     return sample
 
 
@@ -123,13 +120,16 @@ def compress_samples(experiment: Experiment) -> tuple[Sample, Sample, list[Sampl
         [keys[role] for role in roles],
         [design.n_eval] * len(roles),
         basis,
-        kernel=_joint_kernel(experiment.pair, basis) if design.fused_features else None,
     )
     return (
         _with_others(experiment, weak, basis.leading(widths["weak"]), basis.center),
         _with_others(experiment, strong, of_strong, basis.center),
         [
-            Sample(experiment.by_name(sample.mean, axis=-1), experiment.by_name(sample.rows, axis=-1))
+            Sample(
+                experiment.by_name(sample.mean, axis=-1),
+                experiment.by_name(sample.rows, axis=-1),
+                sample.blurred,
+            )
             for sample in evaluations
         ],
     )
@@ -151,10 +151,7 @@ def _with_others(experiment: Experiment, split: TrainingSplit, basis: Basis, cen
         centred = others - origin[:, None]
         return centred if noise is None else jnp.concatenate([centred, noise])
 
-    kernel = None
-    if experiment.design.fused_features:
-        kernel = _training_kernel(experiment, split, basis, centers)
-    sample = compress_training(experiment, split, basis, labels_of, kernel)
+    sample = compress_training(experiment, split, basis, labels_of)
     mean, rows = sample.label_mean, sample.label_rows
     assert mean is not None and rows is not None  # `labels_of` always returns labels
     size, noisy = origin.shape[0], experiment.design.noisy
@@ -162,55 +159,7 @@ def _with_others(experiment: Experiment, split: TrainingSplit, basis: Basis, cen
         mean={split.fitted: sample.mean}
         | experiment.by_name(mean[:, :size] + origin[None, :], split.others, axis=-1),
         rows={split.fitted: sample.rows} | experiment.by_name(rows[..., :size], split.others, axis=-1),
+        blurred=sample.blurred,
         noise_mean=mean[:, size:] if noisy else None,
         noise_rows=rows[..., size:] if noisy else None,
     )
-
-
-def _moment_kernel(pair: Any, *arguments: Any, **options: Any) -> MomentKernel:
-    """Return the kernel of a pair that goes from the key of a block to its moments, in the default precision."""
-    if not hasattr(pair, "moment_kernel"):
-        raise ValueError(
-            f"feature_kernel='pallas' is for perceptrons, but features are drawn from {type(pair).__name__}: "
-            "leave it at 'xla'."
-        )
-    kernel: MomentKernel = pair.moment_kernel(BLOCK, *arguments, **options)
-
-    def widened(moments: Any) -> Any:
-        return jax.tree.map(lambda a: a.astype(default_dtype()), moments)
-
-    return kernel._replace(run=lambda key: widened(kernel.run(key)), zero=widened(kernel.zero))
-
-
-def _joint_kernel(pair: Any, basis: Basis) -> BlockKernel:
-    """Return the kernel for an evaluation split."""
-    kernel = _moment_kernel(pair, ORDER, basis.center, basis.whiten)
-    return BlockKernel(
-        of_block=kernel.run,
-        to_sums=lambda packed: Sums(*kernel.unpack(packed), label_products=None, labels=None),
-        zero=kernel.zero,
-        dtype=jnp.float32,
-    )
-
-
-def _training_kernel(
-    experiment: Experiment, split: TrainingSplit, basis: Basis, centers: dict[str, jax.Array]
-) -> BlockKernel:
-    """Return the kernel for a training split: it whitens the fitted features and only centres the others."""
-    index = split.names.index(split.fitted)
-    center = jnp.concatenate(
-        [basis.center if name == split.fitted else centers[name] for name in split.names]
-    )
-    kernel = _moment_kernel(experiment.pair, split.names, center, basis.whiten, fitted=index)
-
-    def to_sums(packed: Any) -> Sums:
-        products, coordinates = kernel.unpack(packed)
-        mine, sums = (experiment.by_name(a, split.names, axis=-1) for a in (products, coordinates))
-        return Sums(
-            products=mine[split.fitted],
-            coordinates=sums[split.fitted],
-            label_products=jnp.concatenate([mine[name] for name in split.others], axis=1),
-            labels=jnp.concatenate([sums[name] for name in split.others]),
-        )
-
-    return BlockKernel(lambda stream: kernel.run(stream[0]), to_sums, kernel.zero, dtype=jnp.float32)

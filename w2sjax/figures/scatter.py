@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from w2sjax.errors import W2SError
 from w2sjax.figures.scatter_axes import Discrete, central_limits, label_of, lie_outside, shown, wrapped
 from w2sjax.figures.scatter_data import Points, draw_points
 from w2sjax.figures.style import (
@@ -65,18 +66,18 @@ def scatter(
         many lie outside, and which axes are pooled.
 
     Raises:
-        ValueError: for a name that the data do not have, with the nearest one, or too many panels.
+        W2SError: for a name that the data do not have, with the nearest one, or too many panels.
 
     Cost: reads only the blocks and pairs that it draws from.
     """
     if not blocks:
-        raise ValueError("the store has no finished chunk yet: run the sweep further.")
+        raise W2SError("the store has no finished chunk yet: run the sweep further.")
     check_names(blocks[0], x=x, y=y, color=color, facet=facet)
     data = draw_points([name for name in (x, y, color, facet) if name], blocks, points)
     columns = data.columns
     facets: list[Any] = np.unique(columns[facet]).tolist() if facet else [None]
     if len(facets) > MOST_PANELS:
-        raise ValueError(f"--facet {facet} has {len(facets)} values: use an axis of at most {MOST_PANELS}.")
+        raise W2SError(f"--facet {facet} has {len(facets)} values: use an axis of at most {MOST_PANELS}.")
     across = min(len(facets), 4 if len(facets) != 4 else 2)
     down = math.ceil(len(facets) / across)
     width, height = (4.2 * across + 1.4, 3.7 * down + 1.2) if len(facets) > 1 else (6.6, 5.5)
@@ -143,7 +144,7 @@ def check_names(
     """Refuse names that a Dataset does not have.
 
     Raises:
-        ValueError: naming the option, the value and the nearest valid name.
+        W2SError: naming the option, the value and the nearest valid name.
     """
     variables, axes = [str(v) for v in dataset.data_vars], [str(c) for c in dataset.coords]
     for option, name, known in (
@@ -154,7 +155,7 @@ def check_names(
     ):
         if name is not None and name not in known:
             kind = "variable or axis" if known is not axes else "axis"
-            raise ValueError(
+            raise W2SError(
                 f"{option} {name} is no {kind} of this store: did you mean {nearest(name, known)}? "
                 f"It has {', '.join(known)}."
             )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from w2sjax.errors import W2SError
+
 MOST_READ = 2**20
 """Values of one variable that are read from one block to spread a few points over many pairs."""
 
@@ -37,7 +39,7 @@ def draw_points(names: Sequence[str], blocks: Sequence[xr.Dataset], points: int)
         points: most points.
 
     Raises:
-        ValueError: if no point is finite.
+        W2SError: if no point is finite.
 
     Cost: reads nothing of the blocks that it does not draw from. Of the others it reads twice as many pairs as hold
     the points, or one pair per point up to `MOST_READ` values of each variable; a region of a store is one chunk, which
@@ -58,7 +60,7 @@ def draw_points(names: Sequence[str], blocks: Sequence[xr.Dataset], points: int)
     shuffled = rng.permutation(sum(part[names[0]].size for part in parts))
     columns = {name: np.concatenate([part[name] for part in parts])[shuffled] for name in names}
     if not shuffled.size:
-        raise ValueError(f"{names[0]} and {names[1]} are nowhere both finite: choose other variables.")
+        raise W2SError(f"{names[0]} and {names[1]} are nowhere both finite: choose other variables.")
     return Points(columns, total, total <= points, _pooled(names, blocks))
 
 

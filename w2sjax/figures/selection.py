@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from w2sjax.errors import W2SError
 from w2sjax.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 from w2sjax.methods.selection import select_in_dataset
 
@@ -25,13 +26,11 @@ def candidate_axis(dataset: xr.Dataset) -> str:
     """Return the axis whose values are the candidates.
 
     Raises:
-        ValueError: unless exactly one of weak_noise and strong_noise is an axis of the Dataset.
+        W2SError: unless exactly one of weak_noise and strong_noise is an axis of the Dataset.
     """
     found = [name for name in CANDIDATE_AXES if name in dataset["w2s_error"].dims]
     if len(found) != 1:
-        raise ValueError(
-            f"axes {found} hold candidates: pass a sweep over one of {', '.join(CANDIDATE_AXES)}."
-        )
+        raise W2SError(f"axes {found} hold candidates: pass a sweep over one of {', '.join(CANDIDATE_AXES)}.")
     return found[0]
 
 
@@ -53,10 +52,10 @@ def held_out_error(dataset: xr.Dataset) -> xr.DataArray:
         w2s_error at every n_eval but the largest, from N - n other rows.
 
     Raises:
-        ValueError: with fewer than two values on the axis n_eval.
+        W2SError: with fewer than two values on the axis n_eval.
     """
     if dataset.sizes.get("n_eval", 0) < 2:
-        raise ValueError(
+        raise W2SError(
             "n_eval has no second value: sweep a small one to select with and a large one as the truth."
         )
     dataset = dataset.sortby("n_eval")

@@ -11,6 +11,8 @@ from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.pair import run_grid
 from w2sjax.engine.protocol import Protocol, check_head_fields, check_protocol, fields_set
+from w2sjax.engine.randomness import run_pair_key
+from w2sjax.errors import W2SError
 from w2sjax.heads.trained import CURVES, run_trained, with_head_curves
 from w2sjax.worlds.static import as_pytree
 from w2sjax.worlds.training import CURVE_POINTS
@@ -27,13 +29,14 @@ def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:
     Args:
         world: any object with `draw(key)`; see `w2sjax.worlds.World`.
         protocol: sample sizes and regularization.
-        key: a typed key (`jax.random.key`). The pair and its samples are functions of this key only.
+        key: a typed key (`jax.random.key`). The pair and its samples are functions of this key only; it is none of the
+            pairs of a sweep with the same seed.
 
     Returns:
         An `Outcome` with arrays of shape `[task]`, in JAX's default float dtype.
 
     Raises:
-        ValueError: if the key is not a typed key, a field is set that the class of heads does not have, or the world
+        W2SError: if the key is not a typed key, a field is set that the class of heads does not have, or the world
             returns unusable features.
 
     Cost: O((n_weak + n_strong + n_eval) D^2) time with D the sum of the three widths; memory does not grow with n.
@@ -41,12 +44,12 @@ def run_pair(world: Any, protocol: Protocol, key: jax.Array) -> Outcome:
     May be called under `jax.jit` and `jax.vmap`.
     """
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        raise ValueError("key is not a typed key: pass jax.random.key(seed), not jax.random.PRNGKey.")
+        raise W2SError("key is not a typed key: pass jax.random.key(seed), not jax.random.PRNGKey.")
     if key.ndim > 0:
-        raise ValueError(f"key holds {key.size} keys: pass one, or map run_pair over them by jax.vmap.")
+        raise W2SError(f"key holds {key.size} keys: pass one, or map run_pair over them by jax.vmap.")
     check_protocol(protocol)
     check_head_fields((protocol.head,), fields_set(protocol))
-    return _run_single(as_pytree(world), key, numbers_of(protocol), design=design_of(protocol))
+    return _run_single(as_pytree(world), run_pair_key(key), numbers_of(protocol), design=design_of(protocol))
 
 
 @functools.partial(jax.jit, static_argnames=("design",))

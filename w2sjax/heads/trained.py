@@ -10,13 +10,21 @@ import jax.numpy as jnp
 from w2sjax.draws import normal
 from w2sjax.engine.design import Design, HeadTraining, Numbers, design_keys
 from w2sjax.engine.drawing import ORDER, draw_columns, draw_pair, feature_widths, parts, target_heads
-from w2sjax.engine.outcome import Outcome, StandardErrors, Status, outcome_from_residuals, with_misfit
+from w2sjax.engine.outcome import (
+    Outcome,
+    StandardErrors,
+    Status,
+    outcome_from_residuals,
+    with_misfit,
+    with_rounding,
+)
 from w2sjax.engine.pair import with_diagnostics
 from w2sjax.engine.products import product
 from w2sjax.engine.randomness import BLOCK, Role
 from w2sjax.engine.standard_errors import per_sample
 from w2sjax.heads.classes import HeadClass
 from w2sjax.heads.training import train
+from w2sjax.rounding import constant_below
 
 CURVES = ("weak_head", "w2s_head", "ceiling_head")
 
@@ -127,9 +135,12 @@ def run_trained(
         for sample in samples
     ]
     status = _status(widths, target.bias.dtype)
+    powers = [jnp.mean(weak_split.labels[:n] ** 2, axis=0) for n in design.n_weak]
+    eps = float(jnp.finfo(target.bias.dtype).eps)
 
     def cell(i: int, j: int, n_eval: int) -> Outcome:
         outcome = _measure(*_residuals(by_sample[0], i, j, n_eval), status, design.standard_errors)
+        outcome = with_rounding(outcome, powers[i], eps)
         if design.fresh_misfit:
             weak_residual, w2s_residual, _ = _residuals(by_sample[1], i, j, n_eval)
             outcome = with_misfit(outcome, jnp.mean((weak_residual - w2s_residual) ** 2, axis=0))
@@ -185,7 +196,7 @@ def _fit(
     shift, scale = jnp.zeros_like(rows[0]), jnp.ones_like(rows[0])
     if training.standardize:
         shift, spread = jnp.mean(rows, axis=0), jnp.std(rows, axis=0)
-        scale = jnp.where(spread > 0, spread, 1)
+        scale = jnp.where(spread > constant_below(rows, axis=0), spread, 1)
     rows = (rows - shift[None, :]) / scale[None, :]
     rates = numbers.head_learning_rate, numbers.head_weight_decay
     parameters, curve = train(head, training, rows, labels, start, *rates, key)

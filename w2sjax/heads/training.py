@@ -11,6 +11,7 @@ from w2sjax.draws import fold_in
 from w2sjax.engine.design import HeadTraining
 from w2sjax.heads.classes import HeadClass
 from w2sjax.shuffles import shuffled
+from w2sjax.threefry import IMPLEMENTATION
 from w2sjax.worlds.training import curve_epochs
 
 
@@ -51,10 +52,8 @@ def train(
     units already and batched matrix products take twice the time.
     """
 
-    implementation = str(jax.random.key_impl(key))
-
     def run(key_data: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return _train(head, training, jax.random.wrap_key_data(key_data, impl=implementation), *arrays)
+        return _train(head, training, jax.random.wrap_key_data(key_data, impl=IMPLEMENTATION), *arrays)
 
     if jax.default_backend() == "cpu":
         run = jax.custom_batching.sequential_vmap(run)

@@ -1,13 +1,13 @@
 """A world of candidates: noisy copies of one target network that do not share the directions of their noise."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import default_dtype, fold_in
+from w2sjax.pytrees import pytree
 from w2sjax.worlds.mlp import (
     PerceptronPair,
     PerturbedMLP,
@@ -18,11 +18,7 @@ from w2sjax.worlds.mlp import (
 )
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["input_scale", "weak_noise", "strong_noise"],
-    meta_fields=["input_dim", "width", "depth", "activation", "inputs", "degrees_of_freedom"],
-)
+@pytree("input_scale", "weak_noise", "strong_noise")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PerturbedCandidates(PerturbedMLP):
     """`PerturbedMLP` whose noise is drawn anew for every noise level, the target network being the same.

@@ -10,6 +10,7 @@ tasks, sample sizes) are independent selections.
 """
 
 import dataclasses
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ import xarray as xr
 
 from w2sjax.engine.evaluate import evaluate_features
 from w2sjax.engine.outcome import UNUSABLE
+from w2sjax.errors import W2SError
 from w2sjax.theory.charikar2024 import theorem1_bound
+from w2sjax.validation import plain_array
 
 CRITERIA = ("upper_bound", "weak_error", "misfit", "random")
 """What candidates are chosen by: the smallest weak_error - misfit, weak_error or misfit, or uniformly at random."""
@@ -75,7 +78,7 @@ def select(criterion: Any, w2s_error: Any, usable: Any = None) -> Selection:
         A `Selection`; see there.
 
     Raises:
-        ValueError: for shapes that differ, or no candidates.
+        W2SError: for shapes that differ, or no candidates.
 
     Cost: O(k^2) time and memory per selection among k candidates.
     """
@@ -136,8 +139,9 @@ def compare_criteria(
         A `Selection` by criterion.
     """
     truth = w2s_error if truth is None else truth
-    values = [np.asarray(v, float) for v in (weak_error, misfit, w2s_error, truth)]
-    allowed = np.ones(values[0].shape, bool) if usable is None else np.asarray(usable, bool)
+    given = {"weak_error": weak_error, "misfit": misfit, "w2s_error": w2s_error, "truth": truth}
+    values = [plain_array(name, value) for name, value in given.items()]
+    allowed = np.ones(values[0].shape, bool) if usable is None else plain_array("usable", usable) != 0
     for value in values:
         allowed = allowed & np.isfinite(value)
     criteria = {"upper_bound": theorem1_bound(*values[:2]), "weak_error": values[0], "misfit": values[1]}
@@ -160,14 +164,14 @@ def select_in_dataset(dataset: xr.Dataset, candidate: str, truth: xr.DataArray |
         dims ("criterion", and those of w2s_error without the axis).
 
     Raises:
-        ValueError: if the Dataset lacks the axis or a variable; the message names it.
+        W2SError: if the Dataset lacks the axis or a variable; the message names it.
     """
     for name in _QUANTITIES:
         if name not in dataset:
-            raise ValueError(f"the Dataset has no variable {name}: pass the result of a sweep.")
+            raise W2SError(f"the Dataset has no variable {name}: pass the result of a sweep.")
     if candidate not in dataset["w2s_error"].dims:
         axes = ", ".join(str(d) for d in dataset["w2s_error"].dims)
-        raise ValueError(f"candidate={candidate!r} is no axis of the Dataset: its axes are {axes}.")
+        raise W2SError(f"candidate={candidate!r} is no axis of the Dataset: its axes are {axes}.")
     arrays = [dataset[name] for name in _QUANTITIES]
     arrays.append(arrays[2] if truth is None else truth)
     usable = xr.ones_like(arrays[2], bool)
@@ -205,7 +209,7 @@ def select_candidates(
             candidate, dims ("candidate",) or ("candidate", "task").
 
     Raises:
-        ValueError: for no candidates, candidates with different tasks, and as `evaluate_features`, naming the
+        W2SError: for no candidates, candidates with different tasks, and as `evaluate_features`, naming the
             candidate.
 
     Cost: that of `evaluate_features` per candidate, which compiles anew for every width.
@@ -226,16 +230,17 @@ def select_candidates(
         dict(candidates) if isinstance(candidates, Mapping) else {str(i): c for i, c in enumerate(candidates)}
     )
     if not named:
-        raise ValueError("candidates is empty: pass the arguments of evaluate_features for at least one.")
+        raise W2SError("candidates is empty: pass the arguments of evaluate_features for at least one.")
     outcomes = []
     for name, arguments in named.items():
+        _check_names(name, arguments)
         try:
             outcomes.append(evaluate_features(**arguments))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"candidate {name!r}: {error}") from error
+        except W2SError as error:
+            raise W2SError(f"candidate {name!r}: {error}") from error
     shapes = {np.shape(outcome.weak_error) for outcome in outcomes}
     if len(shapes) > 1:
-        raise ValueError(
+        raise W2SError(
             f"candidates have labels of different shapes {sorted(shapes)}: give all the same tasks."
         )
     dims = ("candidate", "task")[: 1 + len(shapes.pop())]
@@ -252,15 +257,25 @@ def select_candidates(
 
 def _checked(a: Any, b: Any, usable: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return both as floating arrays, and which candidates are usable."""
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    allowed = np.ones(a.shape, bool) if usable is None else np.asarray(usable, bool)
+    a, b = plain_array("criterion", a), plain_array("w2s_error", b)
+    allowed = np.ones(a.shape, bool) if usable is None else plain_array("usable", usable) != 0
     if not a.shape == b.shape == allowed.shape:
-        raise ValueError(
+        raise W2SError(
             f"shapes {a.shape}, {b.shape} and {allowed.shape} differ: pass arrays [candidate, ...] of one shape."
         )
     if a.ndim == 0 or a.shape[0] == 0:
-        raise ValueError(f"shape {a.shape} has no candidates: pass arrays [candidate, ...].")
+        raise W2SError(f"shape {a.shape} has no candidates: pass arrays [candidate, ...].")
     return a, b, allowed & np.isfinite(a) & np.isfinite(b)
+
+
+def _check_names(candidate: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that `evaluate_features` does not have or lacks."""
+    try:
+        inspect.signature(evaluate_features).bind(**arguments)
+    except TypeError as error:
+        raise W2SError(
+            f"candidate {candidate!r}: {error}: pass the arguments of evaluate_features."
+        ) from error
 
 
 def _ranks(values: np.ndarray, usable: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ def get(name: str) -> Setting | Collection:
     """Return the setting, or the collection of settings, of this name.
 
     Raises:
-        ValueError: if there is none; the message gives the nearest name.
+        W2SError: if there is none; the message gives the nearest name.
     """
     check_choice("NAME", name, names())
     return next(setting for setting in _ALL if setting.name == name)

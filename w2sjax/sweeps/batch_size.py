@@ -12,6 +12,7 @@ from w2sjax.engine.drawing import draw_features, draw_pair
 from w2sjax.engine.randomness import BLOCK
 from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.grid import Cell
+from w2sjax.threefry import seed_key
 from w2sjax.worlds.static import as_pytree
 
 CPU_GROUP = 4
@@ -160,7 +161,7 @@ def rows_per_pair(design: Design) -> int:
 
 def _joint_width(cell: Cell) -> int:
     """Return the width of all features of a pair together."""
-    shapes = _block_features.eval_shape(as_pytree(cell.world), jax.random.key(0))
+    shapes = _block_features.eval_shape(as_pytree(cell.world), seed_key(0))
     return sum(shape.shape[1] for shape in shapes)
 
 

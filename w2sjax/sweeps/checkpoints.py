@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2sjax.sweeps.errors import StoreError
+from w2sjax.errors import StoreError
 
 Arrays = dict[str, np.ndarray]
 

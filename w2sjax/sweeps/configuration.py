@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from w2sjax import worlds
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
+from w2sjax.errors import W2SError
 from w2sjax.sweeps.grid import axis_names, make_grid, put
 from w2sjax.validation import nearest
 
@@ -70,42 +71,42 @@ def load_configuration(file: Path) -> SweepConfiguration:
             `[axes]` (lists of values by field of either).
 
     Raises:
-        ValueError: for a file that cannot be read, an unknown key or a value out of range; one sentence with the full
+        W2SError: for a file that cannot be read, an unknown key or a value out of range; one sentence with the full
             path of the key and the nearest valid name or the fix.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"{file} cannot be read ({error.strerror}): pass a TOML file.") from error
+        raise W2SError(f"{file} cannot be read ({error.strerror}): pass a TOML file.") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not text in UTF-8: pass a TOML file.") from error
+        raise W2SError(f"{file} is not text in UTF-8: pass a TOML file.") from error
     try:
         content = tomllib.loads(text + "\n")  # so that a mistake at the end has a line number
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(_syntax(file, text, str(error))) from error
+        raise W2SError(_syntax(file, text, str(error))) from error
     try:
         return check_configuration(content)
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
+        raise W2SError(f"{file}: {error}") from error
 
 
 def check_configuration(content: dict[str, Any]) -> SweepConfiguration:
     """Check the content of a configuration file.
 
     Raises:
-        ValueError: as `load_configuration`, without the file's name.
+        W2SError: as `load_configuration`, without the file's name.
     """
     try:
         given = SweepFile.model_validate(content)
     except pydantic.ValidationError as error:
-        raise ValueError(_sentence(_first(error), "", SweepFile)) from None
+        raise W2SError(_sentence(_first(error), "", SweepFile)) from None
     world = _build("world", _world_class(given.world), {k: v for k, v in given.world.items() if k != "kind"})
     protocol = _build("protocol", Protocol, given.protocol)
     _check_axes(world, protocol, given.axes)
     try:
         make_grid(world, protocol, given.axes, paired=given.paired)
     except ValueError as error:
-        raise ValueError(re.sub(r"^axes\['(\w+)'\]", r"axes.\1", str(error))) from error
+        raise W2SError(re.sub(r"^axes\['(\w+)'\]", r"axes.\1", str(error))) from error
     rest = given.model_dump(exclude={"world", "protocol"})
     return SweepConfiguration(world=world, protocol=protocol, **rest)
 
@@ -124,7 +125,7 @@ def _world_class(section: dict[str, Any]) -> type:
     kind = section.get("kind", DEFAULT_WORLD)
     if not isinstance(kind, str) or kind not in kinds:
         close = nearest(str(kind), list(kinds))
-        raise ValueError(f"world.kind={kind!r} is not known: use {close!r} (kinds: {', '.join(kinds)}).")
+        raise W2SError(f"world.kind={kind!r} is not known: use {close!r} (kinds: {', '.join(kinds)}).")
     return kinds[kind]
 
 
@@ -142,15 +143,13 @@ def _build(section: str, kind: type, values: dict[str, Any]) -> Any:
         model.model_validate(values)
     except pydantic.ValidationError as error:
         names = (*fields, "kind") if section == "world" else tuple(fields)
-        raise ValueError(_sentence(_first(error), f"{section}.", model, names)) from None
+        raise W2SError(_sentence(_first(error), f"{section}.", model, names)) from None
     try:
         return kind(**values)
     except ValueError as error:
-        raise ValueError(_with_path(section, str(error), values)) from error
+        raise W2SError(_with_path(section, str(error), values)) from error
     except TypeError as error:
-        raise ValueError(
-            f"{section} cannot be built ({error}): see the fields of {kind.__name__}."
-        ) from error
+        raise W2SError(f"{section} cannot be built ({error}): see the fields of {kind.__name__}.") from error
 
 
 def _check_axes(world: Any, protocol: Protocol, axes: dict[str, list[Any]]) -> None:
@@ -158,19 +157,19 @@ def _check_axes(world: Any, protocol: Protocol, axes: dict[str, list[Any]]) -> N
     relaxed = dataclasses.replace(protocol, reuse_inputs=False)
     for name, values in axes.items():
         if name not in names:
-            raise ValueError(
+            raise W2SError(
                 f"axes.{name} is not a field that can vary: did you mean axes.{nearest(name, names)}? "
                 f"The fields are {', '.join(names)}."
             )
         for position, value in enumerate(values):
             if isinstance(value, dict | list):
-                raise ValueError(
+                raise W2SError(
                     f"axes.{name}[{position}]={value!r} is not a single value: pass numbers or text."
                 )
             try:
                 put(world, relaxed, {name: value})
             except (ValueError, TypeError) as error:
-                raise ValueError(_with_path("axes", str(error), {name: value})) from error
+                raise W2SError(_with_path("axes", str(error), {name: value})) from error
 
 
 def _with_path(section: str, message: str, values: dict[str, Any]) -> str:

@@ -14,9 +14,9 @@ import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from w2sjax.errors import StoreError
+from w2sjax.files import sync, sync_tree
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.errors import StoreError
-from w2sjax.sweeps.files import sync, sync_tree
 from w2sjax.sweeps.layout import LAYOUT, MARKS
 from w2sjax.sweeps.plan import Plan
 

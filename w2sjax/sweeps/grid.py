@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.protocol import RIDGES, SIZES, Protocol, check_head_fields, check_protocol, fields_set
+from w2sjax.errors import W2SError
 from w2sjax.validation import nearest
 from w2sjax.worlds.static import check_world
 
@@ -32,7 +32,7 @@ class Cell:
         position: index along each outer axis, by name.
         world, protocol: with the outer values put in.
         design, numbers: the inner grid in the engine's form.
-        stream: folded into the seed; 0 for draws shared by all cells.
+        own_draws: the setting of the axes as text, where a cell has draws of its own; None where all share theirs.
     """
 
     position: dict[str, int]
@@ -40,7 +40,7 @@ class Cell:
     protocol: Protocol
     design: Design
     numbers: Numbers
-    stream: int
+    own_draws: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Grid:
                 protocol=protocol,
                 design=self._design(protocol),
                 numbers=self._numbers(protocol),
-                stream=0 if self.paired else _stream(chosen),
+                own_draws=None if self.paired else _as_text(chosen),
             )
 
     def _values(self, protocol: Protocol, name: str) -> tuple[Any, ...]:
@@ -131,23 +131,23 @@ def make_grid(
     """Validate axes against the fields of the world and the protocol.
 
     Raises:
-        ValueError: for an unknown axis (the nearest field is named), an empty one, a repeated value, sizes that do not
+        W2SError: for an unknown axis (the nearest field is named), an empty one, a repeated value, sizes that do not
             fit `reuse_inputs` or `evaluation_points`, fields or ridges that are not for the heads in use, or a value
             that the world or the protocol refuses.
     """
     check_world(world)
     check_protocol(protocol)
     if axes is not None and not isinstance(axes, Mapping):
-        raise ValueError(f"axes={axes!r} is not a mapping: pass {{field: values}}.")
+        raise W2SError(f"axes={axes!r} is not a mapping: pass {{field: values}}.")
     checked: dict[str, tuple[Any, ...]] = {}
     fields = axis_names(world)
     for name, given in (axes or {}).items():
         if name == "tasks":
-            raise ValueError(
+            raise W2SError(
                 "axes has no field 'tasks' to vary: run the most, of which every first few are a prefix."
             )
         if name not in fields:
-            raise ValueError(
+            raise W2SError(
                 f"axes has no field {name!r} to vary: did you mean {nearest(name, fields)!r}? "
                 f"The fields are {', '.join(fields)}."
             )
@@ -159,7 +159,7 @@ def make_grid(
     check_head_fields(heads, fields_set(protocol) | checked.keys())
     varied = [name for name in RIDGES if name in checked and checked[name] != (0,)]
     if "trained" in heads and varied:
-        raise ValueError(f"axes[{varied[0]!r}] is not for head='trained': vary head_weight_decay instead.")
+        raise W2SError(f"axes[{varied[0]!r}] is not for head='trained': vary head_weight_decay instead.")
     grid = Grid(world=world, protocol=protocol, axes=checked, paired=paired)
     if protocol.reuse_inputs or any(checked.get("reuse_inputs", ())):
         n_weak = checked.get("n_weak", (protocol.n_weak,))
@@ -174,19 +174,19 @@ def make_grid(
 def _values_of(name: str, given: Any) -> tuple[Any, ...]:
     """Return the values of an axis as plain Python values, or refuse them."""
     if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray | jax.Array):
-        raise ValueError(f"axes[{name!r}]={given!r} is not a list: pass a list of values.")
+        raise W2SError(f"axes[{name!r}]={given!r} is not a list: pass a list of values.")
     if isinstance(given, np.ndarray | jax.Array) and given.ndim != 1:
-        raise ValueError(f"axes[{name!r}] has {given.ndim} dimensions: pass a list of single values.")
+        raise W2SError(f"axes[{name!r}] has {given.ndim} dimensions: pass a list of single values.")
     for value in given:
         nested = isinstance(value, Sequence | Mapping) and not isinstance(value, str)
         array = isinstance(value, np.ndarray | jax.Array) and value.ndim > 0
         if value is None or nested or array:
-            raise ValueError(f"axes[{name!r}] holds {value!r}: pass single values.")
+            raise W2SError(f"axes[{name!r}] holds {value!r}: pass single values.")
     values = tuple(v.item() if isinstance(v, np.generic | np.ndarray | jax.Array) else v for v in given)
     if not values:
-        raise ValueError(f"axes[{name!r}] is empty: pass at least one value.")
+        raise W2SError(f"axes[{name!r}] is empty: pass at least one value.")
     if len(set(values)) < len(values):
-        raise ValueError(f"axes[{name!r}] repeats a value: pass each value once.")
+        raise W2SError(f"axes[{name!r}] repeats a value: pass each value once.")
     return values
 
 
@@ -216,6 +216,10 @@ def _one_kind(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _stream(chosen: Mapping[str, Any]) -> int:
-    """Return a positive number for one setting of the axes, whatever their order."""
-    return 1 + zlib.crc32(json.dumps(sorted(chosen.items()), default=str).encode()) % (2**31)
+def _as_text(chosen: Mapping[str, Any]) -> str:
+    """Return one setting of the axes as text: the same for 0 and 0.0, and whatever the order of the axes."""
+    numbers = {
+        name: float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        for name, value in chosen.items()
+    }
+    return json.dumps(numbers, sort_keys=True)

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 
+from w2sjax.errors import StoreError
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.errors import StoreError
 from w2sjax.sweeps.grid import Grid
 
 LAYOUT = 1

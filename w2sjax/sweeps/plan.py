@@ -9,10 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from w2sjax.draws import fold_in
+from w2sjax.engine.randomness import cell_key
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import Batch, choose_batch, default_memory_budget, rows_per_pair
 from w2sjax.sweeps.grid import Cell, Grid
+from w2sjax.threefry import seed_key
 from w2sjax.worlds.static import as_pytree
 
 CHUNK_BYTES = 2**25
@@ -158,15 +161,15 @@ def make_plan(
     )
 
 
-def cell_key(seed: int, cell: Cell) -> jax.Array:
+def key_of(seed: int, cell: Cell) -> jax.Array:
     """Return the typed key that the pairs of a cell are drawn from."""
-    key = jax.random.key(seed)
-    return jax.random.fold_in(key, cell.stream) if cell.stream else key
+    key = seed_key(seed)
+    return key if cell.own_draws is None else cell_key(key, cell.own_draws)
 
 
 def shared_arguments(seed: int, cell: Cell) -> Any:
     """Return the arguments of `group_program` that all calls of a cell share, on every local device."""
-    return on_all_devices((as_pytree(cell.world), cell.numbers, cell_key(seed, cell)))
+    return on_all_devices((as_pytree(cell.world), cell.numbers, key_of(seed, cell)))
 
 
 def choose_chunk_pairs(pairs: int, result_bytes: int, rows: int) -> int:
@@ -197,7 +200,7 @@ def _prepared_shapes(world: Any, pairs: int) -> dict[str, Any] | None:
     """Return the shapes of what the world's preparations return for so many pairs, without running them."""
     if not hasattr(world, "preparations"):
         return None
-    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), pairs))
+    keys = jax.eval_shape(lambda: fold_in(seed_key(0), np.arange(pairs, dtype=np.uint32)))
     return {name: jax.eval_shape(jax.vmap(run), keys) for name, run in world.preparations().items()}
 
 

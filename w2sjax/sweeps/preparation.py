@@ -16,7 +16,8 @@ from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import prepare_pairs, training_group
 from w2sjax.sweeps.checkpoints import Arrays, Checkpoints, digest
 from w2sjax.sweeps.grid import Cell
-from w2sjax.sweeps.plan import Plan, Region, cell_key
+from w2sjax.sweeps.plan import Plan, Region, key_of
+from w2sjax.threefry import seed_key
 
 QUIET_SECONDS = 2.0
 
@@ -59,7 +60,7 @@ class Preparations:
             "kind": type(preparation).__name__,
             **labels.plain_fields(preparation),
             "seed": self._plan.seed,
-            "draws": cell.stream,
+            "draws": cell.own_draws,
             "dtype": jnp.dtype(default_dtype()).name,  # inputs and labels are rounded from it
         }
         place = digest(description)
@@ -80,7 +81,7 @@ class Preparations:
 
     def _run(self, place: str, name: str, preparation: Any, cell: Cell, pairs: np.ndarray) -> None:
         started = time.monotonic()
-        results = prepare_pairs(preparation, cell_key(self._plan.seed, cell), pairs)
+        results = prepare_pairs(preparation, key_of(self._plan.seed, cell), pairs)
         if place in self._checkpoints:
             self._checkpoints[place].save(pairs, _named(results))
         for row, pair in enumerate(pairs):
@@ -97,7 +98,7 @@ class Preparations:
     def _open(self, place: str, name: str, description: dict[str, Any], preparation: Any) -> None:
         assert self._folder is not None
         self._checkpoints[place] = Checkpoints(self._folder, name, description)
-        shapes = jax.eval_shape(preparation, jax.random.key(0))
+        shapes = jax.eval_shape(preparation, seed_key(0))
         template = {key: np.zeros(s.shape, s.dtype) for key, s in _named(shapes).items()}
         structure = jax.tree.structure(shapes)
         for pairs, arrays in self._checkpoints[place].load(template):

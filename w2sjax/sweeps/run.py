@@ -12,6 +12,7 @@ import xarray as xr
 
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
+from w2sjax.errors import W2SError
 from w2sjax.sweeps import labels
 from w2sjax.sweeps import store as stores
 from w2sjax.sweeps.creation import create, wait_until_created
@@ -73,7 +74,7 @@ def sweep(
         (0 for the integers of the status).
 
     Raises:
-        ValueError: for an argument out of range, an unknown axis, or a store that holds another sweep; the message
+        W2SError: for an argument out of range, an unknown axis, or a store that holds another sweep; the message
             names it. `StoreError`, for a store that cannot be used or written, is a ValueError.
         SweepInterrupted: a KeyboardInterrupt, after a first Ctrl-C with a store, once the running chunk is written.
 
@@ -90,7 +91,7 @@ def sweep(
     count = check_integer("process[1]", count, least=1)
     index = check_integer("process[0]", index, least=0)
     if index >= count:
-        raise ValueError(f"process=({index}, {count}) has no such index: pass an index < {count}.")
+        raise W2SError(f"process=({index}, {count}) has no such index: pass an index < {count}.")
     grid = make_grid(world, protocol, axes, paired=paired)
     if store is None:
         plan = make_plan(grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs)

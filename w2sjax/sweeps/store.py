@@ -15,9 +15,9 @@ from typing import Any
 import xarray as xr
 
 from w2sjax.engine.protocol import Protocol
+from w2sjax.errors import StoreError
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.compare import first_difference
-from w2sjax.sweeps.errors import StoreError
 from w2sjax.sweeps.grid import Grid
 from w2sjax.sweeps.layout import MARKS, Description, open_variable
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from w2sjax.engine.outcome import Flag
+from w2sjax.errors import StoreError
+from w2sjax.files import write_atomically
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.errors import StoreError
-from w2sjax.sweeps.files import write_atomically
 from w2sjax.sweeps.layout import Description, open_variable
 from w2sjax.sweeps.store import reading
 from w2sjax.sweeps.stream import place

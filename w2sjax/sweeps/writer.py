@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import zarr
 
+from w2sjax.errors import StoreError
+from w2sjax.files import sync, write_atomically
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.errors import StoreError
-from w2sjax.sweeps.files import sync, write_atomically
 from w2sjax.sweeps.layout import MARKS, Description, open_variable
 from w2sjax.sweeps.plan import Plan, Region
 from w2sjax.sweeps.stream import place

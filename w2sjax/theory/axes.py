@@ -5,17 +5,19 @@ from typing import Any
 
 import xarray as xr
 
+from w2sjax.errors import W2SError
+
 
 def axis_values(dataset: xr.Dataset, name: str) -> xr.DataArray | None:
     """Return the values of an axis, or the one that was selected; None where the field is no axis of the sweep.
 
     Raises:
-        ValueError: if it is an axis whose values were dropped.
+        W2SError: if it is an axis whose values were dropped.
     """
     if name in dataset.coords:
         return dataset[name]
     if name in dataset.dims or name in configuration(dataset)["axes"]:
-        raise ValueError(f"axis {name} has no values left: select one of them without drop=True.")
+        raise W2SError(f"axis {name} has no values left: select one of them without drop=True.")
     return None
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
+from w2sjax.errors import W2SError
 from w2sjax.theory.axes import axis_values, configuration
 from w2sjax.theory.rademacher import linear_rademacher_bound
 from w2sjax.validation import check_number
@@ -94,7 +95,7 @@ def confidence_term(output_bound: Any, n: Any, delta: float = 0.05) -> Any:
         delta: probability with which the bound may fail, in (0, 1].
 
     Raises:
-        ValueError: if delta is out of range.
+        W2SError: if delta is out of range.
     """
     _check_delta(delta)
     return 10 * output_bound**2 * (math.log(1 / delta) / 2 / n) ** 0.5
@@ -124,7 +125,7 @@ def theorem2_bound(
         `Theorem2`, the terms and their sum.
 
     Raises:
-        ValueError: if delta is out of range.
+        W2SError: if delta is out of range.
 
     Reference: Charikar et al. 2024, Theorem 2; constants derived in docs/theory.md, not verified against the paper.
     """
@@ -153,7 +154,7 @@ def localized_term(distance: Any, cross_moment: Any, fourth_moment: Any, n: Any,
         delta: probability of failure, in (0, 1].
 
     Raises:
-        ValueError: if delta is out of range.
+        W2SError: if delta is out of range.
 
     This is not in the paper; see docs/theory.md for the derivation.
     """
@@ -215,4 +216,4 @@ def _samples(dataset: xr.Dataset) -> Any:
 def _check_delta(delta: float) -> None:
     check_number("delta", delta, above=0)
     if delta > 1:
-        raise ValueError(f"delta={delta:g} is out of range: pass a probability > 0 and <= 1.")
+        raise W2SError(f"delta={delta:g} is out of range: pass a probability > 0 and <= 1.")

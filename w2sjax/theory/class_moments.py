@@ -9,8 +9,10 @@ import xarray as xr
 
 from w2sjax import worlds
 from w2sjax.engine.drawing import draw_features, draw_pair, target_heads
-from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key, with_generators
+from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key, with_points
+from w2sjax.errors import W2SError
 from w2sjax.theory.axes import axis_values, configuration
+from w2sjax.threefry import seed_key
 
 _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
@@ -38,7 +40,7 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
         units depend on the sample.
 
     Raises:
-        ValueError: if the sweep is another one; the message says what to select or to change.
+        W2SError: if the sweep is another one; the message says what to select or to change.
 
     Cost: one pass over n_weak + samples rows per pair, in NumPy, and memory for one pair's.
     """
@@ -46,7 +48,7 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
     tasks = dataset.sizes["task"]
     others = [d for d in dataset["w2s_error"].dims if d not in ("pair", "task")]
     largest_error = dataset["w2s_error"].max(others).transpose("pair", "task").values
-    seed = jax.random.key(configuration(dataset)["seed"])
+    seed = seed_key(configuration(dataset)["seed"])
     rows = [
         _moments(world, protocol, pair_key(seed, int(index)), tasks, samples, error)
         for index, error in zip(dataset["pair"].values, largest_error, strict=True)
@@ -62,13 +64,13 @@ def _settings(dataset: xr.Dataset) -> tuple[Any, dict[str, Any]]:
     """Return the world and the fields of the protocol that a sweep drew its pairs by, or refuse it."""
     configured = configuration(dataset)
     if not configured["paired"]:
-        raise ValueError(
+        raise W2SError(
             "the sweep has paired=False, so that every cell has pairs of its own: run it with paired=True."
         )
     fields = dict(configured["world"])
     kind = fields.pop("kind")
     if not hasattr(worlds, kind):
-        raise ValueError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
+        raise W2SError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
     protocol = dict(configured["protocol"])
     for name in (fields.keys() | protocol.keys()) - {"n_strong", "n_eval", "ridge_strong"}:
         values = axis_values(dataset, name)
@@ -77,7 +79,7 @@ def _settings(dataset: xr.Dataset) -> tuple[Any, dict[str, Any]]:
         if name in ("n_weak", "ridge", "ridge_weak"):
             values = values.max()
         if values.ndim > 0:
-            raise ValueError(
+            raise W2SError(
                 f"axis {name} changes the pairs or their weak heads: select one value of it first."
             )
         of = fields if name in fields else protocol
@@ -89,7 +91,7 @@ def _settings(dataset: xr.Dataset) -> tuple[Any, dict[str, Any]]:
         ("label_noise", protocol["label_noise"], 0),
     ):
         if value != wanted:
-            raise ValueError(
+            raise W2SError(
                 f"the sweep has {name} {value!r}, but the bounds are for weak heads that are least squares on labels "
                 f"without noise: run it with {wanted!r}."
             )
@@ -105,8 +107,8 @@ def _moments(
     largest_error: np.ndarray,
 ) -> dict[str, np.ndarray]:
     n_weak = int(protocol["n_weak"])
-    generators = (protocol["generator"], protocol["evaluation_points"])
-    drawn = _draw(world, key, tasks, -(-n_weak // BLOCK), -(-samples // BLOCK), generators)
+    points = protocol["evaluation_points"]
+    drawn = _draw(world, key, tasks, -(-n_weak // BLOCK), -(-samples // BLOCK), points)
     (weights, bias), training, evaluation = jax.tree.map(lambda v: np.asarray(v, float), drawn)
     target, weak, _ = (v[:n_weak] for v in training)
     weak_head = _least_squares(weak, target @ weights + bias)
@@ -130,13 +132,11 @@ def _moments(
     }
 
 
-@functools.partial(jax.jit, static_argnames=("tasks", "weak_blocks", "eval_blocks", "generators"))
-def _draw(
-    world: Any, key: jax.Array, tasks: int, weak_blocks: int, eval_blocks: int, generators: tuple[str, str]
-) -> Any:
+@functools.partial(jax.jit, static_argnames=("tasks", "weak_blocks", "eval_blocks", "points"))
+def _draw(world: Any, key: jax.Array, tasks: int, weak_blocks: int, eval_blocks: int, points: str) -> Any:
     """Return target heads, and the features (target, weak, strong) of the weak training and evaluation samples."""
     counts = {Role.PAIR: 1, Role.TASKS: 1, Role.WEAK: weak_blocks, Role.EVAL: eval_blocks}
-    keys = with_generators(block_keys(key, counts), *generators)
+    keys = with_points(block_keys(key, counts), points)
     pair = draw_pair(world, keys[Role.PAIR][0], None)
 
     def sample(role: Role) -> tuple[jax.Array, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from w2sjax.validation import check_number
+from w2sjax.errors import W2SError
+from w2sjax.validation import check_number, plain_array
 
 
 def empirical_rademacher_bound(features: Any, radius: float, intercept_radius: float = 0.0) -> float:
@@ -28,13 +29,13 @@ def empirical_rademacher_bound(features: Any, radius: float, intercept_radius: f
         many directions matter.
 
     Raises:
-        ValueError: for features that are not a finite, non-empty matrix, and radii that are negative or not finite.
+        W2SError: for features that are not a finite, non-empty matrix, and radii that are negative or not finite.
 
     Cost: O(n width).
     """
-    z = np.asarray(features, float)
+    z = plain_array("features", features)
     if z.ndim != 2 or z.size == 0 or not np.isfinite(z).all():
-        raise ValueError(f"features has shape {z.shape}: pass a finite, non-empty array [n, width].")
+        raise W2SError(f"features has shape {z.shape}: pass a finite, non-empty array [n, width].")
     return float(linear_rademacher_bound(radius, (z**2).sum() / len(z), len(z), intercept_radius))
 
 
@@ -56,7 +57,7 @@ def linear_rademacher_bound(radius: Any, second_moment: Any, n: Any, intercept_r
         The bound, in label units, of the shape that the arguments broadcast to.
 
     Raises:
-        ValueError: for arguments out of range.
+        W2SError: for arguments out of range.
     """
     for name, value in (
         ("radius", radius),

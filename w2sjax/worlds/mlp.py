@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import default_dtype, fold_in, normal, uniform
-from w2sjax.threefry import is_threefry
+from w2sjax.pytrees import pytree
+from w2sjax.threefry import as_threefry, seed_key
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
-from w2sjax.worlds.fused import MomentKernel, moment_kernel
 from w2sjax.worlds.layers import ACTIVATIONS, Layer, apply_by_sums, columns_by_sums
 
 INPUTS = ("gaussian", "uniform", "student_t")
@@ -73,7 +73,7 @@ class Perceptron(nn.Module):
 def parameter_shapes(module: Perceptron, input_dim: int) -> Any:
     """Return the shapes of `module`'s parameters, a pytree."""
     inputs = jax.ShapeDtypeStruct((input_dim, 1), default_dtype())
-    return jax.eval_shape(module.init, jax.random.key(0), inputs)
+    return jax.eval_shape(module.init, seed_key(0), inputs)
 
 
 def draw_parameters(key: jax.Array, shapes: Any) -> jax.Array:
@@ -140,18 +140,17 @@ def draw_inputs(
         return normal(key, shape) * scale
     if kind == "uniform":
         return uniform(key, shape, 3**0.5) * scale
-    draws = jax.random.t(key, degrees_of_freedom, shape, jnp.float32).astype(default_dtype())
+    with jax.threefry_partitionable(
+        True
+    ):  # the default: another setting of the user's would draw other numbers
+        draws = jax.random.t(as_threefry(key), degrees_of_freedom, shape, jnp.float32).astype(default_dtype())
     return draws * (scale * ((degrees_of_freedom - 2) / degrees_of_freedom) ** 0.5)
 
 
 NETWORKS = ("weak", "target", "strong")
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["parameters", "input_scale"],
-    meta_fields=["input_dim", "module", "inputs", "degrees_of_freedom"],
-)
+@pytree("parameters", "input_scale")
 @dataclasses.dataclass(frozen=True)
 class PerceptronPair:
     """Three perceptrons of one architecture on one input distribution.
@@ -177,38 +176,6 @@ class PerceptronPair:
         features = jax.vmap(functools.partial(features_of, self.module), in_axes=(0, None))(chosen, inputs)
         return features.reshape(len(names) * self.module.width, n)
 
-    def moment_kernel(
-        self,
-        n: int,
-        names: tuple[str, ...],
-        center: jax.Array,
-        whiten: jax.Array,
-        fitted: int | None = None,
-    ) -> MomentKernel:
-        """Return the kernel from a key to the moments of `columns`, whitened, in float32."""
-        rows = np.array([NETWORKS.index(name) for name in names])
-        layers = layers_of(self.module, jax.tree.map(lambda p: p[rows], self.parameters))
-        kernel = moment_kernel(
-            [weight for weight, _ in layers],
-            [bias for _, bias in layers],
-            self.input_scale,
-            center,
-            whiten,
-            rows=n,
-            activation=ACTIVATIONS[self.module.activation],
-            fitted=fitted,
-        )
-
-        def run(key: jax.Array) -> Any:
-            if self.inputs != "gaussian" or not is_threefry(key):
-                raise ValueError(
-                    f"feature_kernel='pallas' draws Gaussian inputs from threefry keys, but inputs={self.inputs!r} "
-                    f"and the key is of {jax.random.key_impl(key)}: leave it at 'xla'."
-                )
-            return kernel.run(key)
-
-        return kernel._replace(run=run)
-
     def features(self, key: jax.Array, n: int) -> Features:
         """Draw n inputs and return the three feature matrices, each `[n, width]`."""
         weak, target, strong = self.columns(key, n, NETWORKS).reshape(3, self.module.width, n)
@@ -219,11 +186,7 @@ class PerceptronPair:
         return default_heads(key, tasks, self.module.width)
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["input_scale", "weak_noise", "strong_noise"],
-    meta_fields=["input_dim", "width", "depth", "activation", "inputs", "degrees_of_freedom"],
-)
+@pytree("input_scale", "weak_noise", "strong_noise")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PerturbedMLP:
     """Random MLP target; weak and strong representations are the target plus Gaussian parameter noise.
@@ -246,7 +209,7 @@ class PerturbedMLP:
         degrees_of_freedom: of Student-t inputs, > 2.
 
     Raises:
-        ValueError: if a field is out of range; the message names it.
+        W2SError: if a field is out of range; the message names it.
 
     Reference: Charikar, Pabbaraju and Shiragur 2024 (arXiv 2405.15116), section 5.1, perturbation case.
     """

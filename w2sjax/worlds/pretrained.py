@@ -1,13 +1,13 @@
 """Representations obtained by training: the pretraining setting of Charikar, Pabbaraju and Shiragur (2024)."""
 
 import dataclasses
-import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from w2sjax.draws import default_dtype
+from w2sjax.pytrees import pytree
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import Features, default_heads
 from w2sjax.worlds.layers import ACTIVATIONS
@@ -24,11 +24,7 @@ from w2sjax.worlds.training import Trained, Training, target_parameters
 STRONG = ("pretrained", "target")
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["parameters", "trained", "input_scale"],
-    meta_fields=["networks", "input_dim", "inputs", "degrees_of_freedom"],
-)
+@pytree("parameters", "trained", "input_scale")
 @dataclasses.dataclass(frozen=True)
 class PretrainedPair:
     """Three perceptrons of one width on one input distribution, two of them trained.
@@ -69,28 +65,7 @@ class PretrainedPair:
         return default_heads(key, tasks, self.networks[0][1].width)
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["input_scale", "learning_rate", "weight_decay", "weak_pretrain_noise"],
-    meta_fields=[
-        "input_dim",
-        "width",
-        "depth",
-        "weak_depth",
-        "strong_depth",
-        "strong",
-        "pretrain_tasks",
-        "pretrain_samples",
-        "epochs",
-        "weak_pretrain_tasks",
-        "weak_pretrain_samples",
-        "weak_epochs",
-        "batch_size",
-        "activation",
-        "inputs",
-        "degrees_of_freedom",
-    ],
-)
+@pytree("input_scale", "learning_rate", "weight_decay", "weak_pretrain_noise")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PretrainedMLP:
     """Random MLP target; weak and strong representations are trained on tasks with the true heads frozen.
@@ -122,7 +97,7 @@ class PretrainedMLP:
         degrees_of_freedom: of Student-t inputs, > 2.
 
     Raises:
-        ValueError: if a field is out of range; the message names it.
+        W2SError: if a field is out of range; the message names it.
 
     Cost: epochs x pretrain_tasks x pretrain_samples / batch_size steps per network, in float32; 630,000 by default.
 

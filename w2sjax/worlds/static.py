@@ -1,14 +1,16 @@
 """Lets any object with a `draw` method go through jit: as a pytree if it is one, else as a constant."""
 
 import dataclasses
-import functools
 from collections.abc import Hashable
 from typing import Any
 
 import jax
 
+from w2sjax.errors import W2SError
+from w2sjax.pytrees import pytree
 
-@functools.partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=["world"])
+
+@pytree()
 @dataclasses.dataclass(frozen=True)
 class StaticWorld:
     """A world that is not a pytree, carried through jit as a compile-time constant."""
@@ -38,10 +40,10 @@ def check_world(world: Any) -> None:
     """Refuse what does not draw pairs.
 
     Raises:
-        ValueError: if it is a class, or has no `draw`.
+        W2SError: if it is a class, or has no `draw`.
     """
     if isinstance(world, type) or not callable(getattr(world, "draw", None)):
-        raise ValueError(
+        raise W2SError(
             f"world={world!r} is not a world: pass an object with draw(key), such as PerturbedMLP()."
         )
 
@@ -50,13 +52,13 @@ def as_pytree(world: Any) -> Any:
     """Return the world if it is a pytree, else a wrapper that makes it a compile-time constant.
 
     Raises:
-        ValueError: for what is no world, and for a dataclass that is neither a pytree nor frozen.
+        W2SError: for what is no world, and for a dataclass that is neither a pytree nor frozen.
     """
     check_world(world)
     if not jax.tree_util.all_leaves([world]) and not isinstance(world, tuple):
         return world
     if dataclasses.is_dataclass(world) and not getattr(type(world), "__dataclass_params__").frozen:  # noqa: B009
-        raise ValueError(
+        raise W2SError(
             f"world={world!r} can change after it was compiled: declare it with @dataclasses.dataclass(frozen=True)."
         )
     try:

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import fold_in, normal
+from w2sjax.pytrees import pytree
+from w2sjax.rounding import constant_below
 from w2sjax.shuffles import shuffled
 from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.layers import fixed_sum, train_by_sums, trainable_rows
@@ -63,22 +65,7 @@ def target_parameters(key: jax.Array, shapes: Any) -> jax.Array:
     return draw_parameters(fold_in(key, np.arange(1, dtype=np.uint32))[_TARGET], shapes)
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["input_scale", "learning_rate", "weight_decay", "label_noise"],
-    meta_fields=[
-        "network",
-        "target",
-        "input_dim",
-        "inputs",
-        "degrees_of_freedom",
-        "tasks",
-        "samples",
-        "epochs",
-        "batch_size",
-        "stream",
-    ],
-)
+@pytree("input_scale", "learning_rate", "weight_decay", "label_noise")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
     """One training run: everything that it depends on beside the key of its pair.
@@ -179,7 +166,7 @@ class Training:
         )
         losses = total(losses.reshape(-1)[:passes].reshape(self.epochs, self.tasks)) / self.tasks
         features: Any = self.network.apply(unpack(shapes, flat), inputs[0].T)
-        constant = jnp.max(features, axis=1) == jnp.min(features, axis=1)
+        constant = jnp.ptp(features, axis=1) <= constant_below(features, axis=1)
         return Trained(
             parameters=flat,
             curve=losses[curve_epochs(self.epochs)],

@@ -1,6 +1,6 @@
-"""Time the generators of random numbers, and measure how much less means over Sobol points vary.
+"""Time evaluation on Sobol points, and measure how much less means over them vary.
 
-Usage: python benchmarks/generators.py [--fast] [--out FILE.json]
+Usage: python benchmarks/sobol.py [--fast] [--out FILE.json]
 
 Times are of calls of a sweep's program on the canonical workload (n = 2000 per split, 5 layers of 16 units), in turn.
 Variances are those of the means over an evaluation sample, of heads that stay as they are, over independent samples and
@@ -24,12 +24,12 @@ from w2sjax.engine.few_tasks import run_few_tasks
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.randomness import EVALUATION_POINTS, Role, pair_key
 from w2sjax.engine.samples import Experiment
+from w2sjax.threefry import seed_key
 
 WORLD = w2s.worlds.PerturbedMLP()
 OPTIONS = {
-    "threefry": {},
-    "threefry13": {"generator": "threefry13"},
-    "threefry, sobol": {"evaluation_points": "sobol"},
+    "random": {},
+    "sobol": {"evaluation_points": "sobol"},
 }
 WORKLOADS = {
     "T = 1, float32": (1, 0.0, False),
@@ -43,7 +43,7 @@ TASKS, PAIRS, SAMPLES = 20, 12, 100
 
 
 def times(fast: bool) -> list[dict[str, Any]]:
-    """Return the least milliseconds per pair of every workload by generator."""
+    """Return the least milliseconds per pair of every workload by evaluation points."""
     records = []
     for workload, (tasks, noise, double) in list(WORKLOADS.items())[: 1 if fast else None]:
         with jax.enable_x64(double):
@@ -83,7 +83,7 @@ def variances(fast: bool) -> list[dict[str, Any]]:
         ratios: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
         spreads: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
         for index in range(pairs):
-            key = pair_key(jax.random.key(1), index)
+            key = pair_key(seed_key(1), index)
             protocols = [w2s.Protocol(n_eval=n, tasks=TASKS, evaluation_points=p) for p in EVALUATION_POINTS]
             random, sobol = (
                 jax.device_get(outcomes(key, numbers_of(protocol), design_of(protocol), count))
@@ -110,7 +110,7 @@ def main() -> None:
     with jax.enable_x64(True):
         spread = variances(options.fast)
     report = {
-        "benchmark": "generators",
+        "benchmark": "sobol",
         **recording.surroundings("scipy"),
         "times": times(options.fast),
         "pairs": 1 if options.fast else PAIRS,

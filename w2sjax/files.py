@@ -4,13 +4,22 @@ import os
 import uuid
 from pathlib import Path
 
+PARTIAL = ".w2sjax-partial"
+"""Ending of the names of files that are being written."""
 
-def write_atomically(file: Path, text: str) -> None:
-    """Write a text file that is there in full or not at all, even after a power failure."""
-    new = file.with_name(f"{file.name}.{uuid.uuid4().hex}.partial")
+
+def write_atomically(file: Path, content: str | bytes) -> None:
+    """Write a file that is there in full or not at all, even after a power failure; a device is written directly."""
+    data = content.encode() if isinstance(content, str) else content
+    if file.exists() and not file.is_file():
+        with file.open("wb") as stream:
+            stream.write(data)
+        return
+    # A name of its own, not derived from the file's: that may be as long as names can be.
+    new = file.with_name(f".{uuid.uuid4().hex}{PARTIAL}")
     try:
-        with new.open("w") as stream:
-            stream.write(text)
+        with new.open("wb") as stream:
+            stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(new, file)
