@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 import w2sjax as w2s
 from w2sjax.bench.timing import Work, alternate
-from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key
+from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key, run_pair_key
 from w2sjax.worlds.mlp import PerturbedMLP
 
 RIDGE = 1e-8
@@ -121,7 +121,7 @@ def agreement(world: PerturbedMLP, protocol: w2s.Protocol) -> dict[str, float]:
             outcome = w2s.run_pair(world, protocol, key)
             counts = {Role.PAIR: 1, Role.TASKS: 1, Role.PILOT: 1}
             blocks = dict.fromkeys((Role.WEAK, Role.STRONG, Role.EVAL), N // BLOCK)
-            keys = block_keys(key, counts | blocks)
+            keys = block_keys(run_pair_key(key), counts | blocks)
             pair = world.draw(keys[Role.PAIR][0])
             weights, bias = pair.heads(keys[Role.TASKS][0], protocol.tasks)
             features = jax.jit(lambda k, pair=pair: tuple(pair.features(k, BLOCK)))

@@ -6,8 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2sjax.engine.design import design_keys, design_of
+from w2sjax.engine.design import design_keys, design_of, numbers_of
 from w2sjax.engine.randomness import BLOCK, Role
+from w2sjax.heads.experiment import _run_single
+from w2sjax.worlds.static import as_pytree
+
+
+def run_alone(world: Any, protocol: Any, key: jax.Array) -> Any:
+    """Run one pair of a sweep, whose key this is: `run_pair` draws others from the same key."""
+    return _run_single(as_pytree(world), key, numbers_of(protocol), design=design_of(protocol))
 
 
 def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:

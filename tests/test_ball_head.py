@@ -11,7 +11,7 @@ import pytest
 import scipy.optimize
 
 import w2sjax as w2s
-from tests.oracle import drawn_samples
+from tests.oracle import drawn_samples, run_alone
 from w2sjax.engine.ball import solve_in_ball
 from w2sjax.engine.ridge import factorize, solve
 
@@ -82,7 +82,7 @@ def test_ball_solution_equals_a_general_optimizer() -> None:
 
 def test_experiment_equals_numpy_on_the_same_draws(key: jax.Array) -> None:
     protocol = dataclasses.replace(SMALL, head="ball", head_radius=0.5)
-    outcome = w2s.run_pair(WORLD, protocol, key)
+    outcome = run_alone(WORLD, protocol, key)
     s = drawn_samples(WORLD, protocol, key)
 
     def fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ import pytest
 from tests.exact import experiment
 from tests.test_evaluate import QUANTITIES, TALL, arrays
 from w2sjax.cli import main
+from w2sjax.paths import MARK
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,7 @@ def test_prints_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) 
     assert "float64" in report["precision"] and "3 tasks" in table
 
     assert run(file, "--ridge-weak", "0.01", "--ridge-strong", "0.01", "--json", json_file) == 0
-    assert json.loads(json_file.read_text()) == report
+    assert json.loads(json_file.read_text()) == {"origin": MARK} | report
     assert "{" not in capsys.readouterr().out
 
 
@@ -154,7 +155,7 @@ def test_unusable_files_are_one_line_and_status_two(
         (("--ridge-strong", "nan"), ("--ridge-strong=nan is out of range", ">= 0")),
         (("--ridge-strong", "much"), ("--ridge-strong", "a valid number")),
         (("--precision", "float16"), ("--precision 'float16'", "choose one of")),
-        (("--json", "/proc/report.json"), ("--json /proc/report.json cannot be written", "another path")),
+        (("--json", "/proc/report.json"), ("--json=/proc", "cannot be written", "choose another place")),
     ],
 )
 def test_unusable_options_are_one_line_and_status_two(
@@ -167,10 +168,10 @@ def test_unusable_options_are_one_line_and_status_two(
 
 def test_a_report_is_kept_where_the_next_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     file, report = tmp_path / "features.npz", tmp_path / "report.json"
-    report.write_text("{}")
+    report.write_text(json.dumps({"origin": MARK}))
     with_changed(y_train=np.ones((59, 3)))(file)
     check_refused(run(file, "--json", str(report)), ("y_train",), capsys)
-    assert report.read_text() == "{}"
+    assert report.read_text() == json.dumps({"origin": MARK})
 
 
 def check_refused(status: int, parts: tuple[str, ...], capsys: pytest.CaptureFixture) -> None:

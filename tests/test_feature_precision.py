@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
+from tests.oracle import run_alone
 from w2sjax.engine.drawing import ORDER, draw_columns
 
 WORLD = w2s.worlds.PerturbedMLP()
@@ -74,7 +75,7 @@ class Plain:
 
 def test_a_users_world_takes_part(key: jax.Array) -> None:
     protocol = w2s.Protocol(tasks=3, n_weak=500, n_strong=500, n_eval=500, feature_precision="float32")
-    outcome = w2s.run_pair(Plain(), protocol, key)
+    outcome = run_alone(Plain(), protocol, key)
     assert outcome.gain.dtype == jnp.float64
     np.testing.assert_allclose(outcome.ceiling_error / outcome.weak_error, 0, atol=1e-10)
 

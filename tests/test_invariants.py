@@ -29,7 +29,7 @@ def test_intervals_hold_every_row_once(sizes: list[list[int]], most_rows_kept: i
             for whole in plan.whole:
                 if whole.slot == slot:
                     assert whole.split == split
-                    seen += range(whole.block * BLOCK, (whole.block + 1) * BLOCK)
+                    seen += range(whole.blocks.start * BLOCK, whole.blocks.stop * BLOCK)
             for part in plan.parts:
                 if part.slot == slot:
                     assert (part.split, part.block) in plan.cut and part.split == split

@@ -52,9 +52,9 @@ def test_kill_at_random_instants(tmp_path: Path) -> None:
     assert report["killed"] >= KILLS
     assert report["after_writing"] >= KILLS // 2
     quiet = xr.open_zarr(tmp_path / "undisturbed.zarr", chunks=None).load()
-    summary = (tmp_path / "undisturbed.summary.json").read_text()
+    summary = (tmp_path / "undisturbed.zarr" / "summary.json").read_text()
     for number in range(report["stores"]):
         disturbed = xr.open_zarr(tmp_path / f"killed{number}.zarr", chunks=None)
         xr.testing.assert_equal(quiet, disturbed)
-        assert (tmp_path / f"killed{number}.summary.json").read_text() == summary
+        assert (tmp_path / f"killed{number}.zarr" / "summary.json").read_text() == summary
     assert not list(tmp_path.glob(".*creating*"))

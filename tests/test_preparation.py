@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import w2sjax as w2s
+from tests.oracle import run_alone
 from w2sjax.errors import StoreError
 from w2sjax.sweeps import batch, preparation
 from w2sjax.worlds import PretrainedMLP
@@ -47,7 +48,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
 
 
 def test_networks_are_trained_once_whatever_the_grid(trained: list, tmp_path: Path) -> None:
-    alone = [w2s.run_pair(WORLD, PROTOCOL, _key(pair)) for pair in range(3)]
+    alone = [run_alone(WORLD, PROTOCOL, _key(pair)) for pair in range(3)]
     memory = w2s.sweep(WORLD, PROTOCOL, pairs=3, axes=AXES)
     assert sorted(trained) == [(0.0, 0)] * 3 + [(0.0, 1)] * 3 + [(1.0, 0)] * 3  # the strong ones are shared
     for pair, outcome in enumerate(alone):
@@ -61,15 +62,15 @@ def test_networks_are_trained_once_whatever_the_grid(trained: list, tmp_path: Pa
     trained.clear()
     stored = w2s.sweep(WORLD, PROTOCOL, pairs=3, axes=AXES, store=tmp_path / "a.zarr", chunk_pairs=2)
     xr.testing.assert_equal(memory.drop_attrs(), stored.load().drop_attrs())
-    assert (tmp_path / "a.trained").is_dir() and trained
+    assert (tmp_path / "a.zarr" / "trained").is_dir() and trained
 
     trained.clear()
     protocol = dataclasses.replace(PROTOCOL, ridge=0.1)
-    again = w2s.sweep(WORLD, protocol, pairs=3, axes=AXES, checkpoints=tmp_path / "a.trained")
+    again = w2s.sweep(WORLD, protocol, pairs=3, axes=AXES, checkpoints=tmp_path / "a.zarr" / "trained")
     assert not trained
     np.testing.assert_array_equal(again["weak_loss_curve"], memory["weak_loss_curve"])
     with jax.enable_x64(False):  # whose inputs and labels are rounded otherwise
-        w2s.sweep(WORLD, protocol, pairs=3, axes=AXES, checkpoints=tmp_path / "a.trained")
+        w2s.sweep(WORLD, protocol, pairs=3, axes=AXES, checkpoints=tmp_path / "a.zarr" / "trained")
     assert trained
 
 
@@ -85,22 +86,16 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
 
     before = run()
     weak = next(folder.glob("weak-*"))
-    batch = next(path for path in weak.iterdir() if path.is_dir())
+    batch = next(weak.glob("*.npz"))
 
-    kept = (batch / "_METADATA").read_text()
-    (batch / "_METADATA").write_text(kept[: len(kept) // 2])
-    with pytest.raises(StoreError, match=rf"checkpoint .*{batch.name} is damaged .*delete it"):
-        run()
-    (batch / "_METADATA").write_text(kept)
-
-    data = [path for path in batch.rglob("*") if path.is_file() and path.parent.name == "d"]
-    contents = [path.read_bytes() for path in data]
-    for path, content in zip(data, contents, strict=True):
-        path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(StoreError, match="is damaged"):
-        run()
-    for path, content in zip(data, contents, strict=True):
-        path.write_bytes(content)
+    whole = batch.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for content in (whole[: len(whole) // 2], bytes(flipped), b"", b"not arrays"):
+        batch.write_bytes(content)
+        with pytest.raises(StoreError, match=rf"checkpoint .*{batch.name} is damaged .*delete it"):
+            run()
+    batch.write_bytes(whole)
     xr.testing.assert_equal(run().drop_attrs(), before.drop_attrs())
 
     description = json.loads((weak / "training.json").read_text())
@@ -114,8 +109,8 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
 
     other = dataclasses.replace(WORLD, width=4)
     w2s.sweep(other, PROTOCOL, pairs=1, checkpoints=tmp_path / "other")
-    foreign = next(p for p in next((tmp_path / "other").glob("weak-*")).iterdir() if p.is_dir())
-    foreign.rename(weak / "other")
+    foreign = next(next((tmp_path / "other").glob("weak-*")).glob("*.npz"))
+    foreign.rename(batch)
     with pytest.raises(StoreError, match=r"is not one of this training \(parameters"):
         run()
 
@@ -123,7 +118,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_hold_checkpoints_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(StoreError, match=r"checkpoints .*file cannot be written .*choose a folder that can"):
+    with pytest.raises(StoreError, match=r"checkpoints .*file cannot be written .*choose another place"):
         w2s.sweep(WORLD, PROTOCOL, pairs=1, checkpoints=file)
 
 

@@ -98,7 +98,7 @@ def test_two_processes_one_of_them_killed_and_restarted(tmp_path: Path) -> None:
             ["--coordinator", "localhost:1", "--processes", "2", "--process", "2"],
             "--process 2 is not one of 2",
         ),
-        (["--cpu-devices", "0"], "--cpu-devices 0 is too small"),
+        (["--cpu-devices", "0"], "--cpu-devices=0 is too small"),
     ],
 )
 def test_contradicting_options_are_refused(

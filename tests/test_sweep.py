@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import w2sjax as w2s
+from tests.oracle import run_alone
 from tests.test_pair import FixedSample
 from w2sjax.engine.randomness import pair_key
 from w2sjax.figures.deviation_against_samples import median_by_size
@@ -82,7 +83,7 @@ def test_cells_equal_single_pairs(grid: xr.Dataset) -> None:
         {"ridge": 0.0, "n_strong": 900, "n_weak": 700},
     ):
         protocol = dataclasses.replace(PROTOCOL, **cell)
-        outcome = w2s.run_pair(WORLD, protocol, pair_key(jax.random.key(5), 2))
+        outcome = run_alone(WORLD, protocol, pair_key(jax.random.key(5), 2))
         chosen = grid.sel(pair=2, weak_noise=0.05, **cell)
         for name in ERRORS:
             difference = (np.asarray(getattr(outcome, name)) - chosen[name]) / chosen["weak_error"]
@@ -167,9 +168,12 @@ def test_integers_of_numpy_are_integers(tmp_path: Path) -> None:
     [
         ({"world": w2s.worlds.PerturbedMLP}, "is not a world: pass an object"),
         ({"protocol": {"tasks": 2}}, "is not a Protocol"),
-        ({"protocol": w2s.Protocol(ridge=jnp.array([0.1, 1.0]))}, r"ridge=.* is not a single value"),  # type: ignore[arg-type]
+        (
+            {"protocol": jax.tree.map(lambda v: np.array([v, v]), w2s.Protocol())},
+            r"ridge=.* is not a single value",
+        ),
         ({"axes": [0.1]}, "is not a mapping"),
-        ({"axes": {"ridge": [0, [1]]}}, r"axes\['ridge'\] holds \[1\]: pass single values"),
+        ({"axes": {"ridge": [0, [1]]}}, r"axes\['ridge'\] holds \[1\]: pass single numbers"),
         ({"axes": {"ridge": [0.1, np.ones(2)]}}, r"axes\['ridge'\] holds array\(\[1., 1.\]\)"),
         ({"axes": {"ridge": np.array(1.0)}}, r"axes\['ridge'\] has 0 dimensions"),
         ({"axes": {"ridge": np.ones((1, 1))}}, r"axes\['ridge'\] has 2 dimensions"),

@@ -232,12 +232,9 @@ def test_looseness_on_a_sweep(panel: xr.Dataset) -> None:
     np.testing.assert_allclose(again["confidence"], report["confidence"].sel(n_strong=200))
 
 
-@pytest.mark.parametrize(
-    "settings", [{"generator": "threefry13"}, {"evaluation_points": "sobol"}], ids=lambda s: next(iter(s))
-)
-def test_class_moments_draw_by_the_generators_of_the_sweep(settings: dict[str, str]) -> None:
+def test_class_moments_draw_the_points_of_the_sweep() -> None:
     world = w2s.worlds.PerturbedMLP(strong_noise=0.01)
-    protocol = w2s.Protocol(n_weak=700, n_eval=4000, tasks=3, **settings)  # type: ignore[arg-type]
+    protocol = w2s.Protocol(n_weak=700, n_eval=4000, tasks=3, evaluation_points="sobol")
     axes = {"weak_noise": [0.05, 0.1], "ridge": [0, 0.1]}
     chosen = w2s.sweep(world, protocol, pairs=2, seed=4, axes=axes).sel(weak_noise=0.1, ridge=0)
     moments = theory.class_moments(chosen, samples=4000)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
+from tests.oracle import run_alone
 from w2sjax.draws import fold_in
 from w2sjax.engine.design import HeadTraining, design_of, numbers_of
 from w2sjax.engine.randomness import pair_key
@@ -177,7 +178,7 @@ def test_results_do_not_depend_on_how_pairs_are_batched() -> None:
 
     together = jax.jit(jax.vmap(one))(jnp.arange(3, dtype=jnp.uint32))
     for index in range(3):
-        alone = w2s.run_pair(Gaussian(), SMALL, pair_key(jax.random.key(1), index))
+        alone = run_alone(Gaussian(), SMALL, pair_key(jax.random.key(1), index))
         for name in NAMES:
             np.testing.assert_allclose(
                 getattr(together, name)[index, 0, 0, 0, 0], getattr(alone, name), rtol=1e-9
@@ -197,7 +198,7 @@ def test_cells_of_a_sweep_equal_single_pairs() -> None:
 
     cell = ds.sel(n_weak=30, n_strong=50, n_eval=20, head_learning_rate=1e-3).isel(pair=1)
     protocol = dataclasses.replace(SMALL, n_weak=30, n_eval=20)
-    alone = w2s.run_pair(Gaussian(), protocol, pair_key(jax.random.key(1), 1))
+    alone = run_alone(Gaussian(), protocol, pair_key(jax.random.key(1), 1))
     for name in NAMES:
         np.testing.assert_allclose(cell[name], getattr(alone, name), rtol=1e-9)
     for name, curve in alone.curves.items():

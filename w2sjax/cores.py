@@ -3,9 +3,12 @@
 import contextlib
 import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
+
+from w2sjax.process_wide import ProcessWide
 
 
 def use_all_cores() -> None:
@@ -21,14 +24,18 @@ def use_all_cores() -> None:
             jax.config.update("jax_num_cpu_devices", _cores())
 
 
-def one_linear_algebra_thread() -> contextlib.AbstractContextManager[object]:
-    """Return a context in which the BLAS libraries of this process use one thread.
+def _limit_to_one_thread() -> Callable[[], None]:
+    limits: Any = _libraries().limit(limits=1, user_api="blas")
+    undo: Callable[[], None] = limits.restore_original_limits
+    return undo
 
-    XLA's factorizations on CPU are calls of SciPy's BLAS library. Its threads wait for the next call by spinning, and
-    for matrices of some tens of rows they do nothing else: on two cores they took one of them.
-    """
-    limits: contextlib.AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
-    return limits
+
+one_linear_algebra_thread = ProcessWide(_limit_to_one_thread)
+"""A context in which the BLAS libraries of this process use one thread.
+
+XLA's factorizations on CPU are calls of SciPy's BLAS library. Its threads wait for the next call by spinning, and for
+matrices of some tens of rows they do nothing else: on two cores they took one of them.
+"""
 
 
 @functools.cache

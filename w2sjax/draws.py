@@ -55,6 +55,8 @@ def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray, domain: int = 0) ->
     Keys of different domains are different counters of the generator, whatever the numbers.
     """
     numbers = jnp.asarray(numbers, jnp.uint32)
+    if is_sobol(key):
+        return jax.random.fold_in(key, 0)  # refuses
     data = jax.lax.optimization_barrier(jax.random.key_data(as_threefry(key)))
     first, second = threefry(data[0], data[1], jnp.full_like(numbers, domain), numbers)
     return jax.random.wrap_key_data(jnp.stack([first, second], axis=-1), impl=IMPLEMENTATION)

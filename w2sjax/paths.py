@@ -12,7 +12,7 @@ from w2sjax.errors import W2SError, reason, remedy
 MARK = "made by w2sjax"
 """Stands at the beginning or at the end of every file that the program writes at the user's request."""
 
-_MARKED_WITHIN = 4096
+_MARKED_WITHIN = 2**16
 
 
 def user_path(name: str, value: Any) -> Path:

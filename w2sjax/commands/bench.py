@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from w2sjax.commands.reports import report_text
-from w2sjax.errors import W2SError
+from w2sjax.commands.reports import write_report
+from w2sjax.paths import output_file
+from w2sjax.validation import check_integer
 
 
 def bench(
@@ -14,14 +15,15 @@ def bench(
     precision: Annotated[str, typer.Option(help="both, auto, float64 or float32.")] = "both",
     out: Annotated[Path | None, typer.Option(help="Where to write the records as JSON.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats; the least time counts.")] = 15,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Time the canonical workload and its unavoidable parts in one run: efficiency = floor / measured."""
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
+    from w2sjax.engine.protocol import MOST_TASKS
 
-    tasks = tasks or [1, 100]
-    if min(tasks) < 1:
-        raise W2SError(f"--tasks {min(tasks)} is out of range: pass an integer >= 1.")
+    tasks = [check_integer("--tasks", count, least=1, most=MOST_TASKS) for count in tasks or [1, 100]]
+    record = None if out is None else output_file("--out", out, overwrite=overwrite)
     use_all_cores()
     configure("auto" if precision == "both" else precision)
 
@@ -39,14 +41,8 @@ def bench(
             records += [canonical.measure(count, repeats) for count in tasks]
     report = {"benchmark": "canonical", **provenance(), "records": records}
     _print(report)
-    if out is not None:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(report_text(report) + "\n")
-        except OSError as error:
-            raise W2SError(
-                f"--out {out} cannot be written ({error.strerror}): choose another path."
-            ) from error
+    if record is not None:
+        write_report("--out", record, report)
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from w2sjax.commands.reports import report_text
-from w2sjax.errors import W2SError
+from w2sjax.commands.reports import report_text, write_report
+from w2sjax.errors import W2SError, reason
+from w2sjax.paths import output_file, user_path
 from w2sjax.validation import check_number, nearest
 
 REQUIRED = (
@@ -36,13 +37,16 @@ def evaluate(
         Path | None, typer.Option("--json", help="Write the JSON here instead of below the table.")
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Run the weak-to-strong experiment on saved features and print a table and JSON."""
     check_number("--ridge-weak", ridge_weak, least=0)
     check_number("--ridge-strong", ridge_strong, least=0)
-    arrays = load_arrays(file)
-    if json_file is not None:
-        _write(json_file, "", "a")  # better refused before the computation than after it
+    features = user_path("FILE", file)
+    report_file = None
+    if json_file is not None:  # better refused before the computation than after it
+        report_file = output_file("--json", json_file, inputs=[features], overwrite=overwrite)
+    arrays = load_arrays(features)
 
     from rich.console import Console
 
@@ -57,7 +61,7 @@ def evaluate(
     values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in QUANTITIES}
     status = {name: np.asarray(value).item() for name, value in vars(outcome.status).items()}
     flags = [str(flag.name) for flag in Flag if status["code"] & flag]
-    Console().print(_table(f"{file.name}, {used}", values, status | {"code": ", ".join(flags) or "ok"}))
+    Console().print(_table(f"{features.name}, {used}", values, status | {"code": ", ".join(flags) or "ok"}))
     report = {
         **{name: array.tolist() for name, array in values.items()},
         "status": status | {"flags": flags},
@@ -66,11 +70,10 @@ def evaluate(
         "ridge_strong": ridge_strong,
         "fit_intercept": intercept,
     }
-    text = report_text(report)
-    if json_file is None:
-        print(text)
+    if report_file is None:
+        print(report_text(report))
     else:
-        _write(json_file, text + "\n")
+        write_report("--json", report_file, report)
 
 
 def load_arrays(file: Path) -> dict[str, np.ndarray]:
@@ -85,7 +88,7 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise unreadable from error
     except OSError as error:
-        raise W2SError(f"{file} cannot be read ({error.strerror or error}): pass an .npz file.") from error
+        raise W2SError(f"{file} cannot be read ({reason(error)}): pass an .npz file.") from error
     if not isinstance(stored, np.lib.npyio.NpzFile):
         raise W2SError(f"{file} holds one array: save all of them with numpy.savez.")
     known = (*REQUIRED, *OPTIONAL)
@@ -105,7 +108,14 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
 
 def _array(stored: Any, name: str) -> np.ndarray:
     try:
-        return stored[name]
+        array: np.ndarray = stored[name]
+        if not isinstance(array, np.ndarray):
+            raise W2SError(f"{name} is no array in the file: save it with numpy.savez.")
+        if array.dtype.kind == "V":
+            raise W2SError(
+                f"{name} holds raw bytes ({array.dtype}), which is what .npz makes of bfloat16: save it in float32."
+            )
+        return array
     except (
         ValueError,
         OSError,
@@ -120,20 +130,13 @@ def _array(stored: Any, name: str) -> np.ndarray:
         raise W2SError(f"{name} is damaged ({error}): save the file again.") from error
 
 
-def _write(file: Path, text: str, mode: str = "w") -> None:
-    try:
-        with file.open(mode, encoding="utf-8") as opened:
-            opened.write(text)
-    except OSError as error:
-        raise W2SError(f"--json {file} cannot be written ({error.strerror}): choose another path.") from error
-
-
 def _table(title: str, values: dict[str, np.ndarray], status: dict[str, Any]) -> Any:
     """Lay out the mean over tasks of every quantity, with its range where there are many, and the status."""
+    from rich.markup import escape
     from rich.table import Table
 
     tasks = values["gain"].size
-    table = Table(title=f"{title}, {tasks} task{'s' if tasks > 1 else ''}")
+    table = Table(title=escape(f"{title}, {tasks} task{'s' if tasks > 1 else ''}"))
     table.add_column("quantity")
     headings = ("value",) if tasks == 1 else ("mean over tasks", "least", "largest")
     for heading in headings:
@@ -141,7 +144,8 @@ def _table(title: str, values: dict[str, np.ndarray], status: dict[str, Any]) ->
     for name, array in values.items():
         finite = array[np.isfinite(array)]
         shown = (finite.mean(), finite.min(), finite.max()) if finite.size else (np.nan,) * 3
-        table.add_row(name, *(f"{number:.6g}" for number in shown[: len(headings)]))
+        left_out = f" (of {finite.size} tasks)" if 0 < finite.size < tasks else ""
+        table.add_row(name + left_out, *(f"{number:.6g}" for number in shown[: len(headings)]))
     table.add_section()
     for name, value in status.items():
         table.add_row(f"status: {name}", value if isinstance(value, str) else f"{value:.6g}")

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from w2sjax.errors import W2SError
+from w2sjax.errors import W2SError, reason, remedy
+from w2sjax.paths import output_file, user_path
 from w2sjax.validation import check_integer, nearest
 
 
@@ -14,7 +15,8 @@ def plot(
         Path, typer.Argument(help="A store written by w2sjax sweep or reproduce, finished or not.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Figure to write: .png, .svg or .pdf; by default X.png beside X.zarr.")
+        Path | None,
+        typer.Option(help="Figure to write: .png, .svg or .pdf; by default X.zarr.png beside X.zarr."),
     ] = None,
     x: Annotated[str, typer.Option(help="Variable or axis on the horizontal axis.")] = "misfit",
     y: Annotated[str, typer.Option(help="Variable or axis on the vertical axis.")] = "gain",
@@ -23,37 +25,44 @@ def plot(
     points: Annotated[
         int, typer.Option(help="Most points to draw, spread evenly over what is done.")
     ] = 20_000,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Plot one quantity of a sweep against another."""
     check_integer("--points", points, least=1)
 
+    from w2sjax.figures.saving import FORMATS, save
     from w2sjax.figures.scatter import check_names, scatter
     from w2sjax.sweeps.layout import MARKS, describe
     from w2sjax.sweeps.store import discard_damaged
 
-    out = store.with_suffix(".png") if out is None else out
-    formats = ("png", "svg", "pdf", "jpg")
-    if out.suffix[1:].lower() not in formats:
-        close = nearest(out.suffix[1:], formats)
-        raise W2SError(f"--out {out} has no known ending: use one of {', '.join(formats)}, such as .{close}.")
-    dataset, blocks, share = finished_blocks(store)
+    path = user_path("STORE", store)
+    wanted = Path(f"{path}.png") if out is None else out
+    if wanted.suffix[1:].lower() not in FORMATS:
+        close = nearest(wanted.suffix[1:], FORMATS)
+        raise W2SError(
+            f"--out {wanted} has no known ending: use one of {', '.join(FORMATS)}, such as .{close}."
+        )
+    dataset, blocks, share = finished_blocks(path)
+    figure_file = output_file("--out", wanted, inputs=[path], overwrite=overwrite)
     check_names(dataset, x=x, y=y, color=color, facet=facet)
     done = f"{share:.1%} of the sweep is done" if share < 1 else ""
     try:
         figure = scatter(
-            blocks, x=x, y=y, color=color, facet=facet, points=points, title=store.name, note=done
+            blocks, x=x, y=y, color=color, facet=facet, points=points, title=path.name, note=done
         )
     except (ValueError, RuntimeError, OSError) as error:
-        if (store / MARKS).is_dir() and (damaged := discard_damaged(describe(store))):
+        if (path / MARKS).is_dir() and (damaged := discard_damaged(describe(path))):
             raise W2SError(
                 f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
             ) from error
         raise
     try:
-        figure.savefig(out, dpi=150)
+        save(figure, figure_file)
     except OSError as error:
-        raise W2SError(f"--out {out} cannot be written ({error.strerror}): choose another path.") from error
-    print(f"wrote {out}" + (f"; {done}" if done else ""))
+        raise W2SError(
+            f"--out {figure_file} cannot be written ({reason(error)}): {remedy(error)}."
+        ) from error
+    print(f"wrote {figure_file}" + (f"; {done}" if done else ""))
 
 
 def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
@@ -66,14 +75,14 @@ def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
     """
     import xarray as xr
 
-    from w2sjax.sweeps.layout import MARKS, describe
+    from w2sjax.sweeps.layout import MARKS, describe, local_store
     from w2sjax.sweeps.store import finished, open_dataset
 
     if not (store / "zarr.json").is_file():
         raise W2SError(f"{store} is not a Zarr v3 store: pass one written by w2sjax sweep.")
     if not (store / MARKS).is_dir():
         try:
-            dataset = xr.open_zarr(store, chunks=None)
+            dataset = xr.open_zarr(local_store(store), chunks=None)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise W2SError(f"{store} cannot be opened: pass one written by w2sjax sweep.") from error
         return dataset, [dataset], 1.0

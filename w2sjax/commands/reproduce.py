@@ -1,26 +1,28 @@
 """`w2sjax reproduce`: run a published setting and write its data, figure and summary."""
 
-import contextlib
 import dataclasses
 import importlib
 import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2sjax.commands.reports import report_text
-from w2sjax.errors import W2SError
+from w2sjax.commands.reports import write_report
+from w2sjax.errors import W2SError, reason, remedy
+from w2sjax.paths import check_folder, output_file, user_path
 from w2sjax.validation import check_integer
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from w2sjax.settings import Setting
+
+
+FIGURES = ("figure.png", "figure.svg")
 
 
 def reproduce(
@@ -33,6 +35,7 @@ def reproduce(
         int | None, typer.Option(help="Epochs of every training, if not the published number: a quick look.")
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
+    overwrite: Annotated[bool, typer.Option(help="Replace files that w2sjax did not make.")] = False,
 ) -> None:
     """Reproduce a published setting: data, figure and summary in one folder. The same command resumes a stopped run."""
     started = time.perf_counter()
@@ -50,21 +53,33 @@ def reproduce(
     if pairs is not None:
         check_integer("--pairs", pairs, least=1, most=MOST_PAIRS)
     chosen = settings.get(name)
+    folder = user_path("--out", out)
     used = configure(precision)
     if isinstance(chosen, settings.Setting):
         setting = _changed(chosen, pairs, tasks, epochs)
-        _reproduce_one(setting, out, seed, used, importing, started)
+        _check_outputs(folder, (*FIGURES, "summary.json"), overwrite)
+        _reproduce_one(setting, folder, seed, used, importing, started)
         return
     members = [_changed(member, pairs, tasks, epochs) for member in chosen.members]
-    trained = out / "trained"  # one training serves all panels that share it
+    _check_outputs(folder, FIGURES, overwrite)
+    for member in members:
+        _check_outputs(folder / member.name, (*FIGURES, "summary.json"), overwrite)
+    trained = folder / "trained"  # one training serves all panels that share it
     datasets = [
-        _reproduce_one(member, out / member.name, seed, used, importing, time.perf_counter(), trained)
+        _reproduce_one(member, folder / member.name, seed, used, importing, time.perf_counter(), trained)
         for member in members
     ]
     figures = importlib.import_module("w2sjax.figures")
     titles = [member.name.removeprefix(f"{chosen.name}-") for member in members]
-    _save(getattr(figures, chosen.figure)(datasets, titles, f"{chosen.name}: {chosen.title}"), out)
-    print(f"{len(members)} settings; wrote {out / 'figure.png'}")
+    _save(getattr(figures, chosen.figure)(datasets, titles, f"{chosen.name}: {chosen.title}"), folder)
+    print(f"{len(members)} settings; wrote {folder / 'figure.png'}")
+
+
+def _check_outputs(folder: Path, names: tuple[str, ...], overwrite: bool) -> None:
+    """Refuse files that cannot be written, or that somebody else made, before anything is computed."""
+    check_folder("--out", folder)
+    for name in names:
+        output_file("--out", folder / name, overwrite=overwrite)
 
 
 def _changed(setting: "Setting", pairs: int | None, tasks: int | None, epochs: int | None) -> "Setting":
@@ -103,9 +118,6 @@ def _reproduce_one(
 ) -> "xr.Dataset":
     from w2sjax.sweeps.run import sweep
 
-    with _written_to(out):
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "summary.json").touch()
     print(f"{setting.name}: {setting.title}; {used}", file=sys.stderr)
     dataset = sweep(
         setting.world,
@@ -134,25 +146,18 @@ def _reproduce_one(
         "seconds_to_data": round(computed, 3),
         "seconds": round(time.perf_counter() - started, 3),
     }
-    with _written_to(out):
-        (out / "summary.json").write_text(report_text(summary) + "\n")
+    write_report("--out", out / "summary.json", summary)
     print(f"{headline}; wrote {out / 'figure.png'}")
     return dataset
 
 
 def _save(figure: Any, out: Path) -> None:
-    with _written_to(out):
-        for suffix in ("png", "svg"):
-            figure.savefig(out / f"figure.{suffix}", dpi=150)
+    from w2sjax.figures.saving import save
 
-
-@contextlib.contextmanager
-def _written_to(out: Path) -> Iterator[None]:
-    """Say in one sentence where files could not be written."""
-    try:
-        yield
-    except OSError as error:
-        where = error.filename or out
-        raise W2SError(
-            f"--out {out} cannot be written ({where}: {error.strerror or error}): mend that, or choose another folder."
-        ) from error
+    for name in FIGURES:
+        try:
+            save(figure, out / name)
+        except OSError as error:
+            raise W2SError(
+                f"--out {out / name} cannot be written ({reason(error)}): {remedy(error)}."
+            ) from error

@@ -3,17 +3,21 @@
 import shlex
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from w2sjax.paths import user_path
+from w2sjax.process_wide import ProcessWide
 
 
 def sweep(
     file: Annotated[Path, typer.Argument(help="A TOML file; docs/sweeps.md describes it.")],
     out: Annotated[
         Path,
-        typer.Option(help="Store to write or to resume, such as results.zarr; its summary goes beside it."),
+        typer.Option(help="Store to write or to resume, such as results.zarr."),
     ],
     precision: Annotated[
         str | None, typer.Option(help="auto, float64 or float32, in place of the file's.")
@@ -21,7 +25,7 @@ def sweep(
     checkpoints: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of trained networks to share between sweeps, in place of one beside the store."
+            help="Folder of trained networks to share between sweeps, in place of one in the store."
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option(help="No plan and no progress on stderr.")] = False,
@@ -34,24 +38,34 @@ def sweep(
     ] = None,
     processes: Annotated[int | None, typer.Option(help="Number of processes, with --coordinator.")] = None,
     process: Annotated[int | None, typer.Option(help="Index of this process, with --coordinator.")] = None,
+    wait: Annotated[int, typer.Option(help="Seconds to wait for the other processes.")] = 300,
 ) -> None:
     """Run the sweep that a file describes; the same command resumes it."""
     from w2sjax.commands.precision import configure
     from w2sjax.commands.processes import join
     from w2sjax.sweeps.configuration import load_configuration
 
-    configuration = load_configuration(file)
-    group = join(distributed, coordinator, processes, process, cpu_devices)
-    used = group + configure(precision or configuration.precision)
+    store = user_path("--out", out)
+    trained = None if checkpoints is None else user_path("--checkpoints", checkpoints)
+    configuration = load_configuration(user_path("FILE", file))
+    group = join(distributed, coordinator, processes, process, cpu_devices, wait)
+    used = configure(precision or configuration.precision)
 
     from w2sjax.sweeps import run
-    from w2sjax.sweeps.summary import summary_path
+    from w2sjax.sweeps.layout import SUMMARY
 
     if not quiet:
-        print(f"{file}: {used}", file=sys.stderr)
-    warnings.showwarning = _plain_warning
+        part = f"process {group[0]} of {group[1]}, " if group else ""
+        print(f"{file}: {part}{used}", file=sys.stderr)
     try:
-        run.sweep(**configuration.arguments(), store=out, checkpoints=checkpoints, progress=not quiet)
+        with plain_warnings():
+            run.sweep(
+                **configuration.arguments(),
+                store=store,
+                checkpoints=trained,
+                process=group,
+                progress=not quiet,
+            )
     except KeyboardInterrupt as stopped:
         command = ["w2sjax", "sweep", str(file), "--out", str(out)]
         if precision is not None:
@@ -61,9 +75,22 @@ def sweep(
         reason = str(stopped) or f"interrupted; finished chunks are in {out}"
         print(f"{reason}; resume with: {shlex.join(command)}", file=sys.stderr)
         raise typer.Exit(130) from None
-    print(f"wrote {out} and {summary_path(out)}")
+    print(f"wrote {out}, with {SUMMARY} in it")
 
 
-def _plain_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning without the place in the code that gave it."""
-    print(f"warning: {message}", file=sys.stderr)
+def _show_plainly() -> Callable[[], None]:
+    """Have warnings shown without the place in the code that gave them."""
+    before = warnings.showwarning
+
+    def plain(message: Warning | str, *_: Any, **__: Any) -> None:
+        print(f"warning: {message}", file=sys.stderr)
+
+    def undo() -> None:
+        warnings.showwarning = before
+
+    warnings.showwarning = plain
+    return undo
+
+
+plain_warnings = ProcessWide(_show_plainly)
+"""A context in which warnings are one line on stderr."""

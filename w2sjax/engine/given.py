@@ -16,7 +16,7 @@ SPLITS = {"weak": ("weak_train", "weak_transfer", "weak_eval"), "strong": ("stro
 
 
 def centred(arrays: dict[str, np.ndarray], labels: Sequence[str]) -> tuple[dict[str, np.ndarray], bool]:
-    """Centre features and labels by their means on the training splits, in float64, and cast them.
+    """Centre what loses digits by a cast to the default precision, in float64, and cast everything.
 
     Heads with an intercept are the same for features and labels less a constant; rounded to float32 before that, a
     time in seconds or an energy of a molecule would keep no digit.
@@ -33,6 +33,9 @@ def centred(arrays: dict[str, np.ndarray], labels: Sequence[str]) -> tuple[dict[
     blurred = False
     for splits in SPLITS.values():
         training = arrays[splits[0]]
+        if not any(_is_narrowed(arrays[name]) for name in splits):
+            changed |= {name: arrays[name] for name in splits}
+            continue
         wide = training.astype(np.float64)
         mean = _mean(wide)
         largest = np.abs(wide).max(axis=0)
@@ -41,8 +44,10 @@ def centred(arrays: dict[str, np.ndarray], labels: Sequence[str]) -> tuple[dict[
         blurred |= bool((constant & (np.ptp(wide, axis=0) > 0)).any())
         for name in splits:
             changed[name] = np.where(constant, 0, arrays[name].astype(np.float64) - mean)
+    narrowed = any(_is_narrowed(arrays[name]) for name in labels)
+    mean = _mean(arrays["y_train"].astype(np.float64)) if narrowed else np.zeros(())
     for name in labels:
-        changed[name] = arrays[name].astype(np.float64) - _mean(arrays["y_train"].astype(np.float64))
+        changed[name] = arrays[name].astype(np.float64) - mean
     return {name: cast(name, values) for name, values in changed.items()}, blurred
 
 
@@ -55,6 +60,11 @@ def cast(name: str, values: np.ndarray) -> np.ndarray:
             f"{name} holds {largest:.3g}, too large for {wanted.dtype}: rescale it or set jax_enable_x64."
         )
     return values.astype(wanted.dtype)
+
+
+def _is_narrowed(values: np.ndarray) -> bool:
+    """Say whether an array loses digits by the cast."""
+    return _eps(values) < _eps(np.zeros(0, default_dtype()))
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

@@ -51,9 +51,9 @@ class Status:
             minimum-norm one. `ILL_CONDITIONED` marks a condition number above 1e6 (float64) or 1e3 (float32).
             `ERROR_BELOW_ROUNDING` marks a task whose weak_error is at most (256 eps)^2 of its mean squared label, with
             eps the rounding of the features: what varies by less counts as constant. `FEATURE_BELOW_ROUNDING` marks a
-            feature that varies, but by less than 256 eps of its own size: it is left out. The flags of training and of dead
-            representations come from worlds that train: parameters or losses that are not finite, and features that
-            are constant.
+            feature that varies, but by less than 256 eps of its own size: it is left out. The flags of training and of
+            dead representations come from worlds that train: parameters or losses that are not finite, and features
+            that are constant.
         weak_rank, strong_rank: int32, numerical rank of the centred features on the training split.
         weak_condition, strong_condition: ratio of the extreme singular values kept, columns scaled to unit norm.
         weak_dropped, strong_dropped: int32, directions dropped: width minus rank, of which a sample of n rows can have

@@ -15,6 +15,9 @@ import numpy as np
 from w2sjax.draws import fold_in
 from w2sjax.sobol import sobol_keys
 
+ALGORITHM = 2
+"""Version of what leads from keys to results; a change of results beyond rounding raises it."""
+
 BLOCK = 500
 """Rows per block. A constant: changing it changes every draw."""
 

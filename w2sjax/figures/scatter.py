@@ -12,6 +12,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from w2sjax.errors import W2SError
+from w2sjax.figures.saving import plain_text
 from w2sjax.figures.scatter_axes import Discrete, central_limits, label_of, lie_outside, shown, wrapped
 from w2sjax.figures.scatter_data import Points, draw_points
 from w2sjax.figures.style import (
@@ -102,7 +103,7 @@ def scatter(
             if hasattr(axis.get_major_formatter(), "set_powerlimits"):
                 axis.get_major_formatter().set_powerlimits((-3, 4))
         if facet is not None:
-            panel.set_title(f"{facet} = {shown(value)}", fontsize=10)
+            panel.set_title(f"{plain_text(facet)} = {shown(value)}", fontsize=10)
         if (x, y) == ("misfit", "gain"):
             identity_line(panel)
         panel.tick_params(labelbottom=True)
@@ -116,7 +117,7 @@ def scatter(
     if discrete is None:
         outside = outside | lie_outside(columns[x], limits[0])
     lines = [
-        "; ".join(text for text in (title, note) if text),
+        plain_text("; ".join(text for text in (title, note) if text)),
         _counted(data) + (f"; {outside.mean():.2%} lie outside the frame" if outside.any() else ""),
         f"pooled: {', '.join(_pooled_axis(*axis) for axis in data.pooled.items())}" if data.pooled else "",
     ]
@@ -135,7 +136,9 @@ def _counted(data: Points) -> str:
 def _pooled_axis(name: str, values: np.ndarray) -> str:
     if name in ("pair", "task"):
         return f"{values.size:,}\u00a0{name}s"
-    return f"{name} ({values.size} values, {shown(values[0].item())} to {shown(values[-1].item())})"
+    return (
+        f"{plain_text(name)} ({values.size} values, {shown(values[0].item())} to {shown(values[-1].item())})"
+    )
 
 
 def check_names(
@@ -262,7 +265,7 @@ class _Colours:
         elif self._name:
             for colour, value in zip(self._colours, self._values, strict=True):
                 handles.append(panels[0].scatter([], [], color=colour, s=24))
-                labels.append(f"{self._name} = {shown(value)}")
+                labels.append(f"{plain_text(self._name)} = {shown(value)}")
         if handles:
             drawn = np.asarray(panels[0].collections[0].get_offsets())
             size = 0.025 * max(map(len, labels)) + 0.1, 0.06 * len(labels) + 0.02

@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from w2sjax.figures.saving import plain_text
+
 MOST_TICKS = 8
 """Values of an axis up to which each gets a tick of its own."""
 
@@ -76,7 +78,7 @@ def label_of(dataset: xr.Dataset, name: str) -> str:
     attributes = dataset[name].attrs
     meaning, unit = attributes.get("long_name", ""), attributes.get("units")
     first = f"{name}: {meaning}" if meaning and meaning != name else name
-    return first + (f"  [{unit}]" if unit else "")
+    return plain_text(first + (f"  [{unit}]" if unit else ""))
 
 
 def wrapped(text: str, inches: float, size: int) -> str:
@@ -87,4 +89,4 @@ def wrapped(text: str, inches: float, size: int) -> str:
 
 def shown(value: Any) -> str:
     """Return a value of an axis for people."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else plain_text(str(value))

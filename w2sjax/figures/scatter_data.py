@@ -48,6 +48,11 @@ def draw_points(names: Sequence[str], blocks: Sequence[xr.Dataset], points: int)
     rng = np.random.default_rng(0)
     sizes = np.array([math.prod(_sizes(names, block).values()) for block in blocks])
     total = int(sizes.sum())
+    if not total:
+        raise W2SError(f"{names[0]} and {names[1]} have no values in this store: run the sweep further.")
+    for name in names:
+        if np.iscomplexobj(blocks[0].variables[name]):
+            raise W2SError(f"{name} is complex: store its real and imaginary part as variables of their own.")
     # Shares are rounded so that they add up; in random order, since cells follow each other with a period.
     order = rng.permutation(len(blocks))
     ends = np.round(np.cumsum(sizes[order]) * min(1.0, points / total)).astype(int)
@@ -82,12 +87,17 @@ def _draw(
         if pairs < sizes["pair"]:
             middle = (np.arange(pairs) + 0.5) * sizes["pair"] / pairs
             chosen = chosen.isel(pair=middle.astype(int))
-    flat = [array.values.ravel() for array in xr.broadcast(*(chosen[name] for name in names))]
+    flat = [_plain(array.values.ravel()) for array in xr.broadcast(*(chosen[name] for name in names))]
     finite = np.all([np.isfinite(v) for v in flat if np.issubdtype(v.dtype, np.number)], axis=0)
     kept = np.flatnonzero(np.broadcast_to(finite, flat[0].shape))
     if kept.size > share:
         kept = np.sort(rng.choice(kept, share, replace=False))
     return {name: values[kept] for name, values in zip(names, flat, strict=True)}
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Return text that was stored as objects as an array of text."""
+    return values.astype(str) if values.dtype.kind in "OT" else values
 
 
 def _pooled(names: Sequence[str], blocks: Sequence[xr.Dataset]) -> dict[str, np.ndarray]:
@@ -99,7 +109,7 @@ def _pooled(names: Sequence[str], blocks: Sequence[xr.Dataset]) -> dict[str, np.
     axes = [str(name) for name in blocks[0].coords if name in used and name not in names]
     axes.sort(key=lambda axis: axis in ("pair", "task"))
     found = {
-        axis: np.unique(np.concatenate([np.ravel(block.variables[axis].values) for block in blocks]))
+        axis: np.unique(np.concatenate([_plain(np.ravel(block.variables[axis].values)) for block in blocks]))
         for axis in axes
     }
     return {axis: values for axis, values in found.items() if values.size > 1}

@@ -1,21 +1,25 @@
-"""Trained networks on disk, so that a second sweep does not train again: orbax checkpoints, one per batch of pairs."""
+"""Trained networks on disk, so that a second sweep does not train again: one file of arrays per batch of pairs."""
 
 import hashlib
+import io
 import json
-import os
+import re
+import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from w2sjax.errors import StoreError
+from w2sjax.errors import StoreError, reason, remedy
+from w2sjax.files import write_atomically
 
 Arrays = dict[str, np.ndarray]
 
 DESCRIPTION = "training.json"
+
+_BATCH = re.compile(r"(\d+)-(\d+)(-[0-9a-f]{8})?\.npz")
+"""First and last pair of a batch; a checksum of the pairs where some between are missing."""
 
 
 def digest(description: dict[str, Any]) -> str:
@@ -24,31 +28,33 @@ def digest(description: dict[str, Any]) -> str:
 
 
 class Checkpoints:
-    """The runs of one training, in `folder/<name>-<digest>/`, one checkpoint per batch of pairs.
+    """The runs of one training, in `folder/<name>-<digest>/`, one file per batch of pairs.
 
     Args:
         folder: where checkpoints of all trainings go.
         name: of the training, such as "weak".
         description: everything that a run depends on beside its pair, as JSON values.
+        template: one run's arrays, whose shapes and dtypes a file must have.
 
     Raises:
         StoreError: if the folder cannot be written, or holds another training under this name.
+
+    Memory: 24 bytes per pair on disk.
     """
 
-    def __init__(self, folder: Path, name: str, description: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, name: str, description: dict[str, Any], template: Arrays) -> None:
         self.path = folder / f"{name}-{digest(description)}"
-        self._description = description
+        self._template = template
         file = self.path / DESCRIPTION
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not file.exists():
-                temporary = file.with_name(f".{DESCRIPTION}.{os.getpid()}")
-                temporary.write_text(_text(description) + "\n")
-                temporary.replace(file)
+                write_atomically(file, _text(description) + "\n")
             found = json.loads(file.read_text())
+            self._files = sorted(f for f in self.path.iterdir() if _BATCH.fullmatch(f.name))
         except OSError as error:
             raise StoreError(
-                f"checkpoints {folder} cannot be written ({error.strerror}): choose a folder that can."
+                f"checkpoints {folder} cannot be written ({reason(error)}): {remedy(error)}."
             ) from error
         except ValueError as error:
             raise StoreError(f"checkpoint {file} is damaged: delete {self.path}.") from error
@@ -57,6 +63,10 @@ class Checkpoints:
             raise StoreError(
                 f"checkpoint {self.path} holds another training ({field}): delete it or choose another folder."
             )
+        pairs = [self._pairs_in(file) for file in self._files]
+        self._pairs = np.concatenate([np.zeros(0, np.int64), *pairs])
+        self._file_of = np.repeat(np.arange(len(pairs)), [len(each) for each in pairs])
+        self._order = np.argsort(self._pairs, kind="stable")
 
     def save(self, pairs: np.ndarray, arrays: Arrays) -> None:
         """Write the runs of a batch of pairs, complete or not at all.
@@ -64,78 +74,85 @@ class Checkpoints:
         Raises:
             StoreError: if they cannot be written.
         """
-        name = f"{int(pairs[0])}-{len(pairs)}-{zlib.crc32(pairs.astype('<i8').tobytes()):08x}"
-        if (self.path / name).exists():
-            return
-        import orbax.checkpoint as ocp
-
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, pairs=pairs.astype(np.int64), **arrays)
         try:
-            with _checkpointer() as checkpointer:
-                content = arrays | {"pairs": pairs.astype(np.int64)}
-                checkpointer.save(self.path.resolve() / name, args=ocp.args.StandardSave(content))
-        except (OSError, ValueError) as error:
+            write_atomically(self.path / _name_of(pairs), content.getvalue())
+        except OSError as error:
             raise StoreError(
-                f"checkpoint {self.path / name} cannot be written ({_one_line(error)}): make room and run again."
+                f"checkpoints {self.path} cannot be written ({reason(error)}): {remedy(error)}, then run the same "
+                "command again."
             ) from error
 
-    def load(self, template: Arrays) -> Iterator[tuple[np.ndarray, Arrays]]:
-        """Yield every batch as (pairs, arrays `[pair, ...]`).
+    def __contains__(self, pair: int) -> bool:
+        return self._place(pair) is not None
 
-        Args:
-            template: one run's arrays, whose shapes and dtypes a checkpoint must have.
+    def _place(self, pair: int) -> int | None:
+        """Return the position of a pair among all that are on disk."""
+        position = int(np.searchsorted(self._pairs, pair, sorter=self._order))
+        found = position < len(self._pairs) and self._pairs[self._order[position]] == pair
+        return int(self._order[position]) if found else None
+
+    def load(self, pair: int) -> tuple[np.ndarray, Arrays] | None:
+        """Return the batch that holds a pair as (pairs, arrays `[pair, ...]`); None where no file does.
 
         Raises:
-            StoreError: if one is damaged or holds something else; the message names it.
+            StoreError: if the file is damaged or holds something else; the message names it.
         """
-        batches = sorted(p for p in self.path.iterdir() if p.is_dir() and not _unfinished(p))
-        if not batches:
-            return
-        import orbax.checkpoint as ocp
+        place = self._place(pair)
+        if place is None:
+            return None
+        file = self._files[self._file_of[place]]
+        arrays = _read(file)
+        pairs = arrays.pop("pairs")
+        found = {name: (a.shape, a.dtype) for name, a in arrays.items()}
+        wanted = {name: ((len(pairs), *a.shape), a.dtype) for name, a in self._template.items()}
+        if found != wanted:
+            name = next(n for n in sorted(found.keys() | wanted.keys()) if found.get(n) != wanted.get(n))
+            raise StoreError(
+                f"checkpoint {file} is not one of this training ({name}: {found.get(name)} instead of "
+                f"{wanted.get(name)}): delete it."
+            )
+        return pairs, arrays
 
-        with _checkpointer() as checkpointer:
-            for batch in batches:
-                where = f"checkpoint {batch}"
-                try:
-                    # Orbax and its storage raise errors of many kinds for files that are cut or altered.
-                    tree = checkpointer.metadata(batch.resolve()).item_metadata.tree
-                    found = {key: (tuple(leaf.shape), np.dtype(leaf.dtype)) for key, leaf in tree.items()}
-                except Exception as error:
-                    raise StoreError(f"{where} is damaged ({_one_line(error)}): delete it.") from error
-                count = found["pairs"][0][0] if "pairs" in found and len(found["pairs"][0]) == 1 else 0
-                wanted = {key: ((count, *a.shape), a.dtype) for key, a in template.items()}
-                wanted["pairs"] = ((count,), np.dtype(np.int64))
-                if found != wanted:
-                    key = next(
-                        k for k in sorted(found.keys() | wanted.keys()) if found.get(k) != wanted.get(k)
-                    )
-                    raise StoreError(
-                        f"{where} is not one of this training ({key}: {found.get(key)} instead of "
-                        f"{wanted.get(key)}): delete it."
-                    )
-                empty = {key: np.zeros(shape, dtype) for key, (shape, dtype) in wanted.items()}
-                try:
-                    content = checkpointer.restore(batch.resolve(), args=ocp.args.StandardRestore(empty))
-                except Exception as error:
-                    raise StoreError(f"{where} is damaged ({_one_line(error)}): delete it.") from error
-                arrays = {key: np.asarray(value) for key, value in content.items()}
-                yield arrays.pop("pairs"), arrays
+    def _pairs_in(self, file: Path) -> np.ndarray:
+        match = _BATCH.fullmatch(file.name)
+        assert match is not None  # as it was listed
+        if match[3] is None:
+            return np.arange(int(match[1]), int(match[2]) + 1)
+        return _read(file, only="pairs")["pairs"]
 
 
-def _unfinished(path: Path) -> bool:
-    """Return whether a killed process left this behind."""
-    return "orbax-checkpoint-tmp" in path.name
-
-
-def _checkpointer() -> Any:
-    """Return a checkpointer for this process alone: every process writes its own pairs."""
-    import orbax.checkpoint as ocp
-
-    index = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=index, active_processes={index}, barrier_sync_key_prefix=f"process_{index}"
+def _name_of(pairs: np.ndarray) -> str:
+    first, last = int(pairs.min()), int(pairs.max())
+    whole = np.array_equal(pairs, np.arange(first, last + 1))
+    return (
+        f"{first}-{last}.npz"
+        if whole
+        else f"{first}-{last}-{zlib.crc32(pairs.astype('<i8').tobytes()):08x}.npz"
     )
-    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
-    return ocp.Checkpointer(handler, multiprocessing_options=alone)
+
+
+def _read(file: Path, only: str | None = None) -> Arrays:
+    """Read the arrays of a file as data: nothing in it is executed."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in ([only] if only else stored.files)}
+        if "pairs" not in arrays or arrays["pairs"].ndim != 1:
+            raise ValueError("no pairs")
+    except (
+        ValueError,
+        KeyError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+    ) as error:
+        raise StoreError(
+            f"checkpoint {file} is damaged ({' '.join(str(error).split())[:120]}): delete it."
+        ) from error
+    return arrays
 
 
 def _text(description: dict[str, Any]) -> str:
@@ -147,8 +164,3 @@ def _first_difference(found: Any, wanted: Any) -> str:
         return "no description"
     key = next(k for k in sorted(found.keys() | wanted.keys()) if found.get(k) != wanted.get(k))
     return f"{key}={found.get(key)!r} instead of {wanted.get(key)!r}"
-
-
-def _one_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__

@@ -14,9 +14,9 @@ from pydantic import ConfigDict, Field
 from w2sjax import worlds
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
-from w2sjax.errors import W2SError
+from w2sjax.errors import W2SError, reason
 from w2sjax.sweeps.grid import axis_names, make_grid, put
-from w2sjax.validation import nearest
+from w2sjax.validation import nearest, shown
 
 DEFAULT_WORLD = "PerturbedMLP"
 
@@ -75,18 +75,22 @@ def load_configuration(file: Path) -> SweepConfiguration:
             path of the key and the nearest valid name or the fix.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # a mark of the byte order is none of its content
     except OSError as error:
-        raise W2SError(f"{file} cannot be read ({error.strerror}): pass a TOML file.") from error
+        raise W2SError(f"{file} cannot be read ({reason(error)}): pass a TOML file.") from error
     except UnicodeDecodeError as error:
         raise W2SError(f"{file} is not text in UTF-8: pass a TOML file.") from error
     try:
         content = tomllib.loads(text + "\n")  # so that a mistake at the end has a line number
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise W2SError(
+            f"{file} is nested too deeply: write tables as [world] on a line of its own."
+        ) from None
+    except ValueError as error:  # a syntax error, or a number of thousands of digits
         raise W2SError(_syntax(file, text, str(error))) from error
     try:
         return check_configuration(content)
-    except ValueError as error:
+    except W2SError as error:
         raise W2SError(f"{file}: {error}") from error
 
 
@@ -105,7 +109,7 @@ def check_configuration(content: dict[str, Any]) -> SweepConfiguration:
     _check_axes(world, protocol, given.axes)
     try:
         make_grid(world, protocol, given.axes, paired=given.paired)
-    except ValueError as error:
+    except W2SError as error:
         raise W2SError(re.sub(r"^axes\['(\w+)'\]", r"axes.\1", str(error))) from error
     rest = given.model_dump(exclude={"world", "protocol"})
     return SweepConfiguration(world=world, protocol=protocol, **rest)
@@ -146,7 +150,7 @@ def _build(section: str, kind: type, values: dict[str, Any]) -> Any:
         raise W2SError(_sentence(_first(error), f"{section}.", model, names)) from None
     try:
         return kind(**values)
-    except ValueError as error:
+    except W2SError as error:
         raise W2SError(_with_path(section, str(error), values)) from error
     except TypeError as error:
         raise W2SError(f"{section} cannot be built ({error}): see the fields of {kind.__name__}.") from error
@@ -164,11 +168,11 @@ def _check_axes(world: Any, protocol: Protocol, axes: dict[str, list[Any]]) -> N
         for position, value in enumerate(values):
             if isinstance(value, dict | list):
                 raise W2SError(
-                    f"axes.{name}[{position}]={value!r} is not a single value: pass numbers or text."
+                    f"axes.{name}[{position}]={shown(value)} is not a single value: pass numbers or text."
                 )
             try:
                 put(world, relaxed, {name: value})
-            except (ValueError, TypeError) as error:
+            except W2SError as error:
                 raise W2SError(_with_path("axes", str(error), {name: value})) from error
 
 
@@ -197,7 +201,7 @@ def _sentence(error: Any, prefix: str, model: type[pydantic.BaseModel], names: S
     if error["type"] == "missing":
         return f"{path} is missing: add it to the file."
     wanted = model.model_fields[location[0]].description or error["msg"]
-    return f"{path}={error['input']!r} is not {wanted}."
+    return f"{path}={shown(error['input'])} is not {wanted}."
 
 
 def _syntax(file: Path, text: str, message: str) -> str:

@@ -6,7 +6,6 @@ import shutil
 import socket
 import time
 import uuid
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,48 +13,55 @@ import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from w2sjax.errors import StoreError
+from w2sjax.errors import StoreError, reason, remedy
 from w2sjax.files import sync, sync_tree
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.layout import LAYOUT, MARKS
+from w2sjax.sweeps.layout import LAYOUT, MARKS, local_store
 from w2sjax.sweeps.plan import Plan
+
+CREATING = ".w2sjax-creating."
+"""Beginning of the names of stores that are being created."""
 
 WAIT_SECONDS = 600.0
 """How long a process waits for the first one to create the store."""
 
 
 def create(path: Path, plan: Plan) -> None:
-    """Create an empty store for a plan, complete or not at all.
+    """Create an empty store for a plan, complete or not at all. A folder that is there already is filled, if empty.
 
     Raises:
         StoreError: if the path cannot be written, or the world has no description to recognize it by.
     """
-    described = json.dumps(labels.configuration(plan.grid, plan.seed, plan.pairs))
+    described = json.dumps(labels.plain_fields(plan.grid.world)) + json.dumps(plan.grid.axes, default=repr)
     if any(mark in described for mark in (" at 0x", "<lambda>", "<locals>")):
         raise StoreError(
             f"world={plan.grid.world!r} cannot be recognized when the sweep is resumed: make it a dataclass whose "
             "fields, and axes, are numbers, text, arrays, dataclasses or functions defined at the top of a module."
         )
-    new = path.parent / f".{path.name}.creating.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+    new = path.parent / f"{CREATING}{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
+        _remove_abandoned(path.parent)
         new.mkdir()
         _write_empty(new, plan)
         sync_tree(new)
-        if path.is_dir() and not path.is_symlink():
-            path.rmdir()  # fails, as it should, unless it is empty
-        os.rename(new, path)
+        _put_in_place(new, path)
         sync(path.parent)
     except OSError as error:
         if (path / "zarr.json").exists():
             return  # another process was faster
-        raise StoreError(
-            f"store {path} cannot be created ({error.strerror or error}): "
-            "choose a folder that can be written and has space."
-        ) from error
+        raise StoreError(f"store {path} cannot be created ({reason(error)}): {remedy(error)}.") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _put_in_place(new: Path, path: Path) -> None:
+    """Give a complete store its name; the file that makes a folder a store comes last."""
+    if not path.exists():
+        os.rename(new, path)
+        return
+    for child in sorted(new.iterdir(), key=lambda child: child.name == "zarr.json"):
+        os.rename(child, path / child.name)
 
 
 def wait_until_created(path: Path, seconds: float = WAIT_SECONDS) -> None:
@@ -90,16 +96,26 @@ def _write_empty(path: Path, plan: Plan) -> None:
             )
         },
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # consolidated metadata and fixed-length strings are not yet in the spec
-        coords.to_zarr(path, mode="w", zarr_format=3, consolidated=False)
-        group = zarr.open_group(path, mode="r+", zarr_format=3)
-        for name, values in plan.template.items():
-            _create_variable(group, plan, name, values)
-        zarr.consolidate_metadata(path, zarr_format=3)
-        group.create_group(MARKS)
+    store = local_store(path)
+    coords.to_zarr(store, mode="w-", zarr_format=3, consolidated=False)
+    group = zarr.open_group(store, mode="r+", zarr_format=3)
+    for name, values in plan.template.items():
+        _create_variable(group, plan, name, values)
+    _consolidate(path)
+    group.create_group(MARKS)
+
+
+def _consolidate(path: Path) -> None:
+    """Copy the metadata of all arrays into those of their group, where `xarray.open_zarr` looks for them.
+
+    What `zarr.consolidate_metadata` writes, without its warning that this is not part of the specification.
+    """
+    file = path / "zarr.json"
+    children = sorted(child for child in path.iterdir() if (child / "zarr.json").is_file())
+    inline = {child.name: json.loads((child / "zarr.json").read_text()) for child in children}
+    consolidated = {"kind": "inline", "must_understand": False, "metadata": inline}
+    content = json.loads(file.read_text()) | {"consolidated_metadata": consolidated}
+    file.write_text(json.dumps(content, indent=2))
 
 
 def _create_variable(group: zarr.Group, plan: Plan, name: str, values: np.ndarray) -> None:
@@ -125,12 +141,12 @@ def _create_variable(group: zarr.Group, plan: Plan, name: str, values: np.ndarra
     )
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove what a killed process of this machine left of a creation."""
-    prefix = f".{path.name}.creating.{socket.gethostname()}."
-    for left in path.parent.glob(prefix + "*"):
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes of this machine left of a creation in a folder."""
+    prefix = f"{CREATING}{socket.gethostname()}."
+    for left in folder.iterdir():
         pid = left.name.removeprefix(prefix).split(".")[0]
-        if pid.isdigit() and not _alive(int(pid)):
+        if left.name.startswith(prefix) and pid.isdigit() and not _alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import numbers
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.protocol import RIDGES, SIZES, Protocol, check_head_fields, check_protocol, fields_set
 from w2sjax.errors import W2SError
-from w2sjax.validation import nearest
+from w2sjax.validation import check_boolean, check_unmasked, nearest, shown
 from w2sjax.worlds.static import check_world
 
 INNER = (*SIZES, *RIDGES)
@@ -137,11 +138,14 @@ def make_grid(
     """
     check_world(world)
     check_protocol(protocol)
+    check_boolean("paired", paired)
     if axes is not None and not isinstance(axes, Mapping):
-        raise W2SError(f"axes={axes!r} is not a mapping: pass {{field: values}}.")
+        raise W2SError(f"axes={shown(axes)} is not a mapping: pass {{field: values}}.")
     checked: dict[str, tuple[Any, ...]] = {}
     fields = axis_names(world)
     for name, given in (axes or {}).items():
+        if not isinstance(name, str):
+            raise W2SError(f"axes has a key {shown(name)}, which is not text: pass names of fields.")
         if name == "tasks":
             raise W2SError(
                 "axes has no field 'tasks' to vary: run the most, of which every first few are a prefix."
@@ -174,20 +178,33 @@ def make_grid(
 def _values_of(name: str, given: Any) -> tuple[Any, ...]:
     """Return the values of an axis as plain Python values, or refuse them."""
     if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray | jax.Array):
-        raise W2SError(f"axes[{name!r}]={given!r} is not a list: pass a list of values.")
+        raise W2SError(f"axes[{name!r}]={shown(given)} is not a list: pass a list of values.")
     if isinstance(given, np.ndarray | jax.Array) and given.ndim != 1:
         raise W2SError(f"axes[{name!r}] has {given.ndim} dimensions: pass a list of single values.")
-    for value in given:
-        nested = isinstance(value, Sequence | Mapping) and not isinstance(value, str)
-        array = isinstance(value, np.ndarray | jax.Array) and value.ndim > 0
-        if value is None or nested or array:
-            raise W2SError(f"axes[{name!r}] holds {value!r}: pass single values.")
-    values = tuple(v.item() if isinstance(v, np.generic | np.ndarray | jax.Array) else v for v in given)
+    check_unmasked(f"axes[{name!r}]", given)
+    values = tuple(_single_value(name, value) for value in given)
     if not values:
         raise W2SError(f"axes[{name!r}] is empty: pass at least one value.")
     if len(set(values)) < len(values):
         raise W2SError(f"axes[{name!r}] repeats a value: pass each value once.")
     return values
+
+
+def _single_value(name: str, value: Any) -> bool | int | float | str:
+    """Return a value of an axis as plain Python, or refuse it."""
+    if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, numbers.Integral):
+        if not -(2**63) <= int(value) < 2**63:
+            raise W2SError(f"axes[{name!r}] holds {shown(int(value))}: pass numbers of at most 64 bits.")
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)  # long doubles and fractions too
+    if isinstance(value, str):
+        return str(value)
+    raise W2SError(f"axes[{name!r}] holds {shown(value)}: pass single numbers, truth values or text.")
 
 
 def axis_names(world: Any) -> list[str]:
@@ -210,16 +227,16 @@ def put(world: Any, protocol: Protocol, values: Mapping[str, Any]) -> tuple[Any,
 
 def _one_kind(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return numbers as floats where one of them is: 0 beside 0.1 would otherwise compile a program of its own."""
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    if numbers and any(isinstance(v, float) for v in values):
+    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    if numeric and any(isinstance(v, float) for v in values):
         return tuple(float(v) for v in values)
     return values
 
 
 def _as_text(chosen: Mapping[str, Any]) -> str:
     """Return one setting of the axes as text: the same for 0 and 0.0, and whatever the order of the axes."""
-    numbers = {
+    plain = {
         name: float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
         for name, value in chosen.items()
     }
-    return json.dumps(numbers, sort_keys=True)
+    return json.dumps(plain, sort_keys=True)

@@ -15,7 +15,10 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.engine.outcome import Flag, Outcome
+from w2sjax.engine.randomness import ALGORITHM
 from w2sjax.sweeps.grid import Grid
+from w2sjax.sweeps.identity import kind_of, sources
+from w2sjax.threefry import IMPLEMENTATION
 
 MEANINGS = {
     "weak_error": "mean squared error of the weak model against the truth",
@@ -120,13 +123,16 @@ def coordinates(grid: Grid, pairs: range) -> dict[str, Any]:
 def configuration(grid: Grid, seed: int, pairs: int) -> dict[str, Any]:
     """Return what a result depends on, as plain JSON values."""
     return {
-        "world": {"kind": type(grid.world).__name__} | plain_fields(grid.world),
+        "world": {"kind": kind_of(grid.world)} | plain_fields(grid.world),
+        "code": sources(grid.world)[0],
         "protocol": plain_fields(grid.protocol),
         "axes": {name: [_plain(value) for value in values] for name, values in grid.axes.items()},
         "pairs": pairs,
         "paired": grid.paired,
         "seed": seed,
         "dtype": "float64" if jax.config.jax_enable_x64 else "float32",
+        "generator": IMPLEMENTATION,
+        "algorithm": ALGORITHM,
     }
 
 
@@ -154,7 +160,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {"kind": type(value).__name__} | plain_fields(value)
+        return {"kind": kind_of(value)} | plain_fields(value)
     if isinstance(value, Callable | type):  # type: ignore[arg-type]
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(value))}"
     return repr(value)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import zarr
+from zarr.storage import LocalStore
 
 from w2sjax.errors import StoreError
 from w2sjax.sweeps import labels
@@ -21,6 +22,12 @@ LAYOUT = 1
 
 MARKS = "regions"
 """Folder of the marks of finished regions."""
+
+SUMMARY = "summary.json"
+"""File of the quantiles of a finished store."""
+
+TRAINED = "trained"
+"""Folder of the networks that the worlds of a sweep trained."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,15 +149,22 @@ def result_template(description: Description, grid: Grid) -> dict[str, np.ndarra
     return template
 
 
+def local_store(path: Path) -> LocalStore:
+    """Return a folder as a store of zarr, which would take its path for a URL where that has a "#" or "::"."""
+    return LocalStore(path)
+
+
 def open_variable(description: Description, name: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
-    """Open one variable of a store.
+    """Open one variable of a store; chunks of nothing but fill values are written too: their absence means damage.
 
     Raises:
         StoreError: if its metadata are damaged.
     """
     path = description.path / name
     try:
-        return zarr.open_array(path, mode=mode, zarr_format=3)
+        return zarr.open_array(
+            local_store(path), mode=mode, zarr_format=3, config={"write_empty_chunks": True}
+        )
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise StoreError(
             f"{path / 'zarr.json'} is damaged: restore it, or remove {description.path} and run the sweep again."

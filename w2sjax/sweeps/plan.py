@@ -76,6 +76,11 @@ class Plan:
         return sum(values.nbytes for values in self.template.values())
 
     @property
+    def trains(self) -> bool:
+        """Whether some world prepares its pairs, which takes much longer than the rest."""
+        return any(hasattr(cell.world, "preparations") for cell in self.cells)
+
+    @property
     def runs(self) -> int:
         """Regions per cell."""
         return math.ceil(self.pairs / self.chunk_pairs)
@@ -88,7 +93,10 @@ class Plan:
             for run in range(self.runs)
         ]
         mine = every[process_index::process_count]
-        return sorted(mine, key=lambda region: self.shapes[region.cell])
+        # What is trained for a pair serves all cells: they follow each other, so that it need not be kept for long.
+        return sorted(
+            mine, key=lambda r: (r.run, self.shapes[r.cell]) if self.trains else self.shapes[r.cell]
+        )
 
     def describe(self, done: int = 0) -> str:
         """Return the plan in one line: cells, compilations, chunks, memory, and what is done already."""

@@ -1,9 +1,10 @@
-"""Training before the experiments: each pair's networks are trained once, in batches, and kept."""
+"""Training before the experiments: each pair's networks are trained once, in batches, and kept while wanted."""
 
+import bisect
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import default_dtype
+from w2sjax.engine.randomness import ALGORITHM
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import prepare_pairs, training_group
 from w2sjax.sweeps.checkpoints import Arrays, Checkpoints, digest
 from w2sjax.sweeps.grid import Cell
+from w2sjax.sweeps.identity import kind_of, sources
 from w2sjax.sweeps.plan import Plan, Region, key_of
 from w2sjax.threefry import seed_key
 
@@ -29,20 +32,23 @@ class Preparations:
 
     Args:
         plan: of the sweep.
-        regions: those that will be computed, so that pairs can be trained together before they are asked for.
+        regions: those that will be computed, so that pairs can be trained together before they are asked for; regions
+            of earlier pairs before those of later ones.
         folder: where checkpoints go; None keeps results in memory only.
         show: report batches of over two seconds on stderr.
 
-    Memory: the results of every pair, some 20 kB for the networks of the released notebook.
+    Memory: the results of the pairs of one region and one batch, some 20 kB each for the networks of the released
+    notebook.
     """
 
     def __init__(self, plan: Plan, regions: Sequence[Region], folder: Path | None, *, show: bool) -> None:
         self._plan, self._folder, self._show = plan, folder, show
-        self._wanted: dict[int, list[int]] = {}
+        self._wanted: dict[int, list[range]] = {}
         for region in regions:
-            self._wanted.setdefault(region.cell, []).extend(region.pairs)
+            self._wanted.setdefault(region.cell, []).append(region.pairs)
         self._kept: dict[str, dict[int, Any]] = {}
         self._checkpoints: dict[str, Checkpoints] = {}
+        self._trained = 0
 
     def of(self, index: int, pairs: np.ndarray) -> dict[str, Any] | None:
         """Return the results for pairs of one cell, `{name: arrays [pair, ...]}`; None if its world has none."""
@@ -50,61 +56,85 @@ class Preparations:
         preparations = getattr(cell.world, "preparations", None)
         if preparations is None:
             return None
+        self._forget(int(pairs.min()) // self._plan.chunk_pairs * self._plan.chunk_pairs)
         return {
             name: self._results(name, preparation, index, cell, pairs)
             for name, preparation in preparations().items()
         }
 
+    def _forget(self, first: int) -> None:
+        """Drop the results of pairs before the first one of the regions that are being computed."""
+        for kept in self._kept.values():
+            for pair in [pair for pair in kept if pair < first]:
+                del kept[pair]
+
     def _results(self, name: str, preparation: Any, index: int, cell: Cell, pairs: np.ndarray) -> Any:
         description = {
-            "kind": type(preparation).__name__,
+            "kind": kind_of(preparation),
+            "code": sources(preparation)[0],
             **labels.plain_fields(preparation),
             "seed": self._plan.seed,
             "draws": cell.own_draws,
+            "algorithm": ALGORITHM,
             "dtype": jnp.dtype(default_dtype()).name,  # inputs and labels are rounded from it
         }
         place = digest(description)
         if place not in self._kept:
             self._kept[place] = {}
             if self._folder is not None:
-                self._open(place, name, description, preparation)
+                template = _named(jax.eval_shape(preparation, seed_key(0)))
+                self._checkpoints[place] = Checkpoints(self._folder, name, description, template)
         kept = self._kept[place]
-        missing = [int(pair) for pair in pairs if int(pair) not in kept]
-        while missing:
+        while missing := [pair for pair in dict.fromkeys(pairs.tolist()) if pair not in kept]:
+            if self._restore(place, preparation, missing[0]):
+                continue
             group = training_group(preparation) * jax.local_device_count()
-            later = (p for p in self._wanted[index] if p not in kept and p not in missing)
+            later = self._later(index, missing[-1], place)
             batch = list(itertools.islice(itertools.chain(missing, later), group))
             self._run(place, name, preparation, cell, np.array(batch, np.int64))
-            missing = [pair for pair in missing if pair not in kept]
-        rows = [kept[int(pair)] for pair in pairs]
+        rows = [kept[pair] for pair in pairs.tolist()]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+
+    def _later(self, index: int, pair: int, place: str) -> Iterator[int]:
+        """Yield the pairs after one that will be wanted in a cell, up to the first that is there already."""
+        ranges = self._wanted[index]
+        first = bisect.bisect_right(ranges, pair, key=lambda pairs: pairs.stop)
+        for pairs in ranges[first:]:
+            for later in range(max(pairs.start, pair + 1), pairs.stop):
+                if later in self._kept[place] or self._is_stored(place, later):
+                    return
+                yield later
+
+    def _is_stored(self, place: str, pair: int) -> bool:
+        return place in self._checkpoints and pair in self._checkpoints[place]
+
+    def _restore(self, place: str, preparation: Any, pair: int) -> bool:
+        """Take the batch of a pair from disk, and say whether it was there."""
+        batch = self._checkpoints[place].load(pair) if place in self._checkpoints else None
+        if batch is None:
+            return False
+        shapes = jax.eval_shape(preparation, seed_key(0))
+        structure, names = jax.tree.structure(shapes), list(_named(shapes))
+        for row, found in enumerate(batch[0].tolist()):
+            leaves = [batch[1][name][row] for name in names]
+            self._kept[place][found] = jax.tree.unflatten(structure, leaves)
+        return True
 
     def _run(self, place: str, name: str, preparation: Any, cell: Cell, pairs: np.ndarray) -> None:
         started = time.monotonic()
         results = prepare_pairs(preparation, key_of(self._plan.seed, cell), pairs)
         if place in self._checkpoints:
             self._checkpoints[place].save(pairs, _named(results))
-        for row, pair in enumerate(pairs):
-            self._kept[place][int(pair)] = jax.tree.map(lambda a, row=row: a[row], results)
+        for row, pair in enumerate(pairs.tolist()):
+            self._kept[place][pair] = jax.tree.map(lambda a, row=row: a[row], results)
         seconds = time.monotonic() - started
+        self._trained += len(pairs)
         if self._show and seconds > QUIET_SECONDS:
-            count = len(self._kept[place])
             print(
-                f"{name}: trained {len(pairs)} pairs in {seconds:.0f} s ({count} so far)",
+                f"{name}: trained {len(pairs)} pairs in {seconds:.0f} s ({self._trained} so far)",
                 file=sys.stderr,
                 flush=True,
             )
-
-    def _open(self, place: str, name: str, description: dict[str, Any], preparation: Any) -> None:
-        assert self._folder is not None
-        self._checkpoints[place] = Checkpoints(self._folder, name, description)
-        shapes = jax.eval_shape(preparation, seed_key(0))
-        template = {key: np.zeros(s.shape, s.dtype) for key, s in _named(shapes).items()}
-        structure = jax.tree.structure(shapes)
-        for pairs, arrays in self._checkpoints[place].load(template):
-            leaves = [arrays[key] for key in _named(shapes)]
-            for row, pair in enumerate(pairs):
-                self._kept[place][int(pair)] = jax.tree.unflatten(structure, [leaf[row] for leaf in leaves])
 
 
 def _named(tree: Any) -> Arrays:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,21 @@ import xarray as xr
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
 from w2sjax.errors import W2SError
+from w2sjax.paths import user_path
 from w2sjax.sweeps import labels
 from w2sjax.sweeps import store as stores
 from w2sjax.sweeps.creation import create, wait_until_created
 from w2sjax.sweeps.grid import Grid, make_grid
+from w2sjax.sweeps.identity import sources
 from w2sjax.sweeps.interrupt import GracefulStop, SweepInterrupted
-from w2sjax.sweeps.layout import describe, result_template
+from w2sjax.sweeps.layout import TRAINED, describe, result_template
 from w2sjax.sweeps.plan import Plan, Region, make_plan
 from w2sjax.sweeps.preparation import Preparations
 from w2sjax.sweeps.progress import Meter
 from w2sjax.sweeps.stream import count_flagged, place, run_regions
 from w2sjax.sweeps.summary import summary_path, write_summary
 from w2sjax.sweeps.writer import Writer
-from w2sjax.validation import check_integer
+from w2sjax.validation import check_boolean, check_integer, shown
 
 
 def sweep(
@@ -57,14 +60,14 @@ def sweep(
             rounding. None is 1 GiB, or a quarter of the memory of accelerators.
         store: a folder, such as "results.zarr", to which finished chunks are written; None keeps everything in memory.
             A store that exists is resumed: its finished chunks are kept, and missing or cut ones computed again. When
-            the last chunk is done, quantiles are written beside it; see `w2sjax.sweeps.summary`.
+            the last chunk is done, quantiles are written into it; see `w2sjax.sweeps.summary`.
         chunk_pairs: pairs per chunk of a new store, >= 1; None chooses from the size of the results. A store that
             exists keeps its own.
         checkpoints: a folder for the networks that a world trains, such as "trained", from which another sweep with
-            the same training takes them; None is `results.trained` beside a store `results.zarr`, and memory without a
-            store. Worlds that train nothing write nothing.
+            the same training takes them; None is one in the store, and memory without a store. Worlds that train
+            nothing write nothing.
         process: (index, count) of this process among those that write the same store at once; None asks JAX. Process 0
-            creates the store, and process p computes every count-th chunk from chunk p.
+            creates the store, and process p computes every count-th chunk from chunk p. Only with a store.
         progress: report on stderr: the plan, then pairs done, rate and time left.
 
     Returns:
@@ -75,7 +78,7 @@ def sweep(
 
     Raises:
         W2SError: for an argument out of range, an unknown axis, or a store that holds another sweep; the message
-            names it. `StoreError`, for a store that cannot be used or written, is a ValueError.
+            names it. `StoreError`, for a store that cannot be used or written, is one.
         SweepInterrupted: a KeyboardInterrupt, after a first Ctrl-C with a store, once the running chunk is written.
 
     Cost: time proportional to pairs x outer cells x (n_weak + n_strong + n_eval). Memory is the budget, and the
@@ -84,19 +87,18 @@ def sweep(
     pairs = check_integer("pairs", pairs, least=1, most=MOST_PAIRS)
     seed = check_integer("seed", seed, least=0, most=LARGEST_SEED)
     if memory_budget is not None:
-        memory_budget = check_integer("memory_budget", memory_budget, least=1)
+        memory_budget = check_integer("memory_budget", memory_budget, least=1, most=2**63 - 1)
     if chunk_pairs is not None:
-        chunk_pairs = check_integer("chunk_pairs", chunk_pairs, least=1)
-    index, count = (jax.process_index(), jax.process_count()) if process is None else process
-    count = check_integer("process[1]", count, least=1)
-    index = check_integer("process[0]", index, least=0)
-    if index >= count:
-        raise W2SError(f"process=({index}, {count}) has no such index: pass an index < {count}.")
+        chunk_pairs = check_integer("chunk_pairs", chunk_pairs, least=1, most=MOST_PAIRS)
+    index, count = _checked_process(process, store)
+    show = check_boolean("progress", progress)
+    path = None if store is None else user_path("store", store)
+    networks = None if checkpoints is None else user_path("checkpoints", checkpoints)
     grid = make_grid(world, protocol, axes, paired=paired)
-    if store is None:
+    if path is None:
         plan = make_plan(grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs)
-        return _in_memory(plan, checkpoints, show=progress)
-    path = Path(store)
+        return _in_memory(plan, networks, show=show)
+    _warn_of_unreadable_code(grid)
     exists = path.exists() and not (path.is_dir() and not any(path.iterdir()))
     if not exists and index > 0:
         wait_until_created(path)
@@ -112,14 +114,35 @@ def sweep(
     )
     if not exists:
         create(path, plan)
-    if checkpoints is None:
-        checkpoints = path.with_name(f"{path.name.removesuffix('.zarr')}.trained")
-    return _in_store(plan, path, index, count, Path(checkpoints), show=progress)
+    return _in_store(plan, path, index, count, networks or path / TRAINED, show=show)
 
 
-def _in_memory(plan: Plan, checkpoints: str | os.PathLike[str] | None, *, show: bool) -> xr.Dataset:
+def _checked_process(process: tuple[int, int] | None, store: Any) -> tuple[int, int]:
+    """Return index and count of this process, or refuse them."""
+    if process is None:
+        return jax.process_index(), jax.process_count()
+    if not isinstance(process, tuple | list) or len(process) != 2:
+        raise W2SError(f"process={shown(process)} is not a pair: pass (index, count).")
+    count = check_integer("process[1]", process[1], least=1)
+    index = check_integer("process[0]", process[0], least=0)
+    if index >= count:
+        raise W2SError(f"process=({index}, {count}) has no such index: pass an index < {count}.")
+    if store is None and count > 1:
+        raise W2SError(f"process=({index}, {count}) shares nothing without a store: pass store=... as well.")
+    return index, count
+
+
+def _warn_of_unreadable_code(grid: Grid) -> None:
+    for name in sources(grid.world)[1]:
+        warnings.warn(
+            f"the source of {name} cannot be read: the store knows it by its bytecode, and would not see a change of "
+            "what its class body computes.",
+            stacklevel=3,
+        )
+
+
+def _in_memory(plan: Plan, folder: Path | None, *, show: bool) -> xr.Dataset:
     regions = plan.regions()
-    folder = None if checkpoints is None else Path(checkpoints)
     preparations = Preparations(plan, regions, folder, show=show)
     collected: dict[str, np.ndarray] = {}
     if show:

@@ -14,12 +14,11 @@ from typing import Any
 
 import xarray as xr
 
-from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import StoreError
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.compare import first_difference
 from w2sjax.sweeps.grid import Grid
-from w2sjax.sweeps.layout import MARKS, Description, open_variable
+from w2sjax.sweeps.layout import MARKS, Description, local_store, open_variable
 
 VERSIONS = ("w2sjax_version", "jax_version", "jaxlib_version")
 """Versions that must agree for a store to be continued."""
@@ -34,11 +33,14 @@ def check_same(description: Description, grid: Grid, seed: int, pairs: int) -> N
     mine = labels.attributes(grid, seed, pairs)
     expected = json.loads(mine["configuration"]) | {name: mine[name] for name in VERSIONS}
     stored = description.configuration | {name: description.attributes.get(name) for name in VERSIONS}
-    # Fields that the protocol did not have when the store was begun: their defaults are what it did then.
-    stored["protocol"] = labels.plain_fields(Protocol()) | stored["protocol"]
     difference = first_difference(stored, expected)
     if difference is not None:
         name, old, new = difference
+        if name.startswith("code."):
+            raise StoreError(
+                f"store {description.path} was written with another version of {name.removeprefix('code.')}, or of "
+                "what its code refers to: go back to that version, or write to another path."
+            )
         raise StoreError(
             f"store {description.path} holds {name}={old} but this sweep has {name}={new}: "
             f"go back to {name}={old}, or write to another path."
@@ -80,7 +82,7 @@ def open_dataset(description: Description) -> xr.Dataset:
         StoreError: if its metadata are damaged.
     """
     try:
-        dataset = xr.open_zarr(description.path, chunks=None, consolidated=True)
+        dataset = xr.open_zarr(local_store(description.path), chunks=None, consolidated=True)
         return dataset[list(description.variables)]
     except (ValueError, KeyError, TypeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]

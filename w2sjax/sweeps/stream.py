@@ -57,10 +57,10 @@ def run_regions(
 
 
 def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
-    by_cell: dict[int, list[Region]] = {}
+    together: dict[tuple[int, int], list[Region]] = {}
     for region in regions:
-        by_cell.setdefault(region.cell, []).append(region)
-    for cell, mine in by_cell.items():
+        together.setdefault((region.cell, region.run if plan.trains else 0), []).append(region)
+    for (cell, _), mine in together.items():
         step = plan.batches[plan.shapes[cell]].step
         shared = shared_arguments(plan.seed, plan.cells[cell])
         pairs = np.concatenate([np.arange(region.pairs.start, region.pairs.stop) for region in mine])

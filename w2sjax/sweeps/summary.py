@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from w2sjax.engine.outcome import Flag
-from w2sjax.errors import StoreError
+from w2sjax.errors import StoreError, reason, remedy
 from w2sjax.files import write_atomically
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.layout import Description, open_variable
+from w2sjax.sweeps.layout import SUMMARY, Description, open_variable
 from w2sjax.sweeps.store import reading
 from w2sjax.sweeps.stream import place
 
@@ -87,8 +87,8 @@ class Distribution:
 
 
 def summary_path(path: Path) -> Path:
-    """Return where the summary of a store goes: results.summary.json beside results.zarr."""
-    return path.with_name(f"{path.name.removesuffix('.zarr')}.summary.json")
+    """Return where the summary of a store goes: inside of it, so that those of no two stores are one."""
+    return path / SUMMARY
 
 
 def summarize_store(description: Description, *, exact: int = EXACT) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def summarize_store(description: Description, *, exact: int = EXACT) -> dict[str
 
 
 def write_summary(description: Description) -> Path:
-    """Write the summary of a finished store beside it.
+    """Write the summary of a finished store into it.
 
     Raises:
         StoreError: if it cannot be written, or a chunk is damaged.
@@ -154,7 +154,7 @@ def write_summary(description: Description) -> Path:
         write_atomically(file, text + "\n")
     except OSError as error:
         raise StoreError(
-            f"{file} cannot be written ({error.strerror}): make space, then run the same command again."
+            f"{file} cannot be written ({reason(error)}): {remedy(error)}, then run the same command again."
         ) from error
     return file
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import zarr
 
-from w2sjax.errors import StoreError
-from w2sjax.files import sync, write_atomically
+from w2sjax.errors import StoreError, reason, remedy
+from w2sjax.files import PARTIAL, sync, write_atomically
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.layout import MARKS, Description, open_variable
 from w2sjax.sweeps.plan import Plan, Region
@@ -33,15 +33,13 @@ class Writer:
         origin = labels.provenance()
         self._origin = {name: origin[name] for name in ("device", "git_revision")}
         self._arrays: dict[str, zarr.Array[Any]] = {}
-        # A chunk of nothing but fill values must be there too: its absence means damage.
-        with zarr.config.set({"array.write_empty_chunks": True}):
-            for name in description.variables:
-                self._arrays[name] = open_variable(description, name, mode="r+")
+        for name in description.variables:
+            self._arrays[name] = open_variable(description, name, mode="r+")
         try:
             (description.path / MARKS).mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"store {description.path} cannot be written ({error.strerror}): make it writable."
+                f"store {description.path} cannot be written ({reason(error)}): {remedy(error)}."
             ) from error
         self.remove_abandoned()
 
@@ -70,15 +68,15 @@ class Writer:
             write_atomically(mark, json.dumps(content))
         except OSError as error:
             raise StoreError(
-                f"store {self._description.path} could not be written ({error.strerror or error}): make space or "
-                "make it writable, then run the same command again; what was finished is kept."
+                f"store {self._description.path} could not be written ({reason(error)}): {remedy(error)}, then run "
+                "the same command again; what was finished is kept."
             ) from error
 
     def remove_abandoned(self, older_than: float = 600.0) -> None:
         """Remove half-written files that a killed process left; younger ones may be another process's."""
         before = time.time() - older_than
         for name in (*self._description.variables, MARKS):
-            for left in (self._description.path / name).glob("*.partial"):
+            for left in (self._description.path / name).iterdir():
                 with contextlib.suppress(OSError):
-                    if left.stat().st_mtime < before:
+                    if left.name.endswith((".partial", PARTIAL)) and left.stat().st_mtime < before:
                         left.unlink()

@@ -1,6 +1,6 @@
 """Settings whose results are kept: worlds, heads, grids and precisions, 48 pairs each.
 
-`python -m tests.numbers FOLDER` computes all of them with the installed version and writes `FOLDER/numbers.npz`.
+`python -m tests.kept_numbers FOLDER` computes all of them with the installed version and writes `FOLDER/numbers.npz`.
 """
 
 import dataclasses

@@ -1,0 +1,41 @@
+"""Figures as files."""
+
+import io
+import threading
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from w2sjax.files import write_atomically
+from w2sjax.paths import MARK
+
+FORMATS = ("png", "svg", "pdf", "jpg")
+
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"metadata": {"Software": MARK}},
+    "svg": {"metadata": {"Creator": MARK}},
+    "pdf": {"metadata": {"Creator": MARK}},
+    "jpg": {"pil_kwargs": {"comment": MARK.encode()}},
+}
+
+_DRAWING = threading.Lock()
+"""Fonts and mathematical text of matplotlib are for one thread at a time."""
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Write a figure in the format of the file's ending, marked as made by this program, complete or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    kind = file.suffix[1:].lower()
+    content = io.BytesIO()
+    with _DRAWING:
+        figure.savefig(content, format=kind, dpi=150, **_METADATA[kind])
+    write_atomically(file, content.getvalue())
+
+
+def plain_text(text: str) -> str:
+    """Return text that matplotlib shows as it is: a "$" would begin mathematics."""
+    return text.replace("$", r"\$")
