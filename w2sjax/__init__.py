@@ -8,6 +8,8 @@ from w2sjax.engine.evaluate import evaluate_features as evaluate_features
 from w2sjax.engine.outcome import Flag as Flag
 from w2sjax.engine.outcome import Outcome as Outcome
 from w2sjax.engine.protocol import Protocol as Protocol
+from w2sjax.errors import StoreError as StoreError
+from w2sjax.errors import W2SError as W2SError
 from w2sjax.heads.experiment import run_pair as run_pair
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ __all__ = [
     "Flag",
     "Outcome",
     "Protocol",
+    "StoreError",
+    "W2SError",
     "evaluate_features",
     "run_pair",
     "sweep",

@@ -1,6 +1,7 @@
 """The command line. Exit status 0, or 2 with one line that names what is wrong and how to mend it."""
 
 import contextlib
+import errno
 import os
 import sys
 
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, BrokenPipeError):  # whoever read the output has read enough
             _close_stdout()
             sys.exit(0)
-        if isinstance(error, OSError) and _stdout_fails():
+        if isinstance(error, OSError) and _is_of_output(error):
             _close_stdout()
             _fail(f"the output cannot be written ({reason(error)}): make space, or send it elsewhere.")
         print("w2sjax has a bug: please report the following lines.", file=sys.stderr)
@@ -60,12 +61,9 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _stdout_fails() -> bool:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
+def _is_of_output(error: OSError) -> bool:
+    """Say whether standard output is full or gone: errors of files are told by who writes them, and name the file."""
+    return error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _close_stdout() -> None:

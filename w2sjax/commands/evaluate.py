@@ -109,13 +109,6 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
 def _array(stored: Any, name: str) -> np.ndarray:
     try:
         array: np.ndarray = stored[name]
-        if not isinstance(array, np.ndarray):
-            raise W2SError(f"{name} is no array in the file: save it with numpy.savez.")
-        if array.dtype.kind == "V":
-            raise W2SError(
-                f"{name} holds raw bytes ({array.dtype}), which is what .npz makes of bfloat16: save it in float32."
-            )
-        return array
     except (
         ValueError,
         OSError,
@@ -128,6 +121,13 @@ def _array(stored: Any, name: str) -> np.ndarray:
         if "allow_pickle" in str(error):
             raise W2SError(f"{name} holds Python objects: save a plain array of floating numbers.") from error
         raise W2SError(f"{name} is damaged ({error}): save the file again.") from error
+    if not isinstance(array, np.ndarray):
+        raise W2SError(f"{name} is no array in the file: save it with numpy.savez.")
+    if array.dtype.kind == "V":
+        raise W2SError(
+            f"{name} holds raw bytes ({array.dtype}), which is what .npz makes of bfloat16: save it in float32."
+        )
+    return array
 
 
 def _table(title: str, values: dict[str, np.ndarray], status: dict[str, Any]) -> Any:

@@ -23,11 +23,11 @@ def configure(precision: str) -> str:
     keep_compiled_programs()
     try:
         kind = jax.local_devices()[0].device_kind
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # JAX asserts where it skips a plugin that is not there
         asked = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
-        why = " ".join(str(error).split())[:200]
+        why = f" ({' '.join(str(error).split())[:200]})" if str(error) else ""
         raise W2SError(
-            f"JAX_PLATFORMS={asked} names no device of this machine ({why}): unset it, or name one that is there."
+            f"JAX_PLATFORMS={asked} names no device of this machine{why}: unset it, or name one that is there."
         ) from error
     has_float64 = jax.default_backend() != "tpu"
     if precision == "float64" and not has_float64:

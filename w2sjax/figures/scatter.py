@@ -150,6 +150,8 @@ def check_names(
         W2SError: naming the option, the value and the nearest valid name.
     """
     variables, axes = [str(v) for v in dataset.data_vars], [str(c) for c in dataset.coords]
+    if not variables:
+        raise W2SError("the store has no variables: pass one written by w2sjax sweep.")
     for option, name, known in (
         ("--x", x, variables + axes),
         ("--y", y, variables + axes),
@@ -158,6 +160,8 @@ def check_names(
     ):
         if name is not None and name not in known:
             kind = "variable or axis" if known is not axes else "axis"
+            if not known:
+                raise W2SError(f"{option} {name} is no {kind} of this store, which has none: leave it out.")
             raise W2SError(
                 f"{option} {name} is no {kind} of this store: did you mean {nearest(name, known)}? "
                 f"It has {', '.join(known)}."

@@ -97,7 +97,7 @@ def _draw(
 
 def _plain(values: np.ndarray) -> np.ndarray:
     """Return text that was stored as objects as an array of text."""
-    return values.astype(str) if values.dtype.kind in "OT" else values
+    return values.astype(object).astype(str) if values.dtype.kind in "OT" else values
 
 
 def _pooled(names: Sequence[str], blocks: Sequence[xr.Dataset]) -> dict[str, np.ndarray]:

@@ -1,18 +1,19 @@
 """Progress on stderr: a live line on a terminal, plain lines elsewhere, nothing on short work."""
 
+import datetime
 import sys
 import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 QUIET_SECONDS = 2.0
 PLAIN_LINE_SECONDS = 10.0
 
 
 class Meter:
-    """Counts pairs done and reports rate, time left and pairs with a numerical status.
+    """Counts pairs done and reports rate, time left and pairs with a serious flag.
 
     Args:
         total: pairs in all.
@@ -48,12 +49,14 @@ class Meter:
         return (self.done - before) / max(time.monotonic() - since, 1e-9)
 
     @property
-    def seconds_left(self) -> float:
-        """Estimated time to the end."""
+    def seconds_left(self) -> float | None:
+        """Estimated time to the end; None until a call has been timed that did not compile."""
+        if self._first is None or self.done == self._first[1]:
+            return 0.0 if self.done >= self.total else None
         return (self.total - self.done) / max(self.rate, 1e-9)
 
     def advance(self, pairs: int, flagged: int) -> None:
-        """Record finished pairs, of which some carry a status that is not OK."""
+        """Record finished pairs, of which some carry a flag of `w2sjax.engine.outcome.SERIOUS`."""
         self.done += pairs
         self.flagged += flagged
         now = time.monotonic()
@@ -69,9 +72,11 @@ class Meter:
 
     def line(self) -> str:
         """Return the state in one plain line."""
+        left = self.seconds_left
+        time_left = "time left not known yet" if left is None else f"{left:.0f} s left"
         return (
-            f"{self.done}/{self.total} pairs, {_shown(self.rate)} pairs/s, {self.seconds_left:.0f} s left, "
-            f"{self.flagged} with a status"
+            f"{self.done}/{self.total} pairs, {_shown(self.rate)} pairs/s, {time_left}, "
+            f"{self.flagged} with a serious flag"
         )
 
     def _update_live(self) -> None:
@@ -80,14 +85,19 @@ class Meter:
                 BarColumn(),
                 TextColumn("{task.completed:.0f}/{task.total:.0f} pairs"),
                 TextColumn("{task.fields[rate]} pairs/s"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[flagged]} with a status"),
+                TextColumn("{task.fields[left]}"),
+                TextColumn("{task.fields[flagged]} with a serious flag"),
                 console=Console(stderr=True),
             )
-            self._live.add_task("", total=self.total, completed=0, rate="0", flagged=0)
+            self._live.add_task("", total=self.total, completed=0, rate="0", left="", flagged=0)
             self._live.start()
+        left = self.seconds_left
         self._live.update(
-            self._live.task_ids[0], completed=self.done, rate=_shown(self.rate), flagged=self.flagged
+            self._live.task_ids[0],
+            completed=self.done,
+            rate=_shown(self.rate),
+            left="" if left is None else f"{datetime.timedelta(seconds=round(left))} left",
+            flagged=self.flagged,
         )
 
 

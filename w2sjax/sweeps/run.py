@@ -177,11 +177,9 @@ def _in_store(plan: Plan, path: Path, index: int, count: int, checkpoints: Path,
             for written, (region, arrays) in enumerate(finished_regions, start=1):
                 writer.write(region, arrays, count_flagged(arrays))
                 if show and written == 1 < len(left):
-                    print(
-                        f"first chunk written; about {meter.seconds_left:.0f} s to go",
-                        file=sys.stderr,
-                        flush=True,
-                    )
+                    seconds = meter.seconds_left
+                    about = "" if seconds is None else f"; about {seconds:.0f} s to go"
+                    print(f"first chunk written{about}", file=sys.stderr, flush=True)
                 if stop.requested and written < len(left):
                     raise SweepInterrupted(
                         f"stopped with {len(mine) - len(left) + written} of {len(mine)} chunks done in {path}"

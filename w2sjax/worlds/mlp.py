@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.draws import default_dtype, fold_in, normal, uniform
+from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
 from w2sjax.threefry import as_threefry, seed_key
 from w2sjax.validation import check_choice, check_integer, check_number
@@ -23,6 +24,35 @@ from w2sjax.worlds.base import Features, default_heads
 from w2sjax.worlds.layers import ACTIVATIONS, Layer, apply_by_sums, columns_by_sums
 
 INPUTS = ("gaussian", "uniform", "student_t")
+
+
+LARGEST_WIDTH = 2**15
+"""Moments of the joint features of three such networks take 77 GB."""
+
+MOST_PARAMETERS = 2**28
+"""Of one network."""
+
+
+def check_network(input_dim: int, width: int, depths: dict[str, int]) -> None:
+    """Refuse sizes of networks that no machine holds.
+
+    Args:
+        input_dim, width: as in `PerturbedMLP`.
+        depths: by the name of the field.
+
+    Raises:
+        W2SError: naming the field and the limit.
+    """
+    check_integer("input_dim", input_dim, least=1, most=MOST_PARAMETERS)
+    check_integer("width", width, least=1, most=LARGEST_WIDTH)
+    for name, depth in depths.items():
+        check_integer(name, depth, least=1, most=MOST_PARAMETERS)
+        parameters = width * (input_dim + 1) + (depth - 1) * width * (width + 1)
+        if parameters > MOST_PARAMETERS:
+            raise W2SError(
+                f"{name}={depth} with width={width} and input_dim={input_dim} is a network of {parameters} "
+                f"parameters: make it one of at most {MOST_PARAMETERS}."
+            )
 
 
 class TorchLinear(nn.Module):
@@ -225,8 +255,7 @@ class PerturbedMLP:
     degrees_of_freedom: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("input_dim", "width", "depth"):
-            check_integer(name, getattr(self, name), least=1)
+        check_network(self.input_dim, self.width, {"depth": self.depth})
         check_number("input_scale", self.input_scale, above=0)
         check_number("weak_noise", self.weak_noise, least=0)
         check_number("strong_noise", self.strong_noise, least=0)

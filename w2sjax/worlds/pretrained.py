@@ -14,6 +14,7 @@ from w2sjax.worlds.layers import ACTIVATIONS
 from w2sjax.worlds.mlp import (
     INPUTS,
     Perceptron,
+    check_network,
     draw_inputs,
     features_of,
     parameter_shapes,
@@ -127,9 +128,9 @@ class PretrainedMLP:
     degrees_of_freedom: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("input_dim", "width", "depth", "weak_depth", "strong_depth", "batch_size"):
-            check_integer(name, getattr(self, name), least=1)
-        for name in ("pretrain_tasks", "pretrain_samples", "epochs"):
+        depths = {name: getattr(self, name) for name in ("depth", "weak_depth", "strong_depth")}
+        check_network(self.input_dim, self.width, depths)
+        for name in ("batch_size", "pretrain_tasks", "pretrain_samples", "epochs"):
             check_integer(name, getattr(self, name), least=1)
         for name in ("weak_pretrain_tasks", "weak_pretrain_samples", "weak_epochs"):
             if getattr(self, name) is not None:
