@@ -65,7 +65,7 @@ def test_weak_quality_is_relative_to_the_reference_and_leaves_failures_out() -> 
     means = task_means(grid)
     np.testing.assert_allclose(means["weak_error"].sel(weak_pretrain_tasks=10), 1)
     np.testing.assert_allclose(means["gain"].sel(weak_pretrain_tasks=2), [np.nan, 3 * 0.1375, 3 * 0.1375])
-    np.testing.assert_allclose(means["pgr"].sel(weak_pretrain_tasks=10), 0.275 / 1.5)
+    np.testing.assert_allclose(means["recovered"].sel(weak_pretrain_tasks=10), 0.275 / 1.5)
     report = figures.weak_quality_report(grid)
     assert report["weak_pretrain_tasks"]["weak_error"] == pytest.approx([1, 3])
     assert len(figures.weak_quality(grid).axes) == 3

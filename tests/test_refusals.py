@@ -334,6 +334,7 @@ def test_damaged_programs_are_replaced_without_a_word(configuration: Path, tmp_p
         lambda data: data[: len(data) // 2],
         lambda data: b"",
         lambda data: b"garbage" + data,
+        None,
     ):
         entries = list(folder.glob("*-cache"))
         for file in entries:

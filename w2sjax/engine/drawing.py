@@ -54,7 +54,15 @@ def draw_columns(
         with jax.enable_x64(False):
             return draw_columns(pair, key, n, names)
     if hasattr(pair, "columns"):
-        return pair.columns(key, n, names)
+        columns: jax.Array = pair.columns(key, n, names)
+        shape = getattr(columns, "shape", None)
+        if shape is None or len(shape) != 2 or shape[1] != n or shape[0] < len(names):
+            raise W2SError(f"columns returned shape {shape}: return [sum of widths, n] with n={n}.")
+        if columns.dtype != jnp.zeros(()).dtype:
+            raise W2SError(
+                f"columns returned dtype {columns.dtype}: return JAX's default, {jnp.zeros(()).dtype}."
+            )
+        return columns
     named = draw_features(pair, key, n)
     return jnp.concatenate([named[name].T.astype(jnp.zeros(()).dtype) for name in names])
 

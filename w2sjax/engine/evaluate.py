@@ -114,7 +114,7 @@ def evaluate_features(
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> x = rng.standard_normal((3, 200, 8))  # training, transfer and evaluation inputs
-        >>> y = np.sin(x @ np.ones(8))
+        >>> y = np.sin(x) @ np.ones(8)
         >>> weak, strong = np.tanh(x[..., :4]), np.tanh(x)
         >>> outcome = evaluate_features(weak[0], y[0], weak[1], strong[1], weak[2], strong[2], y[2], y[1])
         >>> bool(outcome.ceiling_error < outcome.weak_error)

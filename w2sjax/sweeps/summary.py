@@ -94,8 +94,9 @@ def summary_path(path: Path) -> Path:
 def summarize_store(description: Description, *, exact: int = EXACT) -> dict[str, Any]:
     """Sum up a finished store cell by cell.
 
-    Every quantity is first averaged over the tasks of a pair; mean and quantiles are over pairs. A pair of which some
-    task is NaN (`pgr` without a gap to recover) is averaged over its other tasks.
+    Every quantity is first averaged over the tasks of a pair; mean and quantiles are over pairs, whatever their status.
+    A pair of which some task is NaN (`pgr` without a gap to recover) is averaged over its other tasks;
+    `tasks_left_out` says how many those are.
 
     Returns:
         JSON values: the configuration, and per cell its place on the axes, per quantity `mean`, `quantiles` by level
@@ -122,12 +123,14 @@ def summarize_store(description: Description, *, exact: int = EXACT) -> dict[str
             for index in itertools.product(*(range(len(axes[name])) for name in inner))
         }
         for variable in labels.MEANINGS:
-            for index, distribution in _distributions(description, cell, variable, exact).items():
+            found, left_out = _distributions(description, cell, variable, exact)
+            for index, distribution in found.items():
                 levels = distribution.quantiles(QUANTILES)
                 entries[index][variable] = {
                     "mean": distribution.mean(),
                     "quantiles": dict(zip(map(str, QUANTILES), levels, strict=True)) if levels else None,
                     "finite_pairs": distribution.count,
+                    "tasks_left_out": left_out[index],
                 }
         for index, counts in _flags(description, cell).items():
             entries[index]["status"] = counts
@@ -136,6 +139,7 @@ def summarize_store(description: Description, *, exact: int = EXACT) -> dict[str
     return {
         "pairs": pairs,
         "averaged_over": "task",
+        "flagged_pairs": "kept",
         "quantile_relative_error": 0.0 if pairs <= exact else RELATIVE_ERROR,
         "configuration": description.configuration,
         "cells": cells,
@@ -161,16 +165,20 @@ def write_summary(description: Description) -> Path:
 
 def _distributions(
     description: Description, cell: int, variable: str, exact: int
-) -> dict[tuple[int, ...], Distribution]:
+) -> tuple[dict[tuple[int, ...], Distribution], dict[tuple[int, ...], int]]:
+    """Return the distributions of task means over pairs, and how many tasks are not in them, by inner cell."""
     found: dict[tuple[int, ...], Distribution] = {}
+    left_out: dict[tuple[int, ...], int] = {}
     for values in _chunks(description, cell, variable):
         finite = np.isfinite(values)
         count = finite.sum(axis=-1)
         total = np.where(finite, values, 0.0).sum(axis=-1, dtype=float)
         means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         for index in np.ndindex(means.shape[1:]):
-            found.setdefault(index, Distribution(exact)).add(means[(slice(None), *index)])
-    return found
+            here = (slice(None), *index)
+            found.setdefault(index, Distribution(exact)).add(means[here])
+            left_out[index] = left_out.get(index, 0) + int(np.count_nonzero(~finite[here]))
+    return found, left_out
 
 
 def _flags(description: Description, cell: int) -> dict[tuple[int, ...], dict[str, int]]:
