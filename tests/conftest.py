@@ -16,6 +16,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax  # noqa: E402
 
+from w2sjax.cores import let_go_of_programs  # noqa: E402
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -23,6 +25,14 @@ jax.local_devices()  # one device, before a command under test asks for one per 
 
 # A shell's background job ignores SIGINT, and so would the sweeps under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs() -> Iterator[None]:
+    """Let go of compiled programs before there are too many for a process."""
+    yield
+    let_go_of_programs()
+
 
 SEED = 0
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import functools
+import gc
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -45,6 +47,19 @@ def _libraries() -> Any:
     import threadpoolctl
 
     return threadpoolctl.ThreadpoolController()
+
+
+def let_go_of_programs(share: float = 0.6) -> None:
+    """Have JAX forget all compiled programs where they take more than a share of the memory mappings of a process.
+
+    On a CPU each takes some hundreds, and Linux aborts a process that has 65,530. Forgotten programs compile anew when
+    they are called again.
+    """
+    maps, limit = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+    with contextlib.suppress(OSError, ValueError):
+        if maps.read_bytes().count(b"\n") > share * int(limit.read_text()):
+            jax.clear_caches()
+            gc.collect()
 
 
 def compiler_options() -> dict[str, Any] | None:

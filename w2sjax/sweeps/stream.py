@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from w2sjax.cores import one_linear_algebra_thread
+from w2sjax.cores import let_go_of_programs, one_linear_algebra_thread
 from w2sjax.engine.outcome import SERIOUS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import group_program, local_mesh
@@ -60,7 +60,11 @@ def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
     together: dict[tuple[int, int], list[Region]] = {}
     for region in regions:
         together.setdefault((region.cell, region.run if plan.trains else 0), []).append(region)
+    shape = None
     for (cell, _), mine in together.items():
+        if plan.shapes[cell] != shape:
+            shape = plan.shapes[cell]
+            let_go_of_programs()
         step = plan.batches[plan.shapes[cell]].step
         shared = shared_arguments(plan.seed, plan.cells[cell])
         pairs = np.concatenate([np.arange(region.pairs.start, region.pairs.stop) for region in mine])
