@@ -26,14 +26,14 @@ import recording
 import w2sjax as w2s
 from w2sjax.bench.timing import Work, alternate
 from w2sjax.cores import compiler_options, one_linear_algebra_thread
-from w2sjax.draws import normal
 from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.moments import compress_splits
 from w2sjax.engine.pair import run_grid
-from w2sjax.engine.products import product
-from w2sjax.engine.randomness import BLOCK, pair_key
-from w2sjax.engine.ridge import factorize, solve
+from w2sjax.heads.ridge import factorize, solve
+from w2sjax.linalg import product
+from w2sjax.random.draws import normal
+from w2sjax.random.keys import BLOCK, pair_key
 from w2sjax.sweeps.batch_size import CPU_GROUP
 from w2sjax.worlds.mlp import PerturbedMLP
 

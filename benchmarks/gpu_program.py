@@ -35,10 +35,10 @@ from jax.experimental import topologies  # noqa: E402
 from jax.sharding import Mesh, NamedSharding, PartitionSpec  # noqa: E402
 
 import w2sjax as w2s  # noqa: E402
+from w2sjax.random.threefry import seed_key  # noqa: E402
 from w2sjax.sweeps.batch import run_groups  # noqa: E402
 from w2sjax.sweeps.batch_size import ACCELERATOR_GROUP  # noqa: E402
 from w2sjax.sweeps.grid import make_grid  # noqa: E402
-from w2sjax.threefry import seed_key  # noqa: E402
 
 H200 = """
 gpu_device_info {

@@ -16,7 +16,7 @@ import recording
 
 import w2sjax as w2s
 from w2sjax.bench.canonical import errors_against
-from w2sjax.engine.products import product
+from w2sjax.linalg import product
 from w2sjax.worlds import mlp
 from w2sjax.worlds.layers import ACTIVATIONS
 

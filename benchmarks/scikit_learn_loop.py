@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 import w2sjax as w2s
 from w2sjax.bench.timing import Work, alternate
-from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key, run_pair_key
+from w2sjax.random.keys import BLOCK, Role, block_keys, pair_key, run_pair_key
 from w2sjax.worlds.mlp import PerturbedMLP
 
 RIDGE = 1e-8

@@ -22,9 +22,9 @@ from w2sjax.engine.design import Design, Numbers, design_keys, design_of, number
 from w2sjax.engine.drawing import feature_widths, target_heads
 from w2sjax.engine.few_tasks import run_few_tasks
 from w2sjax.engine.outcome import Outcome
-from w2sjax.engine.randomness import EVALUATION_POINTS, Role, pair_key
 from w2sjax.engine.samples import Experiment
-from w2sjax.threefry import seed_key
+from w2sjax.random.keys import EVALUATION_POINTS, Role, pair_key
+from w2sjax.random.threefry import seed_key
 
 WORLD = w2s.worlds.PerturbedMLP()
 OPTIONS = {

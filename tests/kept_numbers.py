@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 
 import w2sjax as w2s
-from w2sjax.draws import normal
-from w2sjax.methods import PerturbedCandidates
+from w2sjax.heads import Ball, Ridge, Trained
+from w2sjax.random.draws import normal
 
 PAIRS = 48
 QUANTITIES = ("weak_error", "ceiling_error", "misfit", "gain", "deviation")
@@ -59,9 +59,13 @@ CASES: dict[str, Case] = {
     "realizable": Case(MLP(strong_noise=0.0), N | {"tasks": 2}),
     "sizes": Case(SMALL, {"tasks": 2}, {"n_weak": [7, 300, 1200], "n_strong": [40, 700], "n_eval": [1, 900]}),
     "ridges": Case(SMALL, N | {"tasks": 2}, {"ridge": [0.0, 1e-3, 10.0]}),
-    "two ridges": Case(SMALL, N | {"tasks": 2, "ridge_weak": 1e-2, "ridge_strong": 1e-4}),
-    "one ridge, many tasks": Case(SMALL, N | {"tasks": 30, "ridge": 1e-3}),
-    "sizes and ridges": Case(SMALL, N | {"tasks": 2}, {"ridge_strong": [0.0, 0.1], "n_strong": [100, 800]}),
+    "two ridges": Case(SMALL, N | {"tasks": 2, "weak_head": Ridge(1e-2), "head": Ridge(1e-4)}),
+    "one ridge, many tasks": Case(SMALL, N | {"tasks": 30, "head": Ridge(1e-3)}),
+    "sizes and ridges": Case(
+        SMALL,
+        N | {"tasks": 2, "weak_head": Ridge()},
+        {"protocol.head.ridge": [0.0, 0.1], "n_strong": [100, 800]},
+    ),
     "label noise, few tasks": Case(MLP(), N | {"tasks": 2, "label_noise": 0.1}),
     "label noise, many tasks": Case(SMALL, N | {"tasks": 30}, {"label_noise": [0.0, 0.1]}),
     "reused inputs": Case(SMALL, N | {"tasks": 2, "reuse_inputs": True}),
@@ -73,13 +77,13 @@ CASES: dict[str, Case] = {
     "fresh misfit, few tasks": Case(MLP(), N | {"tasks": 2, "fresh_misfit": True}),
     "fresh misfit, many tasks": Case(SMALL, N | {"tasks": 30, "fresh_misfit": True}),
     "standard errors": Case(SMALL, N | {"tasks": 2, "standard_errors": True}),
-    "sobol": Case(SMALL, N | {"tasks": 2, "evaluation_points": "sobol"}),
-    "float32 features": Case(MLP(), N | {"tasks": 2, "feature_precision": "float32"}),
-    "ball": Case(SMALL, N | {"tasks": 2, "head": "ball"}, {"head_radius": [1e-4, 1.0]}),
+    "sobol": Case(SMALL, N | {"tasks": 2, "numerics": w2s.Numerics(evaluation_points="sobol")}),
+    "float32 features": Case(MLP(), N | {"tasks": 2, "numerics": w2s.Numerics(feature_precision="float32")}),
+    "ball": Case(SMALL, N | {"tasks": 2, "head": Ball()}, {"radius": [1e-4, 1.0]}),
     "ball, sizes": Case(
-        SMALL, {"tasks": 2, "head": "ball", "head_radius": 1e-3, "ridge": 1e-4}, {"n_strong": [30, 600]}
+        SMALL, {"tasks": 2, "head": Ball(radius=1e-3, ridge=1e-4)}, {"n_strong": [30, 600]}
     ),
-    "trained": Case(SMALL, N | {"tasks": 2, "head": "trained", "head_epochs": 3, "head_learning_rate": 1e-2}),
+    "trained": Case(SMALL, N | {"tasks": 2, "head": Trained(epochs=3, learning_rate=1e-2)}),
     "trained, hidden": Case(
         SMALL,
         {
@@ -87,12 +91,7 @@ CASES: dict[str, Case] = {
             "n_strong": 70,
             "n_eval": 120,
             "tasks": 2,
-            "head": "trained",
-            "head_epochs": 3,
-            "head_width": 3,
-            "head_activation": "tanh",
-            "head_standardize": True,
-            "head_schedule": "cosine",
+            "head": Trained(epochs=3, width=3, activation="tanh", standardize=True, schedule="cosine"),
         },
     ),
     "trained, combined": Case(
@@ -102,10 +101,7 @@ CASES: dict[str, Case] = {
             "n_strong": 60,
             "n_eval": 60,
             "tasks": 2,
-            "head": "trained",
-            "head_epochs": 2,
-            "head_copies": 2,
-            "head_batch_size": 0,
+            "head": Trained(epochs=2, copies=2, batch_size=0),
             "fresh_misfit": True,
             "reuse_inputs": True,
         },
@@ -116,7 +112,7 @@ CASES: dict[str, Case] = {
     ),
     "student t, matrix products": Case(MLP(width=10, depth=2, inputs="student_t"), N | {"tasks": 2}),
     "wide": Case(MLP(width=40, depth=3), {"n_weak": 600, "n_strong": 600, "n_eval": 600, "tasks": 2}),
-    "candidates": Case(PerturbedCandidates(width=6, depth=2), N | {"tasks": 2}, {"weak_noise": [0.05, 0.1]}),
+    "candidates": Case(w2s.worlds.PerturbedCandidates(width=6, depth=2), N | {"tasks": 2}, {"weak_noise": [0.05, 0.1]}),
     "pretrained": Case(
         w2s.worlds.PretrainedMLP(
             width=4, depth=2, weak_depth=1, strong_depth=2, pretrain_tasks=2, pretrain_samples=40, epochs=2

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from w2sjax.engine.design import design_keys, design_of, numbers_of
-from w2sjax.engine.randomness import BLOCK, Role
 from w2sjax.heads.experiment import _run_single
+from w2sjax.random.keys import BLOCK, Role
 from w2sjax.worlds.static import as_pytree
 
 

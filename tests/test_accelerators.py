@@ -10,8 +10,8 @@ import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 import w2sjax as w2s
-from w2sjax.engine.randomness import pair_key
 from w2sjax.heads.experiment import run_experiment
+from w2sjax.random.keys import pair_key
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.worlds import PerturbedMLP, PretrainedMLP
 

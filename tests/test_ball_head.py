@@ -12,8 +12,8 @@ import scipy.optimize
 
 import w2sjax as w2s
 from tests.oracle import drawn_samples, run_alone
-from w2sjax.engine.ball import solve_in_ball
-from w2sjax.engine.ridge import factorize, solve
+from w2sjax.heads.ball import solve_in_ball
+from w2sjax.heads.ridge import factorize, solve
 
 WORLD = w2s.worlds.PerturbedMLP(
     input_dim=3, width=4, depth=2, input_scale=1.0, activation="tanh", weak_noise=0.3, strong_noise=0.0

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.special
 
-from w2sjax import draws
-from w2sjax.engine.randomness import BLOCK, Role, block_keys
-from w2sjax.normals import normal_of_bits
+from w2sjax.random import draws
+from w2sjax.random.keys import BLOCK, Role, block_keys
+from w2sjax.random.normals import normal_of_bits
 
 
 def test_normals_are_those_of_jax_but_for_rounding(key: jax.Array) -> None:

@@ -21,7 +21,8 @@ TALL: dict[str, Any] = {"n": 60, "weak_width": 6, "strong_width": 12, "tasks": 3
 WIDE: dict[str, Any] = {"n": 16, "weak_width": 20, "strong_width": 24, "tasks": None}
 SCALES = (1e-8, 1e8)
 RIDGES = (0.0, 1e-12, 1e-4, 1e3)
-TOLERANCE = 1e-10  # ten times less than is promised; 2e-12 bounds all of many more runs
+TOLERANCE = {1.0: 1e-11, 1e6: 1e-9, 1e10: 1e-6}
+"""Of weak_error, by condition number: what is promised."""
 
 
 def features(
@@ -73,7 +74,7 @@ def arrays(
 
 
 def run(given: dict[str, Any], ridge: Any, fit_intercept: bool = True) -> Any:
-    return w2s.evaluate_features(**given, ridge_weak=ridge, ridge_strong=ridge, fit_intercept=fit_intercept)
+    return w2s.evaluate_features(**given, head=w2s.heads.Ridge(ridge), fit_intercept=fit_intercept)
 
 
 def largest_difference(outcome: Any, expected: dict[str, np.ndarray]) -> float:
@@ -102,8 +103,8 @@ def test_equals_exact_arithmetic(shape: dict[str, Any], kind: dict[str, Any]) ->
         outcome, expected = run(used, ridge), experiment(given, ridge, True)
         assert bool(np.isnan(outcome.ceiling_error).all()) == (shape is WIDE)
         if shape is WIDE:
-            outcome = outcome.replace(ceiling_error=expected["ceiling_error"])
-        assert largest_difference(outcome, expected) < TOLERANCE
+            outcome.values["ceiling_error"] = expected["ceiling_error"]
+        assert largest_difference(outcome, expected) < TOLERANCE[kind["condition"]]
         assert outcome.gain.shape == given["y_eval"].shape[1:]
 
 
@@ -117,7 +118,7 @@ def test_equals_exact_arithmetic_under_jit_and_vmap_without_intercept(kind: dict
     batch = run_batch(stacked, jnp.array(RIDGES))
     for i, (case, ridge) in enumerate(zip(cases, RIDGES, strict=True)):
         outcome = jax.tree.map(lambda a, i=i: a[i], batch)
-        assert largest_difference(outcome, experiment(case, ridge, False)) < TOLERANCE
+        assert largest_difference(outcome, experiment(case, ridge, False)) < TOLERANCE[kind["condition"]]
 
 
 @pytest.mark.parametrize("ridge", [1e-3, 1.0, 1e3])
@@ -169,10 +170,13 @@ def test_same_sample_obeys_pythagoras() -> None:
     assert np.all(outcome.gain > 0)
 
 
-def test_has_no_derivatives() -> None:
+@pytest.mark.parametrize("ridge", [1e-3, 0.1])
+def test_derivatives_are_those_of_finite_differences(ridge: float) -> None:
     given = arrays(7, **TALL, condition=10.0)
-    with pytest.raises(NotImplementedError, match="no derivatives"):
-        jax.grad(lambda ridge: run(given, ridge).gain.sum())(0.1)
+    gain = jax.jit(lambda ridge: run(given, ridge).gain.sum())
+    step = 1e-4 * ridge
+    difference = (gain(ridge + step) - gain(ridge - step)) / (2 * step)
+    np.testing.assert_allclose(jax.jit(jax.grad(gain))(ridge), difference, rtol=1e-5)
 
 
 @functools.cache
@@ -214,11 +218,17 @@ def test_refuses_arrays_that_do_not_belong_together(name: str) -> None:
         run(good() | {name: array[:, :-1]}, 0.0)
 
 
-@pytest.mark.parametrize("name", ["ridge_weak", "ridge_strong"])
-@pytest.mark.parametrize("value", [-1e-3, float("nan"), float("inf"), "1", None, [0.0, 1.0], 1j])
-def test_refuses_ridges_it_cannot_use(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"^{name}.*: pass"):
+@pytest.mark.parametrize("name", ["weak_head", "head"])
+@pytest.mark.parametrize("value", [0.1, "ridge", w2s.heads.Ridge, object()])
+def test_refuses_what_is_no_head(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name}=.* is not a head: pass one of w2sjax.heads"):
         w2s.evaluate_features(**good(), **{name: value})
+
+
+@pytest.mark.parametrize("value", [-1e-3, float("nan"), float("inf"), "1", None, [0.0, 1.0], 1j])
+def test_refuses_ridges_it_cannot_use(value: Any) -> None:
+    with pytest.raises(ValueError, match="^ridge=.*: pass"):
+        w2s.heads.Ridge(value)
 
 
 def test_refuses_an_intercept_that_is_no_boolean() -> None:

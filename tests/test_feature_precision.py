@@ -60,7 +60,7 @@ def test_nothing_changes_where_everything_is_float32(key: jax.Array) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Plain:
-    """A world and its pair in one, no pytree, which draws without `w2sjax.draws`."""
+    """A world and its pair in one, no pytree, which draws without `w2sjax.random.draws`."""
 
     mixing: tuple[float, ...] = (1.0, 0.5, 0.2)
 

@@ -16,7 +16,7 @@ from w2sjax.engine import few_tasks
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.pair import run_grid
-from w2sjax.engine.randomness import pair_key
+from w2sjax.random.keys import pair_key
 
 ROUTES = {"moments": math.inf, "labels": -math.inf}
 

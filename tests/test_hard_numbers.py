@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
-from w2sjax import methods, theory
-from w2sjax.draws import normal
-from w2sjax.engine.products import column_norms, shifted_cholesky
+from w2sjax import theory
+from w2sjax.linalg import column_norms, shifted_cholesky
+from w2sjax.random.draws import normal
 
 SERIOUS = int(w2s.Flag.ERROR_BELOW_ROUNDING)
 BLURRED = int(w2s.Flag.FEATURE_BELOW_ROUNDING)
@@ -94,7 +94,7 @@ class Linear:
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"tasks": 40}, {"head": "ball", "head_radius": 9.0}, {"fresh_misfit": True}], ids=str
+    "fields", [{}, {"tasks": 40}, {"head": w2s.heads.Ball(9.0)}, {"fresh_misfit": True}], ids=str
 )
 def test_constant_labels_of_a_world_are_flagged(fields: dict[str, Any], key: jax.Array) -> None:
     protocol = w2s.Protocol(**{"n_weak": 300, "n_strong": 300, "n_eval": 300, "tasks": 2} | fields)
@@ -110,9 +110,9 @@ def test_scales_of_given_features_do_not_matter(power: int, ridge: float) -> Non
     arrays = given(1, dtype=np.float32)
     for name in ("y_train", "y_eval", "y_transfer"):
         arrays[name] = np.sin(2 * arrays[name])
-    reference = w2s.evaluate_features(**arrays, ridge_strong=ridge)
+    reference = w2s.evaluate_features(**arrays, weak_head=w2s.heads.Ridge(), head=w2s.heads.Ridge(ridge))
     scaled = {n: np.ldexp(a, power) if n.startswith("strong") else a for n, a in arrays.items()}
-    outcome = w2s.evaluate_features(**scaled, ridge_strong=ridge * 4.0**power)
+    outcome = w2s.evaluate_features(**scaled, weak_head=w2s.heads.Ridge(), head=w2s.heads.Ridge(ridge * 4.0**power))
     for name in ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation", "pgr"):
         np.testing.assert_allclose(getattr(outcome, name), getattr(reference, name), rtol=1e-5, atol=1e-6)
     assert int(outcome.status.strong_rank) == 5 and int(outcome.status.code) == int(reference.status.code)
@@ -185,8 +185,8 @@ def test_features_that_rounding_hides_are_flagged(precision: bool, key: jax.Arra
 def test_trained_heads_take_rounding_for_no_scale(rare: float, standardize: bool, precision: bool) -> None:
     rare = rare if precision else 1e3 * rare
     protocol = w2s.Protocol(
-        n_weak=20, n_strong=20, n_eval=900, tasks=2, head="trained", head_epochs=20, head_learning_rate=0.05,
-        head_batch_size=0, head_standardize=standardize,
+        n_weak=20, n_strong=20, n_eval=900, tasks=2,
+        head=w2s.heads.Trained(epochs=20, learning_rate=0.05, batch_size=0, standardize=standardize),
     )  # fmt: skip
     outcome = w2s.run_pair(Linear(rare=rare), protocol, jax.random.key(3))
     assert np.asarray(outcome.w2s_error).max() < 10
@@ -220,7 +220,7 @@ def test_masked_arrays_are_refused_elsewhere() -> None:
         lambda: methods.compare_criteria(np.ones((40, 3)), MASKED, np.ones((40, 3))),
         lambda: theory.empirical_rademacher_bound(MASKED, 1.0),
         lambda: w2s.sweep(Linear(), w2s.Protocol(), pairs=1, axes={"scale": MASKED[:, 0]}),
-        lambda: w2s.Protocol(ridge=np.ma.masked_array(1.0, mask=True)),
+        lambda: w2s.heads.Ridge(np.ma.masked_array(1.0, mask=True)),
     ):
         with pytest.raises(w2s.W2SError, match="masked"):
             refused()

@@ -20,7 +20,7 @@ import dataclasses
 import functools
 
 import jax.numpy as jnp
-from w2sjax.draws import normal
+from w2sjax.random.draws import normal
 
 POWER = 1
 TABLE = {"a": [1, 2]}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import w2sjax as w2s
 from w2sjax.engine.intervals import plan_intervals
-from w2sjax.engine.randomness import BLOCK
+from w2sjax.random.keys import BLOCK
 from w2sjax.sweeps.batch import group_program
 
 SIZES = st.lists(st.lists(st.integers(1, 4000), max_size=6, unique=True).map(sorted), min_size=1, max_size=3)

@@ -7,7 +7,7 @@ import pytest
 
 from w2sjax.engine.basis import pilot_basis
 from w2sjax.engine.moments import compress_splits
-from w2sjax.engine.randomness import BLOCK
+from w2sjax.random.keys import BLOCK
 
 UNITS = 8
 DEAD = 3

@@ -11,8 +11,8 @@ import xarray as xr
 
 import w2sjax as w2s
 from tests.oracle import errors, run_alone
-from w2sjax.engine.randomness import pair_key
-from w2sjax.engine.ridge import dropped_effect, factorize
+from w2sjax.heads.ridge import dropped_effect, factorize
+from w2sjax.random.keys import pair_key
 
 WORLD = w2s.worlds.PerturbedMLP(weak_noise=0.05, strong_noise=0.01)
 NAMES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation")

@@ -13,10 +13,10 @@ import w2sjax as w2s
 from tests.oracle import errors
 from tests.test_few_tasks import ROUTES, run
 from tests.test_pair import NAMES, WORLD
-from w2sjax import draws
-from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key, with_points
-from w2sjax.sobol import POINTS, _directions, sobol_bits, sobol_keys
-from w2sjax.threefry import threefry
+from w2sjax.random import draws
+from w2sjax.random.keys import BLOCK, Role, block_keys, pair_key, with_points
+from w2sjax.random.sobol import POINTS, _directions, sobol_bits, sobol_keys
+from w2sjax.random.threefry import threefry
 
 SOBOL = w2s.Protocol(n_weak=600, n_strong=700, n_eval=1024, tasks=30, evaluation_points="sobol")
 

@@ -14,9 +14,9 @@ import xarray as xr
 import w2sjax as w2s
 from tests.oracle import run_alone
 from tests.test_pair import FixedSample
-from w2sjax.engine.randomness import pair_key
 from w2sjax.figures.deviation_against_samples import median_by_size
 from w2sjax.figures.summary import pair_fit
+from w2sjax.random.keys import pair_key
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,13 +10,13 @@ import pytest
 
 import w2sjax as w2s
 from tests.oracle import run_alone
-from w2sjax.draws import fold_in
 from w2sjax.engine.design import HeadTraining, design_of, numbers_of
-from w2sjax.engine.randomness import pair_key
 from w2sjax.heads.classes import HeadClass
 from w2sjax.heads.experiment import run_experiment
 from w2sjax.heads.training import train
-from w2sjax.shuffles import shuffled
+from w2sjax.random.draws import fold_in
+from w2sjax.random.keys import pair_key
+from w2sjax.random.shuffles import shuffled
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.worlds.training import CURVE_POINTS
 

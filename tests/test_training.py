@@ -13,7 +13,7 @@ import w2sjax as w2s
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import Flag
 from w2sjax.heads.experiment import run_experiment
-from w2sjax.shuffles import shuffled, sort_columns
+from w2sjax.random.shuffles import shuffled, sort_columns
 from w2sjax.sweeps.batch import prepare_pairs
 from w2sjax.worlds import PretrainedMLP
 from w2sjax.worlds.layers import columns_by_sums, fixed_sum, train_by_sums, trainable_rows

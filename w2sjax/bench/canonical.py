@@ -10,8 +10,9 @@ import xarray as xr
 from w2sjax.bench.floor import floor_parts
 from w2sjax.bench.timing import Work, alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
-from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.engine.protocol import Protocol
+from w2sjax.flags import UNUSABLE
+from w2sjax.heads.ridge import Ridge
 from w2sjax.sweeps.run import sweep
 from w2sjax.worlds.mlp import PerturbedMLP
 
@@ -37,7 +38,7 @@ def measure(tasks: int, repeats: int = 15, calls: int = 2) -> dict[str, Any]:
         measured, compile seconds, peak memory in MiB, errors of gain and misfit against float64.
     """
     world = PerturbedMLP()
-    protocol = Protocol(n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE)
+    protocol = Protocol(n_weak=N, n_strong=N, n_eval=N, tasks=tasks, head=Ridge(RIDGE))
     program = sweep_calls(world, protocol)
     parts = floor_parts(world, protocol)
     works = {"measured": program.work(calls)} | {

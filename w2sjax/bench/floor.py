@@ -14,15 +14,15 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from w2sjax.cores import compiler_options
-from w2sjax.draws import default_dtype, fold_in, normal
-from w2sjax.engine.few_tasks import has_few_tasks
-from w2sjax.engine.products import product
+from w2sjax.engine.by_labels import has_few_tasks
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import BLOCK
+from w2sjax.linalg import product
+from w2sjax.random.draws import default_dtype, fold_in, normal
+from w2sjax.random.keys import BLOCK
+from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.batch_size import choose_batch
 from w2sjax.sweeps.grid import make_grid
-from w2sjax.threefry import seed_key
 from w2sjax.worlds.mlp import PerturbedMLP
 
 MATMUL = {"cpu": 1024}
@@ -52,7 +52,7 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
     """
     mesh = local_mesh()
     devices = mesh.devices.size
-    (cell,) = make_grid(world, protocol, {}).cells()
+    cell = make_grid(world, protocol, {}).cell({})
     batch = choose_batch(cell, pairs=2**31)
     group = batch.group
     rows = (protocol.n_weak, protocol.n_strong, protocol.n_eval)
@@ -88,7 +88,7 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
         return jnp.sum(product(matrix, matrix))
 
     widths_by_name = dict.fromkeys(("weak", "target", "strong"), world.width)
-    by_labels = has_few_tasks(cell.design, cell.numbers, widths_by_name)
+    by_labels = has_few_tasks(cell.design, widths_by_name)
     # Rows and columns of the products over a split of n rows: what is fitted, and that with labels or with the features
     # that labels are made of.
     labels = [count * (protocol.tasks if by_labels else world.width) for count in (1, 2)]

@@ -11,10 +11,10 @@ import numpy as np
 
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.protocol import Protocol
+from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import choose_batch
 from w2sjax.sweeps.grid import make_grid
-from w2sjax.threefry import seed_key
 
 
 class Work(NamedTuple):
@@ -75,7 +75,7 @@ class Calls:
 
 def sweep_calls(world: Any, protocol: Protocol, axes: Mapping[str, Any] | None = None) -> Calls:
     """Return the calls that a long sweep makes, in the one cell of its axes."""
-    (cell,) = make_grid(world, protocol, axes or {}).cells()
+    cell = make_grid(world, protocol, axes or {}).cell({})
     batch, mesh = choose_batch(cell, pairs=2**31), local_mesh()
     shared = on_all_devices((cell.world, cell.numbers, seed_key(0)))
 

@@ -30,7 +30,7 @@ def bench(
     import jax
 
     from w2sjax.bench import canonical
-    from w2sjax.sweeps.labels import provenance
+    from w2sjax.sweeps.provenance import provenance
 
     jax.config.update("jax_compilation_cache_dir", None)  # compile times are measured
     precisions = {bool(jax.config.jax_enable_x64)} | ({False} if precision == "both" else set())

@@ -46,7 +46,7 @@ def reproduce(
     from w2sjax import settings
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
-    from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
+    from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
 
     use_all_cores()
     check_integer("--seed", seed, least=0, most=LARGEST_SEED)

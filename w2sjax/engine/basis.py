@@ -9,8 +9,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from w2sjax.draws import default_dtype
-from w2sjax.engine.products import power_of_two, product, shifted_cholesky
+from w2sjax.linalg import power_of_two, product, shifted_cholesky
+from w2sjax.random.draws import default_dtype
 from w2sjax.rounding import constant_below
 
 PILOT_ROWS_PER_UNIT = 5

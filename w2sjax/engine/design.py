@@ -1,27 +1,19 @@
 """A grid of protocols on one pair in the engine's form: what sets shapes, and the numbers that vary freely."""
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from w2sjax.engine.chain import Group, Stage, groups_of, representations, shared_heads
+from w2sjax.engine.metrics import Metric, metrics_of
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import BLOCK, Role, block_keys, with_points
+from w2sjax.methods.base import Naive
+from w2sjax.random.draws import default_dtype
+from w2sjax.random.keys import BLOCK, Role, Stream, block_keys
 from w2sjax.validation import known_number
-
-
-@dataclasses.dataclass(frozen=True)
-class HeadTraining:
-    """What sets the shapes and the number of steps of training heads; fields as in `Protocol`, without `head_`."""
-
-    width: int
-    activation: str
-    copies: int
-    epochs: int
-    batch_size: int
-    schedule: str
-    standardize: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +22,15 @@ class Design:
 
     Attributes:
         n_weak, n_strong, n_eval: sample sizes, in the caller's order.
-        tasks, reuse_inputs, standard_errors: as in `Protocol`.
+        tasks, reuse_inputs, standard_errors, fresh_misfit: as in `Protocol`.
         noisy: whether labels carry noise at all.
-        fresh_misfit, head: as in `Protocol`.
+        structure: of the chain of stages, whose numbers are traced.
+        combinations: how many chains go together, which differ in the numbers of their heads only.
         ridgeless: all ridges are 0.
+        shared_heads: for each stage the first one that has the same head and method.
+        metrics: what is measured.
         single_features: features in float32, everything else in the default precision.
-        evaluation_points: as in `Protocol`.
-        training: for trained heads, else None.
-        head_curves: whether outcomes have training curves of heads; those of heads that are not trained are NaN.
+        evaluation_points: as in `Numerics`.
     """
 
     n_weak: tuple[int, ...]
@@ -46,30 +39,66 @@ class Design:
     tasks: int
     reuse_inputs: bool
     standard_errors: bool
+    fresh_misfit: bool
     noisy: bool
-    fresh_misfit: bool = False
-    head: str = "ridge"
+    structure: Any
+    combinations: int
+    ridgeless: bool
+    shared_heads: tuple[int, ...]
+    metrics: tuple[Metric, ...]
     single_features: bool = False
-    ridgeless: bool = False
     evaluation_points: str = "random"
-    training: HeadTraining | None = None
-    head_curves: bool = False
+
+    def stages(self, numbers: "Numbers") -> tuple[Stage, ...]:
+        """Return the chain, the numbers of its heads with a leading axis of combinations."""
+        found: tuple[Stage, ...] = jax.tree.unflatten(self.structure, numbers.stages)
+        return found
+
+    @property
+    def chain(self) -> tuple[Stage, ...]:
+        """The chain without the numbers of its heads."""
+        found: tuple[Stage, ...] = jax.tree.unflatten(self.structure, [None] * self.structure.num_leaves)
+        return found
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of the chain."""
+        return groups_of(self.chain)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Names of the representations, in the order of the joint features."""
+        return representations(self.chain)
+
+    @property
+    def linear(self) -> bool:
+        """Whether all heads need no more than moments, fitted to their labels as they are."""
+        return all(stage.head.needs == "moments" and is_naive(stage) for stage in self.chain)
+
+
+def is_naive(stage: Stage) -> bool:
+    """Say whether the labels of a stage are its targets."""
+    return isinstance(stage.method, Naive)
 
 
 class Numbers(NamedTuple):
-    """The traced half: ridge pairs `[ridge]`, the standard deviation of label noise, and numbers of head classes."""
+    """The traced half: numbers of the stages' heads, `[combination]` each, and the scale of label noise."""
 
-    ridge_weak: jax.Array
-    ridge_strong: jax.Array
+    stages: tuple[jax.Array, ...]
     label_noise: jax.Array
-    head_radius: jax.Array
-    head_learning_rate: jax.Array
-    head_weight_decay: jax.Array
 
 
-def design_of(protocol: Protocol) -> Design:
-    """Return the static half of a single protocol."""
-    noise = protocol.label_noise
+def design_of(
+    protocol: Protocol, chains: Sequence[tuple[Stage, ...]] | None = None, metrics: Sequence[Metric] = ()
+) -> Design:
+    """Return the static half of a protocol.
+
+    Args:
+        protocol: single values.
+        chains: the chains of its combinations, if there are several.
+        metrics: a user's, beside those of the chain.
+    """
+    chains = [protocol.chain()] if chains is None else chains
     return Design(
         n_weak=(protocol.n_weak,),
         n_strong=(protocol.n_strong,),
@@ -77,62 +106,60 @@ def design_of(protocol: Protocol) -> Design:
         tasks=protocol.tasks,
         reuse_inputs=protocol.reuse_inputs,
         standard_errors=protocol.standard_errors,
-        noisy=known_number(noise) != 0,
         fresh_misfit=protocol.fresh_misfit,
-        head=protocol.head,
-        ridgeless=all(known_number(ridge) == 0 for ridge in _ridges(protocol)),
-        single_features=protocol.feature_precision == "float32",
-        evaluation_points=protocol.evaluation_points,
-        training=training_of(protocol),
-        head_curves=protocol.head == "trained",
+        noisy=known_number(protocol.label_noise) != 0,
+        structure=jax.tree.structure(chains[0]),
+        combinations=len(chains),
+        ridgeless=all(
+            known_number(getattr(stage.head, "ridge", 0)) == 0 for chain in chains for stage in chain
+        ),
+        shared_heads=shared_heads(chains[0]),
+        metrics=metrics_of(chains[0], protocol.loss, metrics),
+        single_features=protocol.numerics.feature_precision == "float32",
+        evaluation_points=protocol.numerics.evaluation_points,
     )
 
 
-def training_of(protocol: Protocol) -> HeadTraining | None:
-    """Return how heads are trained, or None where they are not."""
-    if protocol.head != "trained":
-        return None
-    return HeadTraining(
-        **{f.name: getattr(protocol, f"head_{f.name}") for f in dataclasses.fields(HeadTraining)}
-    )
-
-
-def numbers_of(protocol: Protocol) -> Numbers:
-    """Return the traced half of a single protocol."""
-    weak, strong = _ridges(protocol)
-    dtype = jnp.zeros(()).dtype
+def numbers_of(protocol: Protocol, chains: Sequence[tuple[Stage, ...]] | None = None) -> Numbers:
+    """Return the traced half of a protocol."""
+    chains = [protocol.chain()] if chains is None else chains
+    dtype = default_dtype()
+    leaves = zip(*(jax.tree.leaves(chain) for chain in chains), strict=True)
     return Numbers(
-        ridge_weak=jnp.asarray(weak, dtype)[None],
-        ridge_strong=jnp.asarray(strong, dtype)[None],
+        stages=tuple(jnp.stack([jnp.asarray(value, dtype) for value in values]) for values in leaves),
         label_noise=jnp.asarray(protocol.label_noise, dtype),
-        head_radius=jnp.asarray(protocol.head_radius, dtype),
-        head_learning_rate=jnp.asarray(protocol.head_learning_rate, dtype),
-        head_weight_decay=jnp.asarray(protocol.head_weight_decay, dtype),
     )
 
 
-def _ridges(protocol: Protocol) -> tuple[float | jax.Array, float | jax.Array]:
-    """Return the ridges of the weak and of the strong heads."""
-    weak, strong = protocol.ridge_weak, protocol.ridge_strong
-    return protocol.ridge if weak is None else weak, protocol.ridge if strong is None else strong
+def design_keys(pair: jax.Array, design: Design) -> dict[Stream, jax.Array]:
+    """Return the keys of all blocks that a design draws within a pair, `[block]` by stream."""
+    return block_keys(pair, _block_counts(design))
 
 
-def design_keys(pair: jax.Array, design: Design) -> dict[Role, jax.Array]:
-    """Return the keys of all blocks that a design draws within a pair, `[block]` by role."""
-    keys = block_keys(pair, _block_counts(design))
-    return with_points(keys, design.evaluation_points)
+def streams_of(design: Design, group: Group) -> tuple[Stream, Stream]:
+    """Return the streams of the inputs and of the label noise of a group."""
+    if group.split == "weak":
+        return (Role.WEAK, 0), (Role.WEAK_NOISE, 0)
+    reused = design.reuse_inputs and not group.number
+    return (Role.WEAK if reused else Role.STRONG, group.number), (Role.STRONG_NOISE, group.number)
 
 
-def _block_counts(design: Design) -> dict[Role, int]:
-    """Return how many blocks each role of a design draws."""
-    counts = {Role.PAIR: 1, Role.TASKS: 1, Role.PILOT: 1}
-    if design.training is not None:
-        counts |= {Role.HEADS: 3, Role.SHUFFLES: 2}
-    sizes = {Role.WEAK: design.n_weak, Role.STRONG: design.n_strong, Role.EVAL: design.n_eval}
-    if design.reuse_inputs:
-        del sizes[Role.STRONG]
-    if design.noisy:
-        sizes |= {Role.WEAK_NOISE: design.n_weak, Role.STRONG_NOISE: design.n_strong}
+def sizes_of(design: Design, group: Group) -> tuple[int, ...]:
+    """Return the sample sizes of a group."""
+    return design.n_weak if group.split == "weak" else design.n_strong
+
+
+def _block_counts(design: Design) -> dict[Stream, int]:
+    """Return how many blocks each stream of a design draws."""
+    counts: dict[Stream, int] = {(Role.PAIR, 0): 1, (Role.TASKS, 0): 1, (Role.PILOT, 0): 1}
+    if not design.linear:
+        counts |= {(Role.HEADS, 0): len(design.chain), (Role.SHUFFLES, 0): len(design.groups)}
+    sizes: dict[Stream, int] = {}
+    for group in design.groups:
+        inputs, noise = streams_of(design, group)
+        for stream in (inputs, noise) if design.noisy else (inputs,):
+            sizes[stream] = max(sizes.get(stream, 0), *sizes_of(design, group))
+    sizes[Role.EVAL, 0] = max(design.n_eval)
     if design.fresh_misfit:
-        sizes[Role.MISFIT] = design.n_eval
-    return counts | {role: -(-max(n) // BLOCK) for role, n in sizes.items()}
+        sizes[Role.MISFIT, 0] = max(design.n_eval)
+    return counts | {stream: -(-n // BLOCK) for stream, n in sizes.items()}

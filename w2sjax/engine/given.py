@@ -1,85 +1,80 @@
-"""Arrays that a user gives, made ready for the default precision: centred before they are rounded to it."""
+"""A chain of models on arrays that are there, row by row: on the host where they are NumPy's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype
-from w2sjax.errors import W2SError
+from w2sjax.engine.chain import TRUTH, Stage, fits_in_order
+from w2sjax.engine.evaluation import terms_of
+from w2sjax.engine.metrics import Metric
+from w2sjax.engine.outcome import Models, Outcome, outcome_of, status_of
+from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
+from w2sjax.linalg import namespace
+from w2sjax.random.draws import fold_in
 
-CONSTANT_IN_EPS = 4
-"""A feature that deviates from its mean by fewer units of rounding of its largest value is a constant."""
-
-SPLITS = {"weak": ("weak_train", "weak_transfer", "weak_eval"), "strong": ("strong_transfer", "strong_eval")}
-"""Splits of each representation; the heads are fitted on the first."""
+EVAL = "eval"
+"""Name of the split that errors are means over."""
 
 
-def centred(arrays: dict[str, np.ndarray], labels: Sequence[str]) -> tuple[dict[str, np.ndarray], bool]:
-    """Centre what loses digits by a cast to the default precision, in float64, and cast everything.
-
-    Heads with an intercept are the same for features and labels less a constant; rounded to float32 before that, a
-    time in seconds or an energy of a molecule would keep no digit.
+def run_given(
+    stages: Sequence[Stage],
+    features: Mapping[str, Mapping[str, Any]],
+    truth: Mapping[str, Any],
+    key: jax.Array,
+    *,
+    metrics: Sequence[Metric],
+    shared: Sequence[int],
+    intercept: bool = True,
+) -> tuple[Outcome, Models]:
+    """Fit and measure a chain of models on given features.
 
     Args:
-        arrays: finite, floating, by the names of `evaluate_features`.
-        labels: names of those that are labels.
+        stages: the chain.
+        features: `[n, width]` by split and representation; those of the evaluation sample are of the split "eval".
+        truth: true labels `[n, task]` by split.
+        key: a typed key, for heads that draw.
+        metrics: what is measured.
+        shared: from `w2sjax.engine.chain.shared_heads`.
+        intercept: whether linear heads have one; others always do.
 
     Returns:
-        The arrays in the default dtype, columns of features that are constant all zero, and whether one of those
-        columns is constant to the rounding of its dtype only.
+        An `Outcome` with arrays `[task]`, and the `Models`.
     """
-    changed: dict[str, np.ndarray] = {}
-    blurred = False
-    for splits in SPLITS.values():
-        training = arrays[splits[0]]
-        if not any(_is_narrowed(arrays[name]) for name in splits):
-            changed |= {name: arrays[name] for name in splits}
-            continue
-        wide = training.astype(np.float64)
-        mean = _mean(wide)
-        largest = np.abs(wide).max(axis=0)
-        spread = _spread(wide - mean)
-        constant = spread <= CONSTANT_IN_EPS * float(_eps(training)) * largest
-        blurred |= bool((constant & (np.ptp(wide, axis=0) > 0)).any())
-        for name in splits:
-            changed[name] = np.where(constant, 0, arrays[name].astype(np.float64) - mean)
-    narrowed = any(_is_narrowed(arrays[name]) for name in labels)
-    mean = _mean(arrays["y_train"].astype(np.float64)) if narrowed else np.zeros(())
-    for name in labels:
-        changed[name] = arrays[name].astype(np.float64) - mean
-    return {name: cast(name, values) for name, values in changed.items()}, blurred
-
-
-def cast(name: str, values: np.ndarray) -> np.ndarray:
-    """Return an array in the default dtype, or refuse numbers that it cannot hold."""
-    wanted = np.finfo(default_dtype())
-    largest = np.abs(values).max()
-    if largest > wanted.max:
-        raise W2SError(
-            f"{name} holds {largest:.3g}, too large for {wanted.dtype}: rescale it or set jax_enable_x64."
-        )
-    return values.astype(wanted.dtype)
-
-
-def _is_narrowed(values: np.ndarray) -> bool:
-    """Say whether an array loses digits by the cast."""
-    return _eps(values) < _eps(np.zeros(0, default_dtype()))
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Return the means of columns; sums of the largest float64 numbers would overflow."""
-    return values[0] + (values - values[0]).mean(axis=0) if np.isfinite(np.ptp(values)) else values[0]
-
-
-def _spread(values: np.ndarray) -> np.ndarray:
-    """Return the root mean squares of columns, whatever their scale."""
-    largest = np.abs(values).max(axis=0)
-    scale = np.where(largest > 0, largest, 1)
-    return np.sqrt(((values / scale) ** 2).mean(axis=0)) * scale
-
-
-def _eps(values: Any) -> float:
-    import jax.numpy as jnp  # knows bfloat16 too
-
-    return float(jnp.finfo(values.dtype).eps)
+    options = {} if intercept else {"intercept": False}
+    by_name = {stage.name: stage for stage in stages}
+    fitted: dict[str, Any] = {}
+    fits: dict[str, Fit] = {}
+    label_power = None
+    for group, ready in fits_in_order(stages, shared):
+        rows = features[group.split]
+        labels = []
+        for i in ready:
+            stage = stages[i]
+            teacher = by_name.get(stage.labels)
+            if teacher is None:
+                labels.append(truth[stage.split])
+            else:
+                labels.append(teacher.head.predict(fitted[teacher.name], rows[teacher.features]))
+        if label_power is None:
+            label_power = namespace(labels[0]).mean(labels[0] * labels[0], axis=0)
+        head, method = stages[ready[0]].head, stages[ready[0]].method
+        numbers = np.array([*ready, len(stages) + ready[0]], np.uint32)
+        keys = [key] * len(numbers) if head.needs == "moments" else list(fold_in(key, numbers))
+        sample = Rows(rows[group.features])
+        found = fit_all(head, method, sample, labels, keys[:-1], keys[-1], **options)
+        for i, (each, fit) in zip(ready, found, strict=True):
+            fitted[stages[i].name] = each
+            fits[group.name] = worse_of(fits.get(group.name, fit), fit)
+    predictions = {TRUTH: truth[EVAL]}
+    for stage in stages:
+        predictions[stage.name] = stage.head.predict(fitted[stage.name], features[EVAL][stage.features])
+    xp = namespace(truth[EVAL])
+    terms = terms_of(metrics, {name: values.T for name, values in predictions.items()})
+    means = {name: xp.mean(values, axis=1) for name, values in terms.items()}
+    effect = xp.max(xp.stack([xp.asarray(fit.effect) for fit in fits.values()]))
+    eps = float(jnp.finfo(truth[EVAL].dtype).eps)
+    outcome = outcome_of(means, metrics, status_of(fits, effect), label_power, eps)
+    return outcome, Models(fitted, dict(features[EVAL]), predictions)

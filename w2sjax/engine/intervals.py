@@ -8,7 +8,7 @@ are drawn on the side.
 import dataclasses
 from collections.abc import Sequence
 
-from w2sjax.engine.randomness import BLOCK
+from w2sjax.random.keys import BLOCK
 
 
 @dataclasses.dataclass(frozen=True)

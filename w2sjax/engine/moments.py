@@ -16,11 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype
 from w2sjax.engine.basis import Basis, rounding_shift
 from w2sjax.engine.intervals import Plan, plan_intervals
-from w2sjax.engine.products import column_norms, product, shifted_cholesky
-from w2sjax.engine.randomness import BLOCK
+from w2sjax.linalg import column_norms, product, shifted_cholesky
+from w2sjax.random.draws import default_dtype
+from w2sjax.random.keys import BLOCK
 from w2sjax.rounding import CONSTANT_IN_EPS
 
 ROWS_KEPT_PER_UNIT = 4

@@ -1,20 +1,22 @@
-"""One pair from features to outcomes: moments, heads, errors, for every sample size and ridge of a grid at once."""
+"""One pair from its key to its outcomes, for every sample size and combination of heads of a grid at once."""
 
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from w2sjax.draws import default_dtype
+from w2sjax.engine.by_labels import OPERATIONS_PER_LABEL, fit_by_labels, has_few_tasks
+from w2sjax.engine.by_moments import run_by_moments
+from w2sjax.engine.by_rows import run_by_rows
+from w2sjax.engine.chain import Stage
 from w2sjax.engine.design import Design, Numbers, design_keys
-from w2sjax.engine.drawing import draw_pair, feature_widths, target_heads
-from w2sjax.engine.few_tasks import OPERATIONS_PER_LABEL, has_few_tasks, run_few_tasks
-from w2sjax.engine.models import Models, Sample, evaluate_models, factorize_samples, fit_models, misfit_on
-from w2sjax.engine.outcome import Flag, Outcome, with_flag, with_misfit, with_rounding
-from w2sjax.engine.randomness import Role
-from w2sjax.engine.ridge import RidgeFactor
-from w2sjax.engine.samples import Experiment, compress_samples
-from w2sjax.engine.standard_errors import standard_errors
+from w2sjax.engine.evaluation import means_by_rows, predictions_of, standard_errors
+from w2sjax.engine.outcome import Models, Outcome, Status, outcome_of, with_flag
+from w2sjax.engine.source import Source, draw_pair, feature_widths, first_rows, stack_blocks, target_heads
+from w2sjax.flags import Flag
+from w2sjax.random.draws import default_dtype
+from w2sjax.random.keys import Role
 
 
 def run_grid(
@@ -24,8 +26,9 @@ def run_grid(
     numbers: Numbers,
     prepared: Any = None,
     operations_per_label: float = OPERATIONS_PER_LABEL,
-) -> Outcome:
-    """Run one pair under every combination of sample sizes and every ridge pair of a grid.
+    return_models: bool = False,
+) -> Any:
+    """Run one pair under every combination of sample sizes and heads of a grid.
 
     The features of each split are drawn once; sample sizes are prefixes of them, ridges share a factorization.
 
@@ -33,73 +36,72 @@ def run_grid(
         world, key: the world, and the typed key of the pair.
         design, numbers: the grid.
         prepared: what the world's preparations returned for this pair, if it has any and they were run before.
-        operations_per_label: chooses between labels and joint moments; see `w2sjax.engine.few_tasks.has_few_tasks`.
+        operations_per_label: chooses between labels and joint moments; see `w2sjax.engine.by_labels.has_few_tasks`.
+        return_models: return (outcome, `Models`) of a grid of one cell, without leading axes.
 
     Returns:
-        An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, ridge, task]` (status without the task axis).
+        An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, combination, task]` (status without the task
+        axis).
     """
     keys = design_keys(key, design)
-    pair = draw_pair(world, keys[Role.PAIR][0], prepared)
-    widths = feature_widths(pair)
-    heads = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
-    experiment = Experiment(pair, widths, keys, design, numbers)
-
-    def add_standard_errors(outcome: Outcome, models: Models, n_eval: jax.Array) -> Outcome:
-        spread = standard_errors(
-            experiment.draw, keys[Role.EVAL], experiment.by_name, heads, models, outcome, n_eval
-        )
-        return outcome.replace(standard_errors=spread)  # type: ignore[attr-defined]
-
+    pair = draw_pair(world, keys[Role.PAIR, 0][0], prepared)
+    widths = feature_widths(pair, design.order)
+    target = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, widths["target"])
+    source = Source(pair, design, widths, keys)
     eps = float(jnp.finfo(jnp.float32 if design.single_features else default_dtype()).eps)
-    if has_few_tasks(design, numbers, widths, operations_per_label):
-        outcome, models = run_few_tasks(experiment, heads)
-        outcome = with_rounding(outcome, models.label_power, eps)
-        if design.standard_errors:
-            outcome = add_standard_errors(outcome, models, jnp.array(design.n_eval[0], jnp.int32))
-        return with_diagnostics(jax.tree.map(lambda a: a[None, None, None, None], outcome), pair)
 
-    weak, strong, evaluations = compress_samples(experiment)
-    weak_factors, strong_factors = factorize_samples(
-        [weak.rows["weak"], strong.rows["strong"]],
-        [design.n_weak, design.n_strong],
-        many_ridges=numbers.ridge_weak.size > 1 or design.head == "ball",
-    )
-
-    def cell(
-        weak: Sample,
-        weak_factor: RidgeFactor,
-        strong: Sample,
-        strong_factor: RidgeFactor,
-        evaluations: list[Sample],
+    def finish(
+        fitted: dict[str, Any],
+        stages: tuple[Stage, ...],
+        status: Status,
+        label_power: jax.Array,
+        means: dict[str, jax.Array],
         n_eval: jax.Array,
-        ridge_weak: jax.Array,
-        ridge_strong: jax.Array,
-    ) -> Outcome:
-        radius = numbers.head_radius if design.head == "ball" else None
-        of_weak, of_strong = (None, None) if design.ridgeless else (ridge_weak, ridge_strong)
-        models = fit_models(weak, weak_factor, strong, strong_factor, heads, of_weak, of_strong, radius)
-        outcome = with_rounding(evaluate_models(evaluations[0], heads, models), models.label_power, eps)
-        if design.fresh_misfit:
-            outcome = with_misfit(outcome, misfit_on(evaluations[1], models))
+    ) -> tuple[Outcome, dict[str, Any]]:
+        outcome = outcome_of(means, design.metrics, status, label_power, eps)
         if design.standard_errors:
-            outcome = add_standard_errors(outcome, models, n_eval)
-        return outcome
+            spread = standard_errors(source, target, stages, fitted, design.metrics, means, n_eval)
+            outcome = dataclasses.replace(outcome, spread=spread)
+        curves = {
+            f"{name}_head": jnp.mean(head.curve, axis=-1)
+            for name, head in fitted.items()
+            if hasattr(head, "curve")
+        }
+        return dataclasses.replace(outcome, curves=curves), fitted if return_models else {}
 
-    over_ridges = jax.vmap(cell, in_axes=(None,) * 6 + (0, 0))
-    over_eval = jax.vmap(over_ridges, in_axes=(None,) * 4 + (0, 0) + (None,) * 2)
-    over_strong = jax.vmap(over_eval, in_axes=(None, None, 0, 0) + (None,) * 4)
-    over_weak = jax.vmap(over_strong, in_axes=(0, 0) + (None,) * 6)
-    outcome = over_weak(
-        weak,
-        weak_factors,
-        strong,
-        strong_factors,
-        evaluations,
-        jnp.array(design.n_eval, jnp.int32),
-        numbers.ridge_weak,
-        numbers.ridge_strong,
-    )
-    return with_diagnostics(outcome, pair)
+    if not design.linear:
+        outcome, fitted = run_by_rows(source, numbers, target, finish)
+    elif has_few_tasks(design, widths, operations_per_label):
+        stages, heads, status, label_power = fit_by_labels(source, numbers, target)
+        size = jnp.array(design.n_eval[0], jnp.int32)
+        metrics = [metric for metric in design.metrics if metric.per_sample is not None]
+        means = means_by_rows(source, Role.EVAL, target, stages, heads, metrics, size)
+        if design.fresh_misfit:
+            misfit = [metric for metric in metrics if metric.name == "misfit"]
+            fresh = means_by_rows(source, Role.MISFIT, target, stages, heads, misfit, size)["misfit"]
+            means |= {"misfit": fresh, "deviation": means["gain"] - fresh}
+        found = finish(heads, stages, status, label_power, means, size)
+        outcome, fitted = jax.tree.map(lambda a: a[None, None, None, None], found)
+    else:
+        outcome, fitted = run_by_moments(source, numbers, target, finish)
+    outcome = with_diagnostics(outcome, pair)
+    if not return_models:
+        return outcome
+    outcome, fitted = jax.tree.map(lambda a: a[0, 0, 0, 0], (outcome, fitted))
+    stages = jax.tree.map(lambda a: a[0], design.stages(numbers))
+    return outcome, _models(source, target, stages, fitted)
+
+
+def _models(source: Source, target: Any, stages: tuple[Stage, ...], fitted: dict[str, Any]) -> Models:
+    order, n = source.design.order, source.design.n_eval[0]
+
+    def of_block(entry: Any) -> Any:
+        features = source.by_name(source.draw(entry, order, "eval"), order)
+        found = features, predictions_of(features, target, stages, fitted)
+        return jax.tree.map(jnp.transpose, found)
+
+    features, predictions = first_rows(stack_blocks(of_block, source.entries((Role.EVAL, 0))), n)
+    return Models(fitted, features, predictions)
 
 
 def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
@@ -113,7 +115,7 @@ def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
             status = with_flag(status, happened, flag)
     shape = status.code.shape
     curves = {name: jnp.broadcast_to(run.curve, (*shape, *run.curve.shape)) for name, run in runs.items()}
-    return outcome.replace(status=status, curves=outcome.curves | curves)  # type: ignore[attr-defined]
+    return dataclasses.replace(outcome, status=status, curves=outcome.curves | curves)
 
 
 _TRAINING_FLAGS = {

@@ -1,0 +1,9 @@
+"""Heads: classes of functions on features, one per file, each with how it is fitted."""
+
+from w2sjax.heads.ball import Ball as Ball
+from w2sjax.heads.base import Fit as Fit
+from w2sjax.heads.base import Head as Head
+from w2sjax.heads.base import Rows as Rows
+from w2sjax.heads.linear import Linear as Linear
+from w2sjax.heads.ridge import Ridge as Ridge
+from w2sjax.heads.trained import Trained as Trained

@@ -1,35 +1,47 @@
-"""Training of heads by AdamW, all tasks at once, compiled as one program."""
+"""Training of heads by AdamW, all columns of labels at once, compiled as one program."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import fold_in
-from w2sjax.engine.design import HeadTraining
-from w2sjax.heads.classes import HeadClass
-from w2sjax.shuffles import shuffled
-from w2sjax.threefry import IMPLEMENTATION
+from w2sjax.heads.functions import HeadFunctions
+from w2sjax.random.draws import fold_in
+from w2sjax.random.shuffles import shuffled
+from w2sjax.random.threefry import IMPLEMENTATION
 from w2sjax.worlds.training import curve_epochs
+
+Targets = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+"""Maps labels `[batch, column]`, predictions of the same shape and progress in [0, 1] to targets."""
+
+
+class Schedule(NamedTuple):
+    """How long heads are trained, and in what batches: `epochs`, `batch_size` and `schedule` of `Trained`."""
+
+    epochs: int
+    batch_size: int
+    schedule: str
 
 
 def train(
-    head: HeadClass,
-    training: HeadTraining,
+    head: HeadFunctions,
+    plan: Schedule,
     rows: jax.Array,
     labels: jax.Array,
     start: jax.Array,
     learning_rate: jax.Array,
     weight_decay: jax.Array,
     key: jax.Array,
+    targets: Targets | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Minimize the mean squared error of every task by AdamW on shuffled batches.
+    """Minimize the mean squared error of every column by AdamW on shuffled batches.
 
-    An epoch goes through all rows in an order drawn anew, in batches of `training.batch_size`; the loss of a batch is
-    the mean over its own rows, the last batch of an epoch included, which holds the rest. All tasks see the same order.
-    A step with gradient g of the parameters p, at step t = 1, 2, ... and learning rate r, is
+    An epoch goes through all rows in an order drawn anew, in batches of `batch_size`; the loss of a batch is the mean
+    over its own rows, the last batch of an epoch included, which holds the rest. All columns see the same order. A step
+    with gradient g of the parameters p, at step t = 1, 2, ... and learning rate r, is
 
         m <- 0.9 m + 0.1 g,  v <- 0.999 v + 0.001 g^2,
         p <- p - r ((m / (1 - 0.9^t)) / (sqrt(v / (1 - 0.999^t)) + 1e-8) + weight_decay p),
@@ -38,22 +50,24 @@ def train(
     t counted from 0.
 
     Args:
-        head, training: what is trained, and for how long.
-        rows, labels: `[n, features]` and `[n, task]`.
-        start: `[head.size, task]`, initial parameters.
+        head, plan: what is trained, and for how long.
+        rows, labels: `[n, features]` and `[n, column]`.
+        start: `[head.size, column]`, initial parameters.
         learning_rate, weight_decay: scalars.
         key: of the shuffles; that of epoch e is a function of (key, e) only.
+        targets: what takes the place of labels at every step, if anything does.
 
     Returns:
-        Parameters `[head.size, task]` and the training curve `[CURVE_POINTS, task]`: the mean loss over the rows of an
-        epoch, each at the step that used it, at (j + 1) / CURVE_POINTS of the epochs.
+        Parameters `[head.size, column]` and the training curve `[CURVE_POINTS, column]`: the mean loss over the rows of
+        an epoch, each at the step that used it, at (j + 1) / CURVE_POINTS of the epochs.
 
-    Under `jax.vmap`, runs are batched on accelerators and go one after another on a CPU, where tasks fill the vector
+    Under `jax.vmap`, runs are batched on accelerators and go one after another on a CPU, where columns fill the vector
     units already and batched matrix products take twice the time.
     """
 
     def run(key_data: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return _train(head, training, jax.random.wrap_key_data(key_data, impl=IMPLEMENTATION), *arrays)
+        key = jax.random.wrap_key_data(key_data, impl=IMPLEMENTATION)
+        return _train(head, plan, targets, key, *arrays)
 
     if jax.default_backend() == "cpu":
         run = jax.custom_batching.sequential_vmap(run)
@@ -61,8 +75,9 @@ def train(
 
 
 def _train(
-    head: HeadClass,
-    training: HeadTraining,
+    head: HeadFunctions,
+    plan: Schedule,
+    targets: Targets | None,
     key: jax.Array,
     rows: jax.Array,
     labels: jax.Array,
@@ -71,7 +86,7 @@ def _train(
     weight_decay: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     n, features = rows.shape
-    size = min(training.batch_size or n, n)
+    size = min(plan.batch_size or n, n)
     batches = math.ceil(n / size)
     # Rows that fill up the last batch have weight zero.
     position = np.arange(batches * size).reshape(batches, size)
@@ -79,20 +94,27 @@ def _train(
     weights = jnp.asarray(np.where(position < n, 1 / counts, 0), rows.dtype)
     shares = jnp.asarray(counts[:, 0] / n, rows.dtype)
     table = jnp.concatenate([rows, labels], axis=1)
-    optimizer = _optimizer(training, training.epochs * batches, learning_rate, weight_decay)
+    steps = plan.epochs * batches
+    optimizer = _optimizer(plan, steps, learning_rate, weight_decay)
 
-    def loss(parameters: jax.Array, batch: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-        error = head(parameters, batch[:, :features]) - batch[:, features:]
-        by_task = jnp.sum(weight[:, None] * error * error, axis=0)
-        return jnp.sum(by_task), by_task
+    def loss(
+        parameters: jax.Array, batch: jax.Array, weight: jax.Array, number: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        predictions, wanted = head(parameters, batch[:, :features]), batch[:, features:]
+        if targets is not None:
+            progress = number.astype(rows.dtype) / steps
+            wanted = targets(wanted, jax.lax.stop_gradient(predictions), progress)
+        error = predictions - wanted
+        by_column = jnp.sum(weight[:, None] * error * error, axis=0)
+        return jnp.sum(by_column), by_column
 
     def step(state: Any, given: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Any, None]:
-        parameters, moments, total = state
+        parameters, moments, number, total = state
         batch, weight, share = given
-        (_, by_task), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, batch, weight)
+        (_, by_column), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, batch, weight, number)
         with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an integer count
             update, moments = optimizer.update(gradient, moments, parameters)
-        return (parameters + update, moments, total + share * by_task), None
+        return (parameters + update, moments, number + 1, total + share * by_column), None
 
     def epoch(state: Any, epoch_key: jax.Array) -> tuple[Any, jax.Array]:
         ordered = table
@@ -103,18 +125,19 @@ def _train(
         (*state, total), _ = jax.lax.scan(step, (*state, zero), given)
         return tuple(state), total
 
-    keys = jax.lax.optimization_barrier(fold_in(key, np.arange(training.epochs, dtype=np.uint32)))
-    (parameters, _), losses = jax.lax.scan(epoch, (start, optimizer.init(start)), keys)
-    return parameters, losses[curve_epochs(training.epochs)]
+    keys = jax.lax.optimization_barrier(fold_in(key, np.arange(plan.epochs, dtype=np.uint32)))
+    first = (start, optimizer.init(start), jnp.zeros((), jnp.int32))
+    (parameters, _, _), losses = jax.lax.scan(epoch, first, keys)
+    return parameters, losses[curve_epochs(plan.epochs)]
 
 
-def _optimizer(training: HeadTraining, steps: int, learning_rate: jax.Array, weight_decay: jax.Array) -> Any:
+def _optimizer(plan: Schedule, steps: int, learning_rate: jax.Array, weight_decay: jax.Array) -> Any:
     import optax  # takes long to import, and most sweeps train nothing
 
     def cosine(count: jax.Array) -> jax.Array:
         progress = count.astype(learning_rate.dtype) / steps
         return learning_rate * (1 + jnp.cos(jnp.pi * progress)) / 2
 
-    rate: Any = cosine if training.schedule == "cosine" else learning_rate
+    rate: Any = cosine if plan.schedule == "cosine" else learning_rate
     decay: Any = weight_decay
     return optax.adamw(rate, weight_decay=decay)

@@ -1,10 +1,5 @@
-"""Methods that use weak-to-strong generalization, on Datasets of synthetic worlds and on features alike."""
+"""Training methods: how labels become targets while a head is fitted, one per file."""
 
-from w2sjax.methods.candidates import PerturbedCandidates as PerturbedCandidates
-from w2sjax.methods.selection import CRITERIA as CRITERIA
-from w2sjax.methods.selection import Selection as Selection
-from w2sjax.methods.selection import compare_criteria as compare_criteria
-from w2sjax.methods.selection import rank_correlation as rank_correlation
-from w2sjax.methods.selection import select as select
-from w2sjax.methods.selection import select_candidates as select_candidates
-from w2sjax.methods.selection import select_in_dataset as select_in_dataset
+from w2sjax.methods.base import NAIVE as NAIVE
+from w2sjax.methods.base import Method as Method
+from w2sjax.methods.base import Naive as Naive

@@ -10,8 +10,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from w2sjax.cores import compiler_options
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.outcome import Outcome
-from w2sjax.engine.randomness import Role, block_keys, pair_key
-from w2sjax.heads.experiment import run_experiment
+from w2sjax.engine.pair import run_grid
+from w2sjax.random.keys import Role, pair_key, role_key
 
 
 def local_mesh() -> Mesh:
@@ -45,7 +45,7 @@ def run_groups(
     def local(world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array, prepared: Any) -> Outcome:
         def one(entry: tuple[jax.Array, Any]) -> Outcome:
             index, prepared = entry
-            return run_experiment(world, pair_key(seed, index), design, numbers, prepared)
+            return run_grid(world, pair_key(seed, index), design, numbers, prepared)
 
         return jax.lax.map(one, (indices, prepared), batch_size=group)
 
@@ -105,6 +105,6 @@ def _preparation_program() -> Any:
 
 def _prepare_group(preparation: Any, seed: jax.Array, indices: jax.Array) -> Any:
     def one(index: jax.Array) -> Any:
-        return preparation(block_keys(pair_key(seed, index), {Role.PAIR: 1})[Role.PAIR][0])
+        return preparation(role_key(pair_key(seed, index), Role.PAIR))
 
     return jax.vmap(one)(indices)

@@ -1,18 +1,21 @@
 """How many pairs go together: what a cache holds, what memory holds, and what lets the host keep pace."""
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from w2sjax.engine.design import Design
-from w2sjax.engine.drawing import draw_features, draw_pair
-from w2sjax.engine.randomness import BLOCK
+from w2sjax.engine.source import draw_pair, feature_widths
+from w2sjax.heads.trained import Trained
+from w2sjax.random.keys import BLOCK
+from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.grid import Cell
-from w2sjax.threefry import seed_key
 from w2sjax.worlds.static import as_pytree
 
 CPU_GROUP = 4
@@ -75,7 +78,7 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Ba
     devices = local_mesh().devices.size
     design = cell.design
     width = _joint_width(cell)
-    need = bytes_per_pair(design, width, cell.numbers.ridge_weak.size)
+    need = bytes_per_pair(design, width)
     itemsize = 4 if design.single_features else jnp.zeros(()).dtype.itemsize
     group = min(
         group_size(width * BLOCK * itemsize),
@@ -118,54 +121,65 @@ def spread_evenly(count: int, most: int) -> int:
     return min(choices, key=lambda each: -count % each)
 
 
-def bytes_per_pair(design: Design, width: int, ridges: int) -> int:
+def bytes_per_pair(design: Design, width: int) -> int:
     """Estimate the working memory of one pair, in bytes: streamed blocks, moments per size, and results.
 
     Args:
         design: of its cell.
         width: of all features together.
-        ridges: how many.
     """
     itemsize = jnp.zeros(()).dtype.itemsize
-    cells = len(design.n_weak) * len(design.n_strong) * len(design.n_eval) * ridges
+    cells = len(design.n_weak) * len(design.n_strong) * len(design.n_eval) * design.combinations
     streamed = FEATURES_IN_FLIGHT * width * BLOCK + (design.tasks * BLOCK if design.noisy else 0)
     moments = 4 * width * width * (len(design.n_weak) + len(design.n_strong) + len(design.n_eval))
     results = cells * design.tasks * (16 + 4 * width)
     if design.standard_errors:
         results += cells * design.tasks * 8 * BLOCK
-    if design.training is not None:
-        moments, results = 0, cells * design.tasks * 16 + _training_entries(design, width)
+    if not design.linear:
+        moments, results = 0, cells * design.tasks * 16 + _held_entries(design, width)
     return itemsize * (streamed + moments + results)
 
 
-def _training_entries(design: Design, width: int) -> int:
-    """Return how many numbers the training of heads keeps: samples, parameters with their moments, activations."""
-    training = design.training
-    if training is None:
-        return 0
-    columns = design.tasks * (1 + len(design.n_weak))
-    units = max(1, training.width) * training.copies
-    rows = max(design.n_weak) + max(design.n_strong) + 2 * max(design.n_eval)
-    batch = training.batch_size or max(*design.n_weak, *design.n_strong)
-    parameters = units * (width + 2) * columns
-    predictions = max(design.n_eval) * units * columns
-    curves = training.epochs * columns
-    return 3 * rows * (width + columns) + 6 * parameters + 3 * batch * units * columns + predictions + curves
+def _held_entries(design: Design, width: int) -> int:
+    """Return how many numbers heads that go by rows keep: samples, parameters with their moments, activations."""
+    rows = max(design.n_weak) + max(design.n_strong)
+    entries = 3 * rows * (width + design.tasks * (1 + len(design.n_weak)))
+    for stage in design.chain:
+        columns = design.tasks * len(design.n_weak)
+        if isinstance(stage.head, Trained):
+            units = max(1, stage.head.width) * stage.head.copies
+            batch = stage.head.batch_size or max(*design.n_weak, *design.n_strong)
+            entries += columns * (6 * units * (width + 2) + 3 * batch * units + stage.head.epochs)
+    return entries
 
 
 def rows_per_pair(design: Design) -> int:
     """Return how many rows one pair goes through: trained heads go through theirs once an epoch."""
-    epochs = 1 if design.training is None else design.training.epochs
+    epochs = max(getattr(stage.head, "epochs", 1) for stage in design.chain)
     return epochs * (max(design.n_weak) + max(design.n_strong)) + max(design.n_eval)
 
 
 def _joint_width(cell: Cell) -> int:
     """Return the width of all features of a pair together."""
-    shapes = _block_features.eval_shape(as_pytree(cell.world), seed_key(0))
-    return sum(shape.shape[1] for shape in shapes)
+    return sum(_widths(as_pytree(cell.world), cell.design.order).values())
 
 
-@jax.jit
-def _block_features(world: Any, key: jax.Array) -> tuple[jax.Array, ...]:
-    """Never run: a jitted function remembers its abstract trace, so that a repeated sweep does not trace again."""
-    return tuple(draw_features(draw_pair(world, key, None), key, BLOCK).values())
+@functools.lru_cache(maxsize=64)
+def _traced_widths(structure: Any, leaves: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, int]:
+    """Trace once for all worlds of a shape."""
+    found: dict[str, int] = {}
+
+    def trace(values: Any, key: jax.Array) -> jax.Array:
+        pair = draw_pair(jax.tree.unflatten(structure, values), key, None)
+        found.update(feature_widths(pair, names))
+        return key
+
+    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves]
+    jax.eval_shape(trace, shapes, seed_key(0))
+    return found
+
+
+def _widths(world: Any, names: tuple[str, ...]) -> dict[str, int]:
+    values, structure = jax.tree.flatten(world)
+    leaves = tuple((np.shape(value), jnp.asarray(value).dtype) for value in values)
+    return _traced_widths(structure, leaves, names)

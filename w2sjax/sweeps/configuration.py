@@ -13,8 +13,8 @@ from pydantic import ConfigDict, Field
 
 from w2sjax import worlds
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
 from w2sjax.errors import W2SError, reason
+from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
 from w2sjax.sweeps.grid import axis_names, make_grid, put
 from w2sjax.validation import nearest, shown
 

@@ -3,40 +3,36 @@
 import dataclasses
 import itertools
 import json
-import numbers
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
-from w2sjax.engine.outcome import Outcome
-from w2sjax.engine.protocol import RIDGES, SIZES, Protocol, check_head_fields, check_protocol, fields_set
+from w2sjax.engine.design import Design, Numbers, design_of, is_naive, numbers_of
+from w2sjax.engine.metrics import Metric, check_metrics, metrics_of
+from w2sjax.engine.protocol import SIZES, Protocol, check_protocol
 from w2sjax.errors import W2SError
-from w2sjax.validation import check_boolean, check_unmasked, nearest, shown
+from w2sjax.sweeps.axes import RESERVED, Path, find, label_of, put, values_of
+from w2sjax.sweeps.boxes import Box
+from w2sjax.validation import check_boolean, shown
 from w2sjax.worlds.static import check_world
-
-INNER = (*SIZES, *RIDGES)
-"""Axes that cost little: sample sizes are prefixes of one stream, ridges share a factorization. Canonical order."""
-
-RESERVED = ("pair", "task", "tasks", "progress", *(f.name for f in dataclasses.fields(Outcome)))
-"""Names that are no axes: those of dimensions and variables of results, and the number of tasks, which is one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One setting of the outer axes, with every setting of the inner axes at once.
+    """One setting of the outer axes, with many settings of the inner axes at once.
 
     Attributes:
         position: index along each outer axis, by name.
+        box: of the inner axes.
         world, protocol: with the outer values put in.
         design, numbers: the inner grid in the engine's form.
         own_draws: the setting of the axes as text, where a cell has draws of its own; None where all share theirs.
     """
 
     position: dict[str, int]
+    box: Box
     world: Any
     protocol: Protocol
     design: Design
@@ -46,17 +42,29 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """Validated axes of a sweep, in the caller's order."""
+    """Validated axes of a sweep, in the caller's order, by the names that the caller gave them.
+
+    Attributes:
+        world, protocol: where no axis replaces their fields.
+        axes, paths: values and fields of the axes.
+        paired: whether all cells share their draws.
+        metrics: a user's own.
+    """
 
     world: Any
     protocol: Protocol
     axes: dict[str, tuple[Any, ...]]
+    paths: dict[str, Path]
     paired: bool = True
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """Names of the axes that one run covers, in canonical order."""
-        return tuple(name for name in INNER if name in self.axes) if self.paired else ()
+        """Names of the axes that one run covers: sample sizes in canonical order, then numbers of heads."""
+        if not self.paired:
+            return ()
+        sizes = [name for size in SIZES for name in self.axes if self.paths[name] == ("protocol", size)]
+        return (*sizes, *self._of_heads)
 
     @property
     def outer(self) -> tuple[str, ...]:
@@ -68,175 +76,152 @@ class Grid:
         """Number of values along each axis, in the caller's order."""
         return tuple(len(values) for values in self.axes.values())
 
-    def cells(self) -> Iterator[Cell]:
-        """Yield the outer cells. Each is run on its own; those of equal static shape share a compilation."""
+    @property
+    def labels(self) -> dict[str, list[Any]]:
+        """What stands for the values of every axis."""
+        return {name: [label_of(value) for value in values] for name, values in self.axes.items()}
+
+    @property
+    def _of_heads(self) -> tuple[str, ...]:
+        """Names of the axes of which many values share a factorization, in the caller's order."""
+        if any(self.paths[name][1:] in (("head",), ("weak_head",)) for name in self.axes):
+            return ()
+        chain = self.protocol.chain()
+        if not all(stage.head.needs == "moments" and is_naive(stage) for stage in chain):
+            return ()
+        return tuple(name for name in self.axes if self._is_cheap(self.paths[name]))
+
+    def _is_cheap(self, path: Path) -> bool:
+        if path[0] != "protocol" or len(path) < 3:
+            return False
+        owner: Any = getattr(self.protocol, path[1], None)
+        if len(path) == 4:
+            owner = next(getattr(s, path[2]) for s in self.protocol.stages or () if s.name == path[1])
+        return path[-1] in getattr(owner, "cheap", ())
+
+    @property
+    def whole(self) -> Box:
+        """All of the inner grid."""
+        return tuple(range(len(self.axes[name])) for name in self.inner)
+
+    def positions(self) -> Iterator[dict[str, int]]:
+        """Yield the index along each outer axis, by name, of every outer cell."""
         for indices in itertools.product(*(range(len(self.axes[name])) for name in self.outer)):
-            position = dict(zip(self.outer, indices, strict=True))
-            chosen = {name: self.axes[name][i] for name, i in position.items()}
-            world, protocol = put(self.world, self.protocol, chosen)
-            yield Cell(
-                position=position,
-                world=world,
-                protocol=protocol,
-                design=self._design(protocol),
-                numbers=self._numbers(protocol),
-                own_draws=None if self.paired else _as_text(chosen),
+            yield dict(zip(self.outer, indices, strict=True))
+
+    def cell(self, position: dict[str, int], box: Box | None = None) -> Cell:
+        """Return an outer cell; it is run on its own, and those of equal static shape share a compilation.
+
+        Args:
+            position: index along each outer axis, by name.
+            box: the part of the inner grid; None is all of it.
+        """
+        box = self.whole if box is None else box
+        chosen = {name: (self.axes[name][i],) for name, i in position.items()}
+        chosen |= {
+            name: tuple(self.axes[name][i] for i in part) for name, part in zip(self.inner, box, strict=True)
+        }
+        sizes = {
+            size: next(
+                (values for name, values in chosen.items() if self.paths[name] == ("protocol", size)),
+                (getattr(self.protocol, size),),
             )
-
-    def _values(self, protocol: Protocol, name: str) -> tuple[Any, ...]:
-        return self.axes[name] if name in self.inner else (getattr(protocol, name),)
-
-    def _design(self, protocol: Protocol) -> Design:
-        return dataclasses.replace(
-            design_of(protocol),
-            n_weak=self._values(protocol, "n_weak"),
-            n_strong=self._values(protocol, "n_strong"),
-            n_eval=self._values(protocol, "n_eval"),
-            noisy=float(protocol.label_noise) > 0 or any(v > 0 for v in self.axes.get("label_noise", ())),
-            ridgeless=all(float(ridge) == 0 for ridges in self._ridges(protocol) for ridge in ridges),
-            head_curves="trained" in self.axes.get("head", (protocol.head,)),
+            for size in SIZES
+        }
+        # The extremes of the sizes, so that what contradicts one of them is refused.
+        extremes = {
+            ("protocol", size): min(values) if size == "n_weak" else max(values)
+            for size, values in sizes.items()
+        }
+        outer = {self.paths[name]: chosen[name][0] for name in position}
+        world, protocol = put(self.world, self.protocol, outer | extremes)
+        of_heads = [name for name in self.inner if self.paths[name][1] not in SIZES]
+        chains = [
+            put(world, protocol, {self.paths[n]: v for n, v in zip(of_heads, values, strict=True)})[1].chain()
+            for values in itertools.product(*(chosen[name] for name in of_heads))
+        ]
+        noisy = any(
+            float(value) > 0
+            for name, path in self.paths.items()
+            if path == ("protocol", "label_noise")
+            for value in self.axes[name]
+        )
+        design = design_of(protocol, chains, self.metrics)
+        return Cell(
+            position=position,
+            box=box,
+            world=world,
+            protocol=protocol,
+            design=dataclasses.replace(design, **sizes, noisy=design.noisy or noisy),
+            numbers=numbers_of(protocol, chains),
+            own_draws=None if self.paired else _as_text(outer),
         )
 
-    def _numbers(self, protocol: Protocol) -> Numbers:
-        dtype = jnp.zeros(()).dtype
-        weak, strong = (jnp.asarray(np.array(ridges, float), dtype) for ridges in self._ridges(protocol))
-        return numbers_of(protocol)._replace(ridge_weak=weak, ridge_strong=strong)
+    def arrange(self, values: np.ndarray, box: Box) -> np.ndarray:
+        """Turn engine output `[pair, n_weak, n_strong, n_eval, combination, ...]` into `[pair, *inner axes, ...]`.
 
-    def _ridges(self, protocol: Protocol) -> tuple[list[Any], list[Any]]:
-        """Return the ridges of the weak and of the strong heads, by cell of the inner ridge axes."""
-        weak, strong = [], []
-        for both, only_weak, only_strong in itertools.product(
-            *(self._values(protocol, name) for name in RIDGES)
-        ):
-            weak.append(both if only_weak is None else only_weak)
-            strong.append(both if only_strong is None else only_strong)
-        return weak, strong
-
-    def arrange(self, values: np.ndarray) -> np.ndarray:
-        """Turn engine output `[pair, n_weak, n_strong, n_eval, ridge, ...]` into `[pair, *inner axes, ...]`.
-
-        The inner axes come in the caller's order.
+        The inner axes come in the caller's order; along each are the positions of the box.
         """
-        lengths = [len(self.axes[name]) if name in self.inner else 1 for name in INNER]
+        count = dict(zip(self.inner, map(len, box), strict=True))
+        sizes = [self._name_of(size) for size in SIZES]
+        heads = [name for name in self.inner if name not in sizes]
+        lengths = [count.get(name, 1) for name in sizes] + [count[name] for name in heads]
+        assert values.shape[4] == math.prod(count[name] for name in heads)
         split = values.reshape(values.shape[:1] + tuple(lengths) + values.shape[5:])
-        absent = tuple(1 + i for i, name in enumerate(INNER) if name not in self.inner)
+        absent = tuple(1 + i for i, name in enumerate(sizes) if name not in self.inner)
         squeezed = split.squeeze(absent)
         order = [1 + self.inner.index(name) for name in self.axes if name in self.inner]
         rest = range(1 + len(self.inner), squeezed.ndim)
         return squeezed.transpose(0, *order, *rest)
 
+    def _name_of(self, size: str) -> str:
+        """Return the name of the axis of a sample size, or its own where it is no axis."""
+        return next((name for name, path in self.paths.items() if path == ("protocol", size)), size)
+
 
 def make_grid(
-    world: Any, protocol: Protocol, axes: Mapping[str, Sequence[Any]] | None, *, paired: bool = True
+    world: Any,
+    protocol: Protocol,
+    axes: Mapping[str, Sequence[Any]] | None,
+    *,
+    paired: bool = True,
+    metrics: Sequence[Metric] = (),
 ) -> Grid:
     """Validate axes against the fields of the world and the protocol.
 
     Raises:
         W2SError: for an unknown axis (the nearest field is named), an empty one, a repeated value, sizes that do not
-            fit `reuse_inputs` or `evaluation_points`, fields or ridges that are not for the heads in use, or a value
-            that the world or the protocol refuses.
+            fit `reuse_inputs` or `evaluation_points`, or a value that the world, the protocol or a head refuses.
     """
     check_world(world)
     check_protocol(protocol)
     check_boolean("paired", paired)
+    own = check_metrics(metrics)
     if axes is not None and not isinstance(axes, Mapping):
         raise W2SError(f"axes={shown(axes)} is not a mapping: pass {{field: values}}.")
+    taken = (*RESERVED, *(metric.name for metric in metrics_of(protocol.chain(), protocol.loss, own)))
     checked: dict[str, tuple[Any, ...]] = {}
-    fields = axis_names(world)
+    paths: dict[str, Path] = {}
     for name, given in (axes or {}).items():
-        if not isinstance(name, str):
-            raise W2SError(f"axes has a key {shown(name)}, which is not text: pass names of fields.")
-        if name == "tasks":
-            raise W2SError(
-                "axes has no field 'tasks' to vary: run the most, of which every first few are a prefix."
-            )
-        if name not in fields:
-            raise W2SError(
-                f"axes has no field {name!r} to vary: did you mean {nearest(name, fields)!r}? "
-                f"The fields are {', '.join(fields)}."
-            )
-        values = _values_of(name, given)
+        path = find(name, world, protocol)
+        if name in taken:
+            raise W2SError(f"axes[{name!r}] has the name of a result: call it {'.'.join(path)!r}.")
+        if path in paths.values():
+            raise W2SError(f"axes[{name!r}] varies a field that another axis varies: leave one out.")
+        values = values_of(name, given)
         for value in values:
-            put(world, dataclasses.replace(protocol, reuse_inputs=False), {name: value})
-        checked[name] = _one_kind(values)
-    heads = checked.get("head", (protocol.head,))
-    check_head_fields(heads, fields_set(protocol) | checked.keys())
-    varied = [name for name in RIDGES if name in checked and checked[name] != (0,)]
-    if "trained" in heads and varied:
-        raise W2SError(f"axes[{varied[0]!r}] is not for head='trained': vary head_weight_decay instead.")
-    grid = Grid(world=world, protocol=protocol, axes=checked, paired=paired)
-    if protocol.reuse_inputs or any(checked.get("reuse_inputs", ())):
-        n_weak = checked.get("n_weak", (protocol.n_weak,))
-        n_strong = checked.get("n_strong", (protocol.n_strong,))
-        dataclasses.replace(protocol, n_weak=min(n_weak), n_strong=max(n_strong), reuse_inputs=True)
-    n_eval = checked.get("n_eval", (protocol.n_eval,))
-    for points in checked.get("evaluation_points", (protocol.evaluation_points,)):
-        dataclasses.replace(protocol, n_eval=max(n_eval), evaluation_points=points)
-    return grid
+            if path[1] not in SIZES and path[1] != "reuse_inputs":
+                put(world, protocol, {path: value})
+            elif path[1] in SIZES:
+                put(world, dataclasses.replace(protocol, reuse_inputs=False), {path: value})
+        checked[name], paths[name] = values, path
+    return Grid(world, protocol, checked, paths, paired, own)
 
 
-def _values_of(name: str, given: Any) -> tuple[Any, ...]:
-    """Return the values of an axis as plain Python values, or refuse them."""
-    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray | jax.Array):
-        raise W2SError(f"axes[{name!r}]={shown(given)} is not a list: pass a list of values.")
-    if isinstance(given, np.ndarray | jax.Array) and given.ndim != 1:
-        raise W2SError(f"axes[{name!r}] has {given.ndim} dimensions: pass a list of single values.")
-    check_unmasked(f"axes[{name!r}]", given)
-    values = tuple(_single_value(name, value) for value in given)
-    if not values:
-        raise W2SError(f"axes[{name!r}] is empty: pass at least one value.")
-    if len(set(values)) < len(values):
-        raise W2SError(f"axes[{name!r}] repeats a value: pass each value once.")
-    return values
-
-
-def _single_value(name: str, value: Any) -> bool | int | float | str:
-    """Return a value of an axis as plain Python, or refuse it."""
-    if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, numbers.Integral):
-        if not -(2**63) <= int(value) < 2**63:
-            raise W2SError(f"axes[{name!r}] holds {shown(int(value))}: pass numbers of at most 64 bits.")
-        return int(value)
-    if isinstance(value, numbers.Real):
-        return float(value)  # long doubles and fractions too
-    if isinstance(value, str):
-        return str(value)
-    raise W2SError(f"axes[{name!r}] holds {shown(value)}: pass single numbers, truth values or text.")
-
-
-def axis_names(world: Any) -> list[str]:
-    """Return every field that can be an axis: none that has the name of what results have already."""
-    names = [f.name for f in dataclasses.fields(Protocol) if f.name != "standard_errors"]
-    if dataclasses.is_dataclass(world):
-        names += [f.name for f in dataclasses.fields(world) if f.init]
-    return [name for name in names if name not in RESERVED]
-
-
-def put(world: Any, protocol: Protocol, values: Mapping[str, Any]) -> tuple[Any, Protocol]:
-    """Return the world and the protocol with some of their fields replaced."""
-    of_protocol = {f.name for f in dataclasses.fields(Protocol)}
-    mine = {name: v for name, v in values.items() if name in of_protocol}
-    theirs = {name: v for name, v in values.items() if name not in of_protocol}
-    if theirs:
-        world = dataclasses.replace(world, **theirs)
-    return world, dataclasses.replace(protocol, **mine) if mine else protocol
-
-
-def _one_kind(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return numbers as floats where one of them is: 0 beside 0.1 would otherwise compile a program of its own."""
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    if numeric and any(isinstance(v, float) for v in values):
-        return tuple(float(v) for v in values)
-    return values
-
-
-def _as_text(chosen: Mapping[str, Any]) -> str:
+def _as_text(chosen: Mapping[Path, Any]) -> str:
     """Return one setting of the axes as text: the same for 0 and 0.0, and whatever the order of the axes."""
-    plain = {
-        name: float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-        for name, value in chosen.items()
-    }
+    plain = {}
+    for path, value in chosen.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        plain[".".join(path)] = float(value) if number else label_of(value)
     return json.dumps(plain, sort_keys=True)

@@ -39,8 +39,9 @@ def sources(value: Any) -> tuple[dict[str, str], list[str]]:
     """
     found: dict[str, str] = {}
     unreadable: list[str] = []
-    own = _root(type(value))
-    waiting: list[Any] = [type(value), *_code_in(value)]
+    first = value if isinstance(value, types.FunctionType) else type(value)
+    own = _root(first)
+    waiting: list[Any] = [first, *_code_in(value)]
     seen: set[int] = set()
     while waiting:
         code = waiting.pop()

@@ -1,21 +1,23 @@
-"""What a sweep will do before it does it: regions of work, compilations, chunk size and memory."""
+"""What a sweep will do before it does it: items of work, compilations, chunk size and memory."""
 
 import dataclasses
 import math
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import fold_in
-from w2sjax.engine.randomness import cell_key
+from w2sjax.random.draws import fold_in
+from w2sjax.random.keys import cell_key
+from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import Batch, choose_batch, default_memory_budget, rows_per_pair
+from w2sjax.sweeps.boxes import Box, boxes_of
 from w2sjax.sweeps.grid import Cell, Grid
-from w2sjax.threefry import seed_key
 from w2sjax.worlds.static import as_pytree
 
 CHUNK_BYTES = 2**25
@@ -25,16 +27,19 @@ CHUNK_ROWS = 2**24
 """Samples behind one region where that is below the bytes: some ten seconds of one CPU, which a kill may lose."""
 
 RUNS = 256
-"""Regions per cell beyond which regions grow instead, so that a store has a bounded number of files."""
+"""Regions per cell beyond which regions grow instead, so that a new store has a bounded number of files."""
+
+Done = Callable[[int, int], np.ndarray | None]
+"""Maps an outer cell and a run to how many of its pairs are done, by position on the inner grid; None for none."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Region:
-    """One unit of storage and of resumption: a run of pairs of one outer cell.
+class Item:
+    """A unit of work: some pairs of a run, in one cell.
 
     Attributes:
         cell: position of the cell in `Plan.cells`.
-        run: position of the run of pairs; pair // chunk_pairs.
+        run: position of the run; (pair - first pair) // chunk_pairs.
         pairs: the pairs themselves.
     """
 
@@ -42,38 +47,35 @@ class Region:
     run: int
     pairs: range
 
-    @property
-    def name(self) -> str:
-        """The name of the region within its store."""
-        return f"{self.cell}.{self.run}"
-
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """Everything about a sweep that is decided before it runs.
 
+    A region, the unit of storage, is a run of pairs of one outer cell; what is left to do of it are its items.
+
     Attributes:
         grid, seed, pairs: what is computed.
-        cells: the outer cells, in the order of the grid.
+        variables: of the results, those of all cells.
+        chunk_pairs: pairs per region; independent of devices and processes.
+        cells: of the items.
         shapes: per cell, the number of its compilation group; cells of one group share a compiled program.
         batches: per compilation group, how many pairs go together.
-        template: one pair's results by variable, `[1, *inner axes, ...]`; only shapes and dtypes matter.
-        chunk_pairs: pairs per region; independent of devices and processes.
+        items: what this process has to do, those of one compilation group beside each other.
+        finished_regions, done_pairs: what is done already of this process's part; pairs of all outer cells.
     """
 
     grid: Grid
     seed: int
-    pairs: int
+    pairs: range
+    variables: dict[str, labels.Variable]
+    chunk_pairs: int
     cells: tuple[Cell, ...]
     shapes: tuple[int, ...]
     batches: tuple[Batch, ...]
-    template: dict[str, np.ndarray]
-    chunk_pairs: int
-
-    @property
-    def bytes_per_pair(self) -> int:
-        """Bytes of results of one pair in one cell, over all variables."""
-        return sum(values.nbytes for values in self.template.values())
+    items: tuple[Item, ...]
+    finished_regions: int
+    done_pairs: int
 
     @property
     def trains(self) -> bool:
@@ -82,91 +84,133 @@ class Plan:
 
     @property
     def runs(self) -> int:
-        """Regions per cell."""
-        return math.ceil(self.pairs / self.chunk_pairs)
+        """Regions per outer cell."""
+        return math.ceil(len(self.pairs) / self.chunk_pairs)
 
-    def regions(self, process_index: int = 0, process_count: int = 1) -> list[Region]:
-        """Return the regions of one process: every process_count-th, so that no two processes share one."""
-        every = [
-            Region(cell, run, range(run * self.chunk_pairs, min((run + 1) * self.chunk_pairs, self.pairs)))
-            for cell in range(len(self.cells))
-            for run in range(self.runs)
-        ]
-        mine = every[process_index::process_count]
-        # What is trained for a pair serves all cells: they follow each other, so that it need not be kept for long.
-        return sorted(
-            mine, key=lambda r: (r.run, self.shapes[r.cell]) if self.trains else self.shapes[r.cell]
-        )
+    @property
+    def outer_cells(self) -> int:
+        """Number of outer cells."""
+        return math.prod(len(self.grid.axes[name]) for name in self.grid.outer)
 
-    def describe(self, done: int = 0) -> str:
-        """Return the plan in one line: cells, compilations, chunks, memory, and what is done already."""
-        regions = len(self.cells) * self.runs
+    def describe(self) -> str:
+        """Return the plan in one line: cells, compilations, chunks, memory, and how many chunks are done already."""
         inner = math.prod(len(self.grid.axes[name]) for name in self.grid.inner)
-        total = len(self.cells) * self.pairs * self.bytes_per_pair
+        each = result_bytes(self.variables, self.grid)
         return (
-            f"plan: {len(self.cells) * inner} cells ({len(self.cells)} runs of {self.pairs} pairs), "
+            f"plan: {self.outer_cells * inner} cells ({self.outer_cells} runs of {len(self.pairs)} pairs), "
             f"{len(self.batches)} compilation{'s' if len(self.batches) > 1 else ''}, "
-            f"{regions} chunks of {self.chunk_pairs} pairs ({megabytes(self.chunk_pairs * self.bytes_per_pair)}), "
-            f"{max(batch.at_once for batch in self.batches)} pairs at once "
-            f"(about {megabytes(max(batch.working_bytes for batch in self.batches))} of working memory), "
-            f"{megabytes(total)} of results, {done} chunks done already"
+            f"{self.outer_cells * self.runs} chunks of {self.chunk_pairs} pairs ({megabytes(self.chunk_pairs * each)}), "
+            f"{max((batch.at_once for batch in self.batches), default=0)} pairs at once "
+            f"(about {megabytes(max((batch.working_bytes for batch in self.batches), default=0))} of working memory), "
+            f"{megabytes(self.outer_cells * len(self.pairs) * each)} of results, {self.finished_regions} chunks done already"
         )
 
 
 def make_plan(
     grid: Grid,
     seed: int,
-    pairs: int,
+    pairs: range,
     *,
     memory_budget: int | None = None,
     chunk_pairs: int | None = None,
-    template: dict[str, np.ndarray] | None = None,
+    variables: dict[str, labels.Variable] | None = None,
+    done: Done = lambda cell, run: None,
+    process: tuple[int, int] = (0, 1),
 ) -> Plan:
-    """Group cells by what they compile to, and choose how many pairs go together.
+    """Divide a sweep into items, group cells by what they compile to, and choose how many pairs go together.
 
     Args:
         grid: validated axes.
         seed, pairs: as in `sweep`.
         memory_budget: bytes of working memory; None asks the devices.
         chunk_pairs: pairs per region; None chooses.
-        template: see `Plan`, where it is known already.
+        variables: of the results, where they are known already.
+        done: what need not be computed again.
+        process: index and count of this process: its regions are every count-th, so that no two processes share one.
 
-    Cost: without a template, one abstract trace of the computation, which the first call then does not repeat.
+    Cost: without variables, an abstract trace of the computation of every kind of cell, which the first call then does
+    not repeat.
     """
-    cells = tuple(grid.cells())
-    groups: dict[Any, int] = {}
-    first: list[Cell] = []
-    shapes = []
-    for cell in cells:
-        key = _compilation_key(cell)
-        if key not in groups:
-            groups[key] = len(groups)
-            first.append(cell)
-        shapes.append(groups[key])
-    memory_budget = default_memory_budget() if memory_budget is None else memory_budget
-    batches = tuple(choose_batch(cell, pairs, memory_budget) for cell in first)
-    needed = max(batch.working_bytes for batch in batches)
-    if needed > memory_budget:
-        warnings.warn(
-            f"one pair per device takes about {megabytes(needed)} of working memory, more than memory_budget="
-            f"{memory_budget}: lower the number of tasks or of values of the inner axes if that is too much.",
-            stacklevel=3,
-        )
-    if template is None:
-        template = result_template(grid, cells[0], seed, batches[shapes[0]])
+    wholes = [grid.cell(position) for position in grid.positions()]
+    programs = _Programs(len(pairs), default_memory_budget() if memory_budget is None else memory_budget)
+    if variables is None:
+        variables = _variables(grid, wholes, seed, programs)
     if chunk_pairs is None:
-        rows = max(rows_per_pair(cell.design) for cell in cells)
-        chunk_pairs = choose_chunk_pairs(pairs, sum(v.nbytes for v in template.values()), rows)
-    return Plan(
+        rows = max(rows_per_pair(cell.design) for cell in wholes)
+        chunk_pairs = choose_chunk_pairs(len(pairs), result_bytes(variables, grid), rows)
+    chunk_pairs = min(chunk_pairs, len(pairs))
+    runs = math.ceil(len(pairs) / chunk_pairs)
+    index, count = process
+    mine = [(outer, run) for outer in range(len(wholes)) for run in range(runs)][index::count]
+    cells: list[Cell] = []
+    numbers: dict[tuple[int, Box], int] = {}
+    items: list[Item] = []
+    finished = done_before = 0
+    for outer, run in mine:
+        wanted = pairs[run * chunk_pairs : (run + 1) * chunk_pairs]
+        left = list(_left(grid, wanted, done(outer, run)))
+        finished += not left
+        done_before += 0 if left else len(wanted)
+        for box, chosen in left:
+            if (outer, box) not in numbers:
+                numbers[outer, box] = len(cells)
+                whole = wholes[outer]
+                cells.append(whole if box == grid.whole else grid.cell(whole.position, box))
+            items.append(Item(numbers[outer, box], run, chosen))
+    shapes = tuple(programs.of(cell) for cell in cells)
+    plan = Plan(
         grid=grid,
         seed=seed,
         pairs=pairs,
-        cells=cells,
-        shapes=tuple(shapes),
-        batches=batches,
-        template=template,
-        chunk_pairs=min(chunk_pairs, pairs),
+        variables=variables,
+        chunk_pairs=chunk_pairs,
+        cells=tuple(cells),
+        shapes=shapes,
+        batches=tuple(programs.batches),
+        items=(),
+        finished_regions=finished,
+        done_pairs=done_before,
     )
+    # What is trained for a pair serves all cells: they follow each other, so that it need not be kept for long.
+    items.sort(key=lambda i: (i.run, shapes[i.cell], i.cell) if plan.trains else (0, shapes[i.cell], i.cell))
+    return dataclasses.replace(plan, items=tuple(items))
+
+
+def _left(grid: Grid, wanted: range, done: np.ndarray | None) -> Iterator[tuple[Box, range]]:
+    """Yield what is left to do of a run: boxes of the inner grid, and pairs."""
+    if done is None:
+        yield grid.whole, wanted
+        return
+    for count in np.unique(done[done < len(wanted)]).tolist():
+        for box in boxes_of(done == count):
+            yield box, wanted[count:]
+
+
+class _Programs:
+    """Compilation groups, and how many pairs go together in each."""
+
+    def __init__(self, pairs: int, memory_budget: int) -> None:
+        self._pairs, self._memory_budget = pairs, memory_budget
+        self._numbers: dict[Any, int] = {}
+        self.batches: list[Batch] = []
+
+    def of(self, cell: Cell) -> int:
+        """Return the number of the group of a cell."""
+        leaves, structure = jax.tree.flatten((as_pytree(cell.world), cell.numbers))
+        kinds = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
+        key = (cell.design, structure, kinds)
+        if key not in self._numbers:
+            batch = choose_batch(cell, self._pairs, self._memory_budget)
+            if batch.working_bytes > self._memory_budget:
+                warnings.warn(
+                    f"one pair per device takes about {megabytes(batch.working_bytes)} of working memory, more than "
+                    f"memory_budget={self._memory_budget}: lower the number of tasks or of values of the inner axes "
+                    "if that is too much.",
+                    stacklevel=5,
+                )
+            self._numbers[key] = len(self.batches)
+            self.batches.append(batch)
+        return self._numbers[key]
 
 
 def key_of(seed: int, cell: Cell) -> jax.Array:
@@ -180,13 +224,33 @@ def shared_arguments(seed: int, cell: Cell) -> Any:
     return on_all_devices((as_pytree(cell.world), cell.numbers, key_of(seed, cell)))
 
 
-def choose_chunk_pairs(pairs: int, result_bytes: int, rows: int) -> int:
+def choose_chunk_pairs(pairs: int, pair_bytes: int, rows: int) -> int:
     """Return the pairs per region for a sweep of so many pairs, each with so many bytes of results and samples.
 
     It depends on nothing else: not on devices, processes or memory.
     """
     wanted = max(CHUNK_ROWS // max(1, rows), math.ceil(pairs / RUNS))
-    return max(1, min(wanted, CHUNK_BYTES // max(1, result_bytes), pairs))
+    return max(1, min(wanted, CHUNK_BYTES // max(1, pair_bytes), pairs))
+
+
+def result_bytes(variables: dict[str, labels.Variable], grid: Grid) -> int:
+    """Return the bytes of results of one pair in one outer cell, over all variables."""
+    inner = math.prod(len(part) for part in grid.whole)
+    return inner * sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables.values())
+
+
+def _variables(grid: Grid, cells: list[Cell], seed: int, programs: _Programs) -> dict[str, labels.Variable]:
+    """Return the variables of all cells, by an abstract trace of every kind of cell."""
+    kinds: dict[Any, Cell] = {}
+    for cell in cells:
+        stages = tuple((s.name, type(s.head), type(s.method)) for s in cell.design.chain)
+        metrics = tuple(metric.name for metric in cell.design.metrics)
+        kinds.setdefault((type(cell.world), stages, metrics, cell.design.standard_errors), cell)
+    found: dict[str, labels.Variable] = {}
+    for cell in kinds.values():
+        template = result_template(grid, cell, seed, programs.batches[programs.of(cell)])
+        found = labels.variables_of(template, grid, cell.design.metrics) | found
+    return found
 
 
 def result_template(grid: Grid, cell: Cell, seed: int, batch: Batch) -> dict[str, np.ndarray]:
@@ -201,7 +265,7 @@ def result_template(grid: Grid, cell: Cell, seed: int, batch: Batch) -> dict[str
         group=batch.group,
     )
     zeros = jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), outcome)
-    return {name: grid.arrange(values) for name, values in labels.flatten(zeros).items()}
+    return {name: grid.arrange(values, cell.box) for name, values in labels.flatten(zeros).items()}
 
 
 def _prepared_shapes(world: Any, pairs: int) -> dict[str, Any] | None:
@@ -218,10 +282,3 @@ def megabytes(count: int) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count} B"
-
-
-def _compilation_key(cell: Cell) -> Any:
-    """Return what decides whether two cells run the same compiled program."""
-    leaves, structure = jax.tree.flatten((as_pytree(cell.world), cell.numbers))
-    kinds = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
-    return cell.design, structure, kinds

@@ -4,7 +4,7 @@ import bisect
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype
-from w2sjax.engine.randomness import ALGORITHM
-from w2sjax.sweeps import labels
+from w2sjax.random.draws import default_dtype
+from w2sjax.random.keys import ALGORITHM
+from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps.batch import prepare_pairs, training_group
-from w2sjax.sweeps.checkpoints import Arrays, Checkpoints, digest
 from w2sjax.sweeps.grid import Cell
 from w2sjax.sweeps.identity import kind_of, sources
-from w2sjax.sweeps.plan import Plan, Region, key_of
-from w2sjax.threefry import seed_key
+from w2sjax.sweeps.plan import Plan, key_of
+from w2sjax.sweeps.provenance import plain_fields
+from w2sjax.sweeps.store.checkpoints import Arrays, Checkpoints, digest
 
 QUIET_SECONDS = 2.0
 
@@ -31,9 +31,7 @@ class Preparations:
     Runs that do not depend on what an axis varies are shared by the cells along it.
 
     Args:
-        plan: of the sweep.
-        regions: those that will be computed, so that pairs can be trained together before they are asked for; regions
-            of earlier pairs before those of later ones.
+        plan: of the sweep; pairs of its items are trained together before they are asked for.
         folder: where checkpoints go; None keeps results in memory only.
         show: report batches of over two seconds on stderr.
 
@@ -41,11 +39,11 @@ class Preparations:
     notebook.
     """
 
-    def __init__(self, plan: Plan, regions: Sequence[Region], folder: Path | None, *, show: bool) -> None:
+    def __init__(self, plan: Plan, folder: Path | None, *, show: bool) -> None:
         self._plan, self._folder, self._show = plan, folder, show
         self._wanted: dict[int, list[range]] = {}
-        for region in regions:
-            self._wanted.setdefault(region.cell, []).append(region.pairs)
+        for item in plan.items:
+            self._wanted.setdefault(item.cell, []).append(item.pairs)
         self._kept: dict[str, dict[int, Any]] = {}
         self._checkpoints: dict[str, Checkpoints] = {}
         self._trained = 0
@@ -56,7 +54,8 @@ class Preparations:
         preparations = getattr(cell.world, "preparations", None)
         if preparations is None:
             return None
-        self._forget(int(pairs.min()) // self._plan.chunk_pairs * self._plan.chunk_pairs)
+        first, chunk = self._plan.pairs.start, self._plan.chunk_pairs
+        self._forget(first + (int(pairs.min()) - first) // chunk * chunk)
         return {
             name: self._results(name, preparation, index, cell, pairs)
             for name, preparation in preparations().items()
@@ -72,7 +71,7 @@ class Preparations:
         description = {
             "kind": kind_of(preparation),
             "code": sources(preparation)[0],
-            **labels.plain_fields(preparation),
+            **plain_fields(preparation),
             "seed": self._plan.seed,
             "draws": cell.own_draws,
             "algorithm": ALGORITHM,

@@ -1,5 +1,6 @@
 """Sweeps: every pair of every grid cell as one labelled Dataset, in memory or in a store that can be resumed."""
 
+import dataclasses
 import os
 import sys
 import warnings
@@ -11,33 +12,38 @@ import jax
 import numpy as np
 import xarray as xr
 
+from w2sjax.engine.metrics import Metric
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.randomness import LARGEST_SEED, MOST_PAIRS
 from w2sjax.errors import W2SError
 from w2sjax.paths import user_path
+from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
 from w2sjax.sweeps import labels
-from w2sjax.sweeps import store as stores
-from w2sjax.sweeps.creation import create, wait_until_created
 from w2sjax.sweeps.grid import Grid, make_grid
-from w2sjax.sweeps.identity import sources
 from w2sjax.sweeps.interrupt import GracefulStop, SweepInterrupted
-from w2sjax.sweeps.layout import TRAINED, describe, result_template
-from w2sjax.sweeps.plan import Plan, Region, make_plan
+from w2sjax.sweeps.plan import Plan, make_plan
 from w2sjax.sweeps.preparation import Preparations
 from w2sjax.sweeps.progress import Meter
-from w2sjax.sweeps.stream import count_flagged, place, run_regions
-from w2sjax.sweeps.summary import summary_path, write_summary
-from w2sjax.sweeps.writer import Writer
+from w2sjax.sweeps.provenance import attributes, code_of
+from w2sjax.sweeps.store.creation import create, extend, extended, layout_for, wait_until
+from w2sjax.sweeps.store.layout import GROWING, TRAINED, Layout, layout_of, layout_while_growing
+from w2sjax.sweeps.store.marks import done_in_cell, done_pairs, read_marks
+from w2sjax.sweeps.store.reading import check_same, open_dataset, warn_of_mixture
+from w2sjax.sweeps.store.summary import summary_path, write_summary
+from w2sjax.sweeps.store.writing import Writer
+from w2sjax.sweeps.stream import place, run_items
 from w2sjax.validation import check_boolean, check_integer, shown
+from w2sjax.worlds.base import World
 
 
 def sweep(
-    world: Any,
+    world: World,
     protocol: Protocol,
     *,
     pairs: int,
+    first_pair: int = 0,
     seed: int = 0,
     axes: Mapping[str, Sequence[Any]] | None = None,
+    metrics: Sequence[Metric] = (),
     paired: bool = True,
     memory_budget: int | None = None,
     store: str | os.PathLike[str] | None = None,
@@ -52,15 +58,19 @@ def sweep(
         world: any object with `draw(key)`; one that is a pytree is compiled once for all its numeric fields.
         protocol: sample sizes and regularization where no axis replaces them.
         pairs: independent draws of (h*, h_w, h_s), from 1 to 2^32.
+        first_pair: number of the first of them; `w2sjax.merge_stores` joins stores of different pairs.
         seed: pair i is a function of (seed, i) only; from 0 to 2^32 - 1.
-        axes: values by field name of the world or the protocol. Sample sizes share one pass over the data and ridges
-            share one factorization; other axes cost one run per value.
+        axes: values by the name of a field of the world, the protocol or a head, the shortest that no other has
+            ("ridge"), or its path ("weak_head.ridge"). Values of the axes head and weak_head are heads. Sample sizes
+            share one pass over the data and ridges share one factorization; other axes cost one run per value.
+        metrics: further metrics to measure.
         paired: share the draws of pair i between all grid cells (common random numbers); False draws anew per cell.
         memory_budget: bytes of working memory; decides how many pairs are in flight. No result depends on it beyond
             rounding. None is 1 GiB, or a quarter of the memory of accelerators.
         store: a folder, such as "results.zarr", to which finished chunks are written; None keeps everything in memory.
-            A store that exists is resumed: its finished chunks are kept, and missing or cut ones computed again. When
-            the last chunk is done, quantiles are written into it; see `w2sjax.sweeps.summary`.
+            A store that exists is resumed: its finished chunks are kept, and missing or cut ones computed again. It is
+            extended by more pairs, or by more values on its axes: only what is new is computed. When the last chunk is
+            done, quantiles are written into it; see `w2sjax.sweeps.store.summary`.
         chunk_pairs: pairs per chunk of a new store, >= 1; None chooses from the size of the results. A store that
             exists keeps its own.
         checkpoints: a folder for the networks that a world trains, such as "trained", from which another sweep with
@@ -71,8 +81,9 @@ def sweep(
         progress: report on stderr: the plan, then pairs done, rate and time left.
 
     Returns:
-        A Dataset with dims ("pair", one per axis in the order given, "task"): the fields of `Outcome`, its status as
+        A Dataset with dims ("pair", one per axis in the order given, "task"): the values of `Outcome`, its status as
         `status_*`, standard errors as `*_standard_error` where asked for; configuration and versions as attributes.
+        What a cell does not have, such as `opr` where baseline is False, is NaN there.
         With a store, its values are read when they are used; where other processes are not done yet they are NaN
         (0 for the integers of the status).
 
@@ -85,36 +96,92 @@ def sweep(
     result's own or, with a store, one chunk's.
     """
     pairs = check_integer("pairs", pairs, least=1, most=MOST_PAIRS)
+    first_pair = check_integer("first_pair", first_pair, least=0, most=MOST_PAIRS - 1)
+    if first_pair + pairs > MOST_PAIRS:
+        raise W2SError(
+            f"first_pair={first_pair} and pairs={pairs} go beyond pair 2^32 - 1: lower one of them."
+        )
+    wanted = range(first_pair, first_pair + pairs)
     seed = check_integer("seed", seed, least=0, most=LARGEST_SEED)
     if memory_budget is not None:
         memory_budget = check_integer("memory_budget", memory_budget, least=1, most=2**63 - 1)
     if chunk_pairs is not None:
         chunk_pairs = check_integer("chunk_pairs", chunk_pairs, least=1, most=MOST_PAIRS)
-    index, count = _checked_process(process, store)
+    place_among = _checked_process(process, store)
     show = check_boolean("progress", progress)
     path = None if store is None else user_path("store", store)
     networks = None if checkpoints is None else user_path("checkpoints", checkpoints)
-    grid = make_grid(world, protocol, axes, paired=paired)
+    grid = make_grid(world, protocol, axes, paired=paired, metrics=metrics)
+    options = {"memory_budget": memory_budget, "process": place_among}
     if path is None:
-        plan = make_plan(grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs)
+        plan = make_plan(grid, seed, wanted, chunk_pairs=chunk_pairs, **options)
         return _in_memory(plan, networks, show=show)
-    _warn_of_unreadable_code(grid)
-    exists = path.exists() and not (path.is_dir() and not any(path.iterdir()))
-    if not exists and index > 0:
-        wait_until_created(path)
-        exists = True
-    template = None
-    if exists:
-        description = describe(path)
-        stores.check_same(description, grid, seed, pairs)
-        chunk_pairs = description.chunk_pairs
-        template = result_template(description, grid)
+    for name in code_of(grid)[1]:
+        warnings.warn(
+            f"the source of {name} cannot be read: the store knows it by its bytecode, and would not see a change of "
+            "what its class body computes.",
+            stacklevel=2,
+        )
+    layout, plan = _opened(path, grid, seed, wanted, chunk_pairs, options)
+    return _in_store(layout, plan, networks or path / TRAINED, grid, place_among[1], show=show)
+
+
+def _opened(
+    path: Path, grid: Grid, seed: int, pairs: range, chunk_pairs: int | None, options: dict[str, Any]
+) -> tuple[Layout, Plan]:
+    """Create or extend a store so that it holds a sweep, and plan what is left to do in it."""
+    first = options["process"][0] == 0
+    created = None
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        if first:
+            created = make_plan(grid, seed, pairs, chunk_pairs=chunk_pairs, **options)
+            create(layout_for(path, created))
+        else:
+            wait_until(path, (path / "zarr.json").exists)
+    layout = layout_while_growing(path)
+    if check_same(layout, grid, seed, pairs) or (path / GROWING).exists():
+        if first:
+            stored = _in_order_of(layout, grid)
+            more = make_plan(stored, seed, pairs, chunk_pairs=layout.chunk_pairs, **options)
+            extend(extended(layout, more))
+        else:
+            wait_until(
+                path,
+                lambda: (
+                    not (path / GROWING).exists()
+                    and not check_same(layout_while_growing(path), grid, seed, pairs)
+                ),
+            )
+    layout = layout_of(path)
+    marks = read_marks(layout)
+    if created is not None and not marks and created.chunk_pairs == layout.chunk_pairs:
+        return layout, created
+    grid = _in_order_of(layout, grid)
+    positions = list(grid.positions())
     plan = make_plan(
-        grid, seed, pairs, memory_budget=memory_budget, chunk_pairs=chunk_pairs, template=template
+        grid,
+        seed,
+        pairs,
+        chunk_pairs=layout.chunk_pairs,
+        variables=layout.variables,
+        done=lambda cell, run: done_in_cell(layout, marks, positions[cell], grid.inner, run),
+        **options,
     )
-    if not exists:
-        create(path, plan)
-    return _in_store(plan, path, index, count, networks or path / TRAINED, show=show)
+    return layout, plan
+
+
+def _in_order_of(layout: Layout, grid: Grid) -> Grid:
+    """Return the grid with the values of every axis in the order of the store, those that are new after them."""
+    axes = {}
+    for name, values in grid.axes.items():
+        stored = layout.axes[name]
+        order = sorted(range(len(values)), key=lambda i: _place(grid.labels[name][i], stored))
+        axes[name] = tuple(values[i] for i in order)
+    return dataclasses.replace(grid, axes=axes)
+
+
+def _place(label: Any, stored: list[Any]) -> int:
+    return stored.index(label) if label in stored else len(stored)
 
 
 def _checked_process(process: tuple[int, int] | None, store: Any) -> tuple[int, int]:
@@ -132,64 +199,54 @@ def _checked_process(process: tuple[int, int] | None, store: Any) -> tuple[int, 
     return index, count
 
 
-def _warn_of_unreadable_code(grid: Grid) -> None:
-    for name in sources(grid.world)[1]:
-        warnings.warn(
-            f"the source of {name} cannot be read: the store knows it by its bytecode, and would not see a change of "
-            "what its class body computes.",
-            stacklevel=3,
-        )
-
-
 def _in_memory(plan: Plan, folder: Path | None, *, show: bool) -> xr.Dataset:
-    regions = plan.regions()
-    preparations = Preparations(plan, regions, folder, show=show)
-    collected: dict[str, np.ndarray] = {}
+    grid = plan.grid
+    arrays = {
+        name: np.full((len(plan.pairs), *grid.shape, *variable.shape), variable.missing, variable.dtype)
+        for name, variable in plan.variables.items()
+    }
     if show:
         print(plan.describe(), file=sys.stderr, flush=True)
-    with Meter(plan.pairs * len(plan.cells), show=show) as meter:
-        for region, arrays in run_regions(plan, regions, preparations, meter.advance):
-            for name, values in arrays.items():
-                if name not in collected:
-                    shape = (plan.pairs, *plan.grid.shape, *values.shape[1 + len(plan.grid.inner) :])
-                    collected[name] = np.zeros(shape, values.dtype)
-                collected[name][_where(plan.grid, plan, region)] = values
-    return labels.dataset(plan.grid, plan.seed, range(plan.pairs), collected)
+    preparations = Preparations(plan, folder, show=show)
+    with Meter(sum(len(item.pairs) for item in plan.items), show=show) as meter:
+        for item, found in run_items(plan, preparations, meter.advance):
+            where = place(plan, item)
+            for name, values in found.items():
+                arrays[name][where] = values
+    variables = {
+        name: (("pair", *grid.axes, *variable.own), arrays[name], variable.attributes)
+        for name, variable in plan.variables.items()
+    }
+    coordinates = labels.coordinates(grid.labels, grid.protocol.tasks, plan.pairs)
+    return xr.Dataset(variables, coordinates, attributes(grid, plan.seed, plan.pairs))
 
 
-def _in_store(plan: Plan, path: Path, index: int, count: int, checkpoints: Path, *, show: bool) -> xr.Dataset:
-    description = describe(path)
-    stores.check_same(description, plan.grid, plan.seed, plan.pairs)  # another process may have created it
-    done = stores.finished(description)
-    mine = plan.regions(index, count)
-    left = [region for region in mine if (region.cell, region.run) not in done]
+def _in_store(
+    layout: Layout, plan: Plan, checkpoints: Path, grid: Grid, processes: int, *, show: bool
+) -> xr.Dataset:
+    path, items = layout.path, plan.items
     if show:
-        print(plan.describe(len(done)), file=sys.stderr, flush=True)
-    if left:
-        if done:
-            stores.warn_of_mixture(description)
-        writer = Writer(description, plan)
-        preparations = Preparations(plan, left, checkpoints, show=show)
-        total = sum(len(region.pairs) for region in mine)
-        before = total - sum(len(region.pairs) for region in left)
-        with GracefulStop(show=show) as stop, Meter(total, show=show, done=before) as meter:
-            finished_regions = run_regions(plan, left, preparations, meter.advance)
-            for written, (region, arrays) in enumerate(finished_regions, start=1):
-                writer.write(region, arrays, count_flagged(arrays))
-                if show and written == 1 < len(left):
+        print(plan.describe(), file=sys.stderr, flush=True)
+    if items:
+        marks = read_marks(layout)
+        if marks:
+            warn_of_mixture(layout)
+        writer = Writer(layout, marks)
+        preparations = Preparations(plan, checkpoints, show=show)
+        total = plan.done_pairs + sum(len(item.pairs) for item in items)
+        with GracefulStop(show=show) as stop, Meter(total, show=show, done=plan.done_pairs) as meter:
+            for written, (item, arrays) in enumerate(run_items(plan, preparations, meter.advance), start=1):
+                writer.write_item(plan, item, arrays)
+                if show and written == 1 < len(items):
                     seconds = meter.seconds_left
                     about = "" if seconds is None else f"; about {seconds:.0f} s to go"
                     print(f"first chunk written{about}", file=sys.stderr, flush=True)
-                if stop.requested and written < len(left):
+                if stop.requested and written < len(items):
+                    chunks = plan.finished_regions + len(items)
                     raise SweepInterrupted(
-                        f"stopped with {len(mine) - len(left) + written} of {len(mine)} chunks done in {path}"
+                        f"stopped with {plan.finished_regions + written} of {chunks} chunks done in {path}"
                     )
-        done = stores.finished(description)
-    if len(done) == len(plan.cells) * plan.runs and (left or not summary_path(path).exists()):
-        write_summary(description)
-    return stores.open_dataset(description)
-
-
-def _where(grid: Grid, plan: Plan, region: Region) -> tuple[Any, ...]:
-    position = plan.cells[region.cell].position
-    return place(grid.axes, position, slice(region.pairs.start, region.pairs.stop))
+    whole = layout.cells * len(layout.pairs)
+    if (items or not summary_path(path).exists()) and done_pairs(layout, read_marks(layout)) == whole:
+        write_summary(layout)
+    return open_dataset(layout, grid.labels)

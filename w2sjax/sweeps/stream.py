@@ -1,16 +1,16 @@
 """The loop of every sweep: groups of pairs go to the devices, finished regions come back."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from w2sjax.cores import let_go_of_programs, one_linear_algebra_thread
-from w2sjax.engine.outcome import SERIOUS
+from w2sjax.flags import SERIOUS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import group_program, local_mesh
-from w2sjax.sweeps.plan import Plan, Region, shared_arguments
+from w2sjax.sweeps.plan import Item, Plan, shared_arguments
 from w2sjax.sweeps.preparation import Preparations
 
 Arrays = dict[str, np.ndarray]
@@ -18,36 +18,32 @@ Arrays = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class _Call:
-    """One call of the compiled program: pairs of one cell, which may belong to several regions."""
+    """One call of the compiled program: pairs of one cell, which may belong to several items."""
 
     cell: int
     shared: Any
     pairs: np.ndarray
-    regions: tuple[Region, ...]
+    items: tuple[Item, ...]
 
 
-def run_regions(
-    plan: Plan,
-    regions: Sequence[Region],
-    preparations: Preparations,
-    on_group: Callable[[int, int], None],
-) -> Iterator[tuple[Region, Arrays]]:
-    """Compute regions and yield each with its arrays `[pair, *inner axes, ...]`, as soon as it is complete.
+def run_items(
+    plan: Plan, preparations: Preparations, on_group: Callable[[int, int], None]
+) -> Iterator[tuple[Item, Arrays]]:
+    """Compute what is left to do and yield each item with its arrays `[pair, *inner axes, ...]`, once it is complete.
 
-    Every call of the compiled program has the same number of pairs, across the borders of regions and padded at the
+    Every call of the compiled program has the same number of pairs, across the borders of items and padded at the
     end of a cell, so that each compilation group compiles once and rounds alike whatever is left to do. The next call
     is dispatched before the last one is fetched, so that devices do not wait for the host.
 
     Args:
         plan: from `make_plan`.
-        regions: those to compute, regions of one cell beside each other.
         preparations: what the worlds of the plan prepare.
         on_group: called with (pairs, pairs with a serious status) after every fetched call.
     """
-    pending: dict[Region, list[Arrays]] = {}
+    pending: dict[Item, list[Arrays]] = {}
     running: tuple[_Call, Any] | None = None
     with one_linear_algebra_thread():
-        for call in _calls(plan, regions):
+        for call in _calls(plan):
             started = (call, _dispatch(plan, preparations, call))
             if running is not None:
                 yield from _collect(plan, *running, pending, on_group)
@@ -56,10 +52,10 @@ def run_regions(
             yield from _collect(plan, *running, pending, on_group)
 
 
-def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
-    together: dict[tuple[int, int], list[Region]] = {}
-    for region in regions:
-        together.setdefault((region.cell, region.run if plan.trains else 0), []).append(region)
+def _calls(plan: Plan) -> Iterator[_Call]:
+    together: dict[tuple[int, int], list[Item]] = {}
+    for item in plan.items:
+        together.setdefault((item.cell, item.run if plan.trains else 0), []).append(item)
     shape = None
     for (cell, _), mine in together.items():
         if plan.shapes[cell] != shape:
@@ -67,11 +63,11 @@ def _calls(plan: Plan, regions: Sequence[Region]) -> Iterator[_Call]:
             let_go_of_programs()
         step = plan.batches[plan.shapes[cell]].step
         shared = shared_arguments(plan.seed, plan.cells[cell])
-        pairs = np.concatenate([np.arange(region.pairs.start, region.pairs.stop) for region in mine])
+        pairs = np.concatenate([np.arange(item.pairs.start, item.pairs.stop) for item in mine])
         for start in range(0, len(pairs), step):
             chosen = pairs[start : start + step]
-            touched = {int(run) for run in np.unique(chosen // plan.chunk_pairs)}
-            yield _Call(cell, shared, chosen, tuple(region for region in mine if region.run in touched))
+            touched = {int(run) for run in np.unique((chosen - plan.pairs.start) // plan.chunk_pairs)}
+            yield _Call(cell, shared, chosen, tuple(item for item in mine if item.run in touched))
 
 
 def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
@@ -91,26 +87,34 @@ def _collect(
     plan: Plan,
     call: _Call,
     outcome: Any,
-    pending: dict[Region, list[Arrays]],
+    pending: dict[Item, list[Arrays]],
     on_group: Callable[[int, int], None],
-) -> Iterator[tuple[Region, Arrays]]:
+) -> Iterator[tuple[Item, Arrays]]:
+    box = plan.cells[call.cell].box
     arrays = {
-        name: plan.grid.arrange(values)[: len(call.pairs)] for name, values in labels.flatten(outcome).items()
+        name: plan.grid.arrange(values, box)[: len(call.pairs)]
+        for name, values in labels.flatten(outcome).items()
     }
     on_group(len(call.pairs), count_flagged(arrays))
-    for region in call.regions:
-        inside = (call.pairs >= region.pairs.start) & (call.pairs < region.pairs.stop)
+    for item in call.items:
+        inside = (call.pairs >= item.pairs.start) & (call.pairs < item.pairs.stop)
         part = slice(int(inside.argmax()), int(inside.argmax()) + int(inside.sum()))
-        parts = pending.setdefault(region, [])
+        parts = pending.setdefault(item, [])
         parts.append({name: values[part] for name, values in arrays.items()})
-        if call.pairs[part][-1] == region.pairs[-1]:
-            del pending[region]
-            yield region, {name: np.concatenate([p[name] for p in parts]) for name in arrays}
+        if call.pairs[part][-1] == item.pairs[-1]:
+            del pending[item]
+            yield item, {name: np.concatenate([p[name] for p in parts]) for name in arrays}
 
 
-def place(axes: Iterable[str], position: dict[str, int], pairs: slice) -> tuple[Any, ...]:
-    """Return where the arrays of a cell go in arrays `[pair, *axes, ...]`."""
-    return (pairs, *(position.get(name, slice(None)) for name in axes))
+def place(plan: Plan, item: Item) -> tuple[Any, ...]:
+    """Return where the arrays of an item go in arrays `[pair, *axes, ...]`."""
+    cell, first = plan.cells[item.cell], plan.pairs.start
+    inner = dict(zip(plan.grid.inner, cell.box, strict=True))
+    along = (
+        cell.position[name] if name in cell.position else slice(inner[name].start, inner[name].stop)
+        for name in plan.grid.axes
+    )
+    return (slice(item.pairs.start - first, item.pairs.stop - first), *along)
 
 
 def count_flagged(arrays: Arrays) -> int:

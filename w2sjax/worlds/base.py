@@ -1,10 +1,10 @@
 """What a world is: anything that draws pairs, and pairs that draw features."""
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 
-from w2sjax.draws import uniform
+from w2sjax.random.draws import uniform
 
 
 class Features(NamedTuple):
@@ -17,21 +17,26 @@ class Features(NamedTuple):
 
 @runtime_checkable
 class Pair(Protocol):
-    """One draw of (h*, h_w, h_s).
+    """One draw of (h*, h_w, h_s), and of as many more representations as a chain of stages names.
 
-    A pair may also have attributes that the engine uses when they are there:
+    A pair draws features in one of three ways:
+
+    - `features(key, n)`, which draws n inputs and returns their features: (target, weak, strong), or a mapping from
+      names, "target" among them, to features, each `[n, width]` of its own width;
+    - `inputs(key, n, split)` and `represent(name, inputs) -> [n, width]`, inputs and representations apart: `split` is
+      "weak", "strong", "eval", "misfit", "pilot" or a further split of a chain, for worlds in which splits differ;
+      and, where inputs are a function of uniform numbers, `input_dim` and `inputs_of_bits(bits)`, of random bits uint32
+      `[input_dim, n]`, by which `evaluation_points="sobol"` goes;
+    - `rows(split, n) -> int32 [n]` and `take(name, rows) -> [n, width]`, rows of a table in place of inputs.
+
+    It may also have attributes that the engine uses when they are there:
 
     - `heads(key, tasks) -> (weights [task, width], bias [task])`, its prior over target heads; without one, heads are
       drawn like `torch.nn.Linear` layers (see `default_heads`);
     - `trained`, not a method: training runs by name ("weak", "strong"), each with `curve`, `diverged` and `dead`, which
       go into the outcome;
-    - `columns(key, n, names) -> [sum of widths, n]`, the same features as `features` in the engine's layout: those of
-      the names asked for ("weak", "target", "strong"), one after another.
+    - `columns(names, inputs) -> [sum of widths, n]`, what `represent` returns for several names, transposed and joined.
     """
-
-    def features(self, key: jax.Array, n: int) -> Any:
-        """Draw n inputs and return (target, weak, strong), each `[n, width]` of its own width."""
-        ...
 
 
 @runtime_checkable
@@ -44,7 +49,7 @@ class World(Protocol):
     pair per core, or as many as a preparation says by an attribute `together`.
     """
 
-    def draw(self, key: jax.Array) -> Any:
+    def draw(self, key: jax.Array) -> Pair:
         """Draw one pair."""
         ...
 

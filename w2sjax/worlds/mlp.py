@@ -15,12 +15,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype, fold_in, normal, uniform
 from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
-from w2sjax.threefry import as_threefry, seed_key
+from w2sjax.random.draws import (
+    default_dtype,
+    fold_in,
+    normal,
+    uniform,
+    uniform_of_bits,
+    widened_normal,
+)
+from w2sjax.random.keys import Purpose
+from w2sjax.random.threefry import as_threefry, seed_key
 from w2sjax.validation import check_choice, check_integer, check_number
-from w2sjax.worlds.base import Features, default_heads
+from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.layers import ACTIVATIONS, Layer, apply_by_sums, columns_by_sums
 
 INPUTS = ("gaussian", "uniform", "student_t")
@@ -162,6 +170,21 @@ def features_of(module: Perceptron, parameters: Any, inputs: jax.Array) -> jax.A
     return features
 
 
+def inputs_of_bits(kind: str, bits: jax.Array, scale: jax.Array) -> jax.Array:
+    """Map random bits, uint32, to inputs of the given kind with mean zero and standard deviation `scale`.
+
+    Raises:
+        W2SError: for Student-t inputs, which are no function of one uniform number each here.
+    """
+    if kind == "gaussian":
+        return widened_normal(bits) * scale
+    if kind == "uniform":
+        return uniform_of_bits(bits, 3**0.5) * scale
+    raise W2SError(
+        f"evaluation_points='sobol' needs inputs 'gaussian' or 'uniform', not {kind!r}: leave it at 'random'."
+    )
+
+
 def draw_inputs(
     kind: str, key: jax.Array, shape: tuple[int, ...], scale: jax.Array, degrees_of_freedom: float
 ) -> jax.Array:
@@ -188,28 +211,35 @@ class PerceptronPair:
     Attributes:
         parameters: the flax parameters of the three networks, a plain pytree stacked on a leading axis of 3 in the
             order of `NETWORKS`.
+        input_scale, kind, degrees_of_freedom: of the inputs, as in `PerturbedMLP`, whose `inputs` is their kind.
     """
 
     parameters: Any
     input_scale: jax.Array
     input_dim: int
     module: Perceptron
-    inputs: str
+    kind: str
     degrees_of_freedom: float
 
-    def columns(self, key: jax.Array, n: int, names: tuple[str, ...]) -> jax.Array:
-        """Draw n inputs and return the named features, `[len(names) * width, n]`: the engine's own layout."""
-        inputs = draw_inputs(self.inputs, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
+    def inputs(self, key: jax.Array, n: int, split: str) -> jax.Array:
+        """Draw n inputs, `[input_dim, n]`: the same law in every split."""
+        return draw_inputs(self.kind, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
+
+    def inputs_of_bits(self, bits: jax.Array) -> jax.Array:
+        """Map random bits, uint32 `[input_dim, n]`, to inputs."""
+        return inputs_of_bits(self.kind, bits, self.input_scale)
+
+    def represent(self, name: str, inputs: jax.Array) -> jax.Array:
+        """Return the named features of inputs `[input_dim, n]`, `[n, width]`."""
+        return self.columns((name,), inputs).T
+
+    def columns(self, names: tuple[str, ...], inputs: jax.Array) -> jax.Array:
+        """Return the named features of inputs `[input_dim, n]`, `[len(names) * width, n]`: the engine's own layout."""
         leading = names == NETWORKS[: len(names)]  # a slice, where stacking would copy
         rows = slice(len(names)) if leading else np.array([NETWORKS.index(name) for name in names])
         chosen = jax.tree.map(lambda p: p[rows], self.parameters)
         features = jax.vmap(functools.partial(features_of, self.module), in_axes=(0, None))(chosen, inputs)
-        return features.reshape(len(names) * self.module.width, n)
-
-    def features(self, key: jax.Array, n: int) -> Features:
-        """Draw n inputs and return the three feature matrices, each `[n, width]`."""
-        weak, target, strong = self.columns(key, n, NETWORKS).reshape(3, self.module.width, n)
-        return Features(target=target.T, weak=weak.T, strong=strong.T)
+        return features.reshape(len(names) * self.module.width, -1)
 
     def heads(self, key: jax.Array, tasks: int) -> tuple[jax.Array, jax.Array]:
         """Draw target heads initialized like `torch.nn.Linear`: weights `[task, width]`, bias `[task]`."""
@@ -270,7 +300,7 @@ class PerturbedMLP:
 
     def draw(self, key: jax.Array) -> PerceptronPair:
         """Draw one pair: target parameters, and two noisy copies of them."""
-        target_key, noise_key = fold_in(key, np.arange(2, dtype=np.uint32))
+        target_key, noise_key = fold_in(key, np.array([Purpose.TARGET, Purpose.COPIES], np.uint32))
         shapes = parameter_shapes(self.module, self.input_dim)
         target = draw_parameters(target_key, shapes)
         dtype = default_dtype()
@@ -281,6 +311,6 @@ class PerturbedMLP:
             input_scale=jnp.asarray(self.input_scale, dtype),
             input_dim=self.input_dim,
             module=self.module,
-            inputs=self.inputs,
+            kind=self.inputs,
             degrees_of_freedom=self.degrees_of_freedom,
         )

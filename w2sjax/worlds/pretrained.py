@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from w2sjax.draws import default_dtype
 from w2sjax.pytrees import pytree
+from w2sjax.random.draws import default_dtype
 from w2sjax.validation import check_choice, check_integer, check_number
-from w2sjax.worlds.base import Features, default_heads
+from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.layers import ACTIVATIONS
 from w2sjax.worlds.mlp import (
     INPUTS,
@@ -17,6 +17,7 @@ from w2sjax.worlds.mlp import (
     check_network,
     draw_inputs,
     features_of,
+    inputs_of_bits,
     parameter_shapes,
     unpack,
 )
@@ -41,12 +42,23 @@ class PretrainedPair:
     input_scale: jax.Array
     networks: tuple[tuple[str, Perceptron], ...]
     input_dim: int
-    inputs: str
+    kind: str
     degrees_of_freedom: float
 
-    def columns(self, key: jax.Array, n: int, names: tuple[str, ...]) -> jax.Array:
-        """Draw n inputs and return the named features, `[len(names) * width, n]`: the engine's own layout."""
-        inputs = draw_inputs(self.inputs, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
+    def inputs(self, key: jax.Array, n: int, split: str) -> jax.Array:
+        """Draw n inputs, `[input_dim, n]`: the same law in every split."""
+        return draw_inputs(self.kind, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
+
+    def inputs_of_bits(self, bits: jax.Array) -> jax.Array:
+        """Map random bits, uint32 `[input_dim, n]`, to inputs."""
+        return inputs_of_bits(self.kind, bits, self.input_scale)
+
+    def represent(self, name: str, inputs: jax.Array) -> jax.Array:
+        """Return the named features of inputs `[input_dim, n]`, `[n, width]`."""
+        return self.columns((name,), inputs).T
+
+    def columns(self, names: tuple[str, ...], inputs: jax.Array) -> jax.Array:
+        """Return the named features of inputs `[input_dim, n]`, `[len(names) * width, n]`: the engine's own layout."""
         networks = dict(self.networks)
         # A strong model that is the target itself has no parameters of its own.
         wanted = [name if name in self.parameters else "target" for name in names]
@@ -54,12 +66,6 @@ class PretrainedPair:
             name: features_of(networks[name], self.parameters[name], inputs) for name in dict.fromkeys(wanted)
         }
         return jnp.concatenate([distinct[name] for name in wanted])
-
-    def features(self, key: jax.Array, n: int) -> Features:
-        """Draw n inputs and return the three feature matrices, each `[n, width]`."""
-        names = ("target", "weak", "strong")
-        width = self.networks[0][1].width
-        return Features(*(part.T for part in self.columns(key, n, names).reshape(3, width, n)))
 
     def heads(self, key: jax.Array, tasks: int) -> tuple[jax.Array, jax.Array]:
         """Draw target heads initialized like `torch.nn.Linear`: weights `[task, width]`, bias `[task]`."""
@@ -194,6 +200,6 @@ class PretrainedMLP:
             input_scale=jnp.asarray(self.input_scale, dtype),
             networks=tuple(networks.items()),
             input_dim=self.input_dim,
-            inputs=self.inputs,
+            kind=self.inputs,
             degrees_of_freedom=self.degrees_of_freedom,
         )

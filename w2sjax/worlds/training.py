@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import fold_in, normal
 from w2sjax.pytrees import pytree
+from w2sjax.random.draws import fold_in, normal
+from w2sjax.random.keys import Purpose
+from w2sjax.random.shuffles import shuffled
 from w2sjax.rounding import constant_below
-from w2sjax.shuffles import shuffled
 from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.layers import fixed_sum, train_by_sums, trainable_rows
 from w2sjax.worlds.mlp import (
@@ -34,9 +35,7 @@ Their inputs and labels are rounded from the default dtype.
 """
 
 PASSES_TOGETHER = 40
-"""Passes through a task whose orders are drawn together: as many as sort fastest, see `w2sjax.shuffles`."""
-
-_TARGET, _, _HEADS, _INPUTS, _START, _SHUFFLE, _NOISE = range(7)
+"""Passes through a task whose orders are drawn together: as many as sort fastest, see `w2sjax.random.shuffles`."""
 
 
 class Trained(NamedTuple):
@@ -62,7 +61,7 @@ def curve_epochs(epochs: int) -> np.ndarray:
 
 def target_parameters(key: jax.Array, shapes: Any) -> jax.Array:
     """Draw the parameters of h* from the key of a pair: the same as `PerturbedMLP` draws."""
-    return draw_parameters(fold_in(key, np.arange(1, dtype=np.uint32))[_TARGET], shapes)
+    return draw_parameters(fold_in(key, np.array([Purpose.TARGET], np.uint32))[0], shapes)
 
 
 @pytree("input_scale", "learning_rate", "weight_decay", "label_noise")
@@ -105,7 +104,7 @@ class Training:
 
         shapes = parameter_shapes(self.network, self.input_dim)
         inputs, labels, heads = self.data(key)
-        start_key, shuffle_key = self._keys(key, _START)[0], self._keys(key, _SHUFFLE)[0]
+        start_key, shuffle_key = self._key(key, Purpose.START), self._key(key, Purpose.SHUFFLE)
         start = draw_parameters(start_key, shapes).astype(TRAINING_DTYPE)
         rate, decay = (jnp.asarray(x, TRAINING_DTYPE) for x in (self.learning_rate, self.weight_decay))
         optimizer = optax.adamw(rate, weight_decay=decay)
@@ -181,7 +180,7 @@ class Training:
         """
         shapes = parameter_shapes(self.target, self.input_dim)
         parameters = unpack(shapes, target_parameters(key, shapes))
-        heads_key, inputs_key = fold_in(key, np.array([_HEADS, _INPUTS], np.uint32))
+        heads_key, inputs_key = fold_in(key, np.array([Purpose.HEADS, Purpose.INPUTS], np.uint32))
         weights, bias = default_heads(heads_key, self.tasks, self.target.width)
         of_task = np.arange(self.tasks, dtype=np.uint32)
 
@@ -195,7 +194,7 @@ class Training:
         features: Any = jax.vmap(lambda x: self.target.apply(parameters, x.T))(inputs)
         labels = jnp.sum(weights[:, :, None] * features, axis=1) + bias[:, None]
         noise = jax.vmap(lambda key: normal(key, (self.samples,)))(
-            fold_in(self._keys(key, _NOISE)[0], of_task)
+            fold_in(self._key(key, Purpose.NOISE), of_task)
         )
         labels = labels + self.label_noise * jnp.std(labels, axis=1, keepdims=True) * noise
         return jax.tree.map(lambda a: a.astype(TRAINING_DTYPE), (inputs, labels, (weights, bias)))
@@ -220,8 +219,8 @@ class Training:
     def _by_sums(self) -> bool:
         return train_by_sums(self.batch_size, self.input_dim, self.network.width)
 
-    def _keys(self, key: jax.Array, purpose: int) -> jax.Array:
-        return fold_in(key, np.array([purpose + 8 * (1 + self.stream)], np.uint32))
+    def _key(self, key: jax.Array, purpose: Purpose) -> jax.Array:
+        return fold_in(key, np.array([purpose.of_network(self.stream)], np.uint32))[0]
 
 
 def _batch_sizes(samples: int, batch_size: int) -> np.ndarray:

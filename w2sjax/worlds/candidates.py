@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype, fold_in
 from w2sjax.pytrees import pytree
+from w2sjax.random.draws import default_dtype, fold_in
+from w2sjax.random.keys import CANDIDATE_NOISE, Purpose
 from w2sjax.worlds.mlp import (
     PerceptronPair,
     PerturbedMLP,
@@ -31,7 +32,7 @@ class PerturbedCandidates(PerturbedMLP):
 
     def draw(self, key: jax.Array) -> PerceptronPair:
         """Draw the target's parameters and two noisy copies, whose noise is a function of (key, role, level)."""
-        target_key, *noise_keys = fold_in(key, np.arange(3, dtype=np.uint32))
+        target_key, *noise_keys = fold_in(key, np.array([Purpose.TARGET, *CANDIDATE_NOISE], np.uint32))
         shapes = parameter_shapes(self.module, self.input_dim)
         target = draw_parameters(target_key, shapes)
         dtype = default_dtype()
@@ -45,6 +46,6 @@ class PerturbedCandidates(PerturbedMLP):
             input_scale=jnp.asarray(self.input_scale, dtype),
             input_dim=self.input_dim,
             module=self.module,
-            inputs=self.inputs,
+            kind=self.inputs,
             degrees_of_freedom=self.degrees_of_freedom,
         )

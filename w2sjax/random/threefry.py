@@ -54,8 +54,8 @@ def as_threefry(key: jax.Array) -> jax.Array:
     A key of "rbg" holds the threefry key of its seed twice, and splits both halves alike.
     """
     implementation = str(jax.random.key_impl(key))
-    if implementation not in ("rbg", "unsafe_rbg"):
-        return key  # of this generator already, or of Sobol points, which `jax.random` refuses
+    if implementation == IMPLEMENTATION:
+        return key
     words = jax.random.key_data(key)
     words = words[..., :2] if implementation == "rbg" else jnp.stack(_mixed(words), axis=-1)
     return jax.random.wrap_key_data(words, impl=IMPLEMENTATION)

@@ -1,20 +1,16 @@
-"""Scrambled Sobol points as a generator of keys: inputs that fill space more evenly than independent ones.
+"""Scrambled Sobol points: inputs that fill space more evenly than independent ones.
 
-A key is the number of a first point under a scrambling. Whatever draws an array `[dimension, n]` from it with
-`w2sjax.draws` gets n points of one sequence, and the blocks of a sample are its successive parts: its first n rows are
-the first n points.
+The blocks of a sample are successive parts of one sequence: its first n rows are the first n points.
 """
 
 import functools
-from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.random import define_prng_impl
 
 from w2sjax.errors import W2SError
-from w2sjax.threefry import threefry_bits
+from w2sjax.random.threefry import as_threefry, threefry_bits
 
 POINTS = 2**20
 """Points of a sequence."""
@@ -25,44 +21,14 @@ LARGEST_DIMENSION = 1024
 _WORD = 32
 
 
-def _refuse(*_: Any) -> NoReturn:
-    raise W2SError(
-        "evaluation_points='sobol' needs a world that draws its inputs by one call of w2sjax.draws.normal or "
-        "w2sjax.draws.uniform, of shape [input_dim, n]: leave it at 'random'."
-    )
-
-
-SOBOL = define_prng_impl(
-    key_shape=(3,),
-    seed=_refuse,
-    split=_refuse,
-    random_bits=_refuse,
-    fold_in=_refuse,
-    name="sobol",
-    tag="sobol",
-)
-"""Keys of points: two words of a scrambling, and the number of the first point. `jax.random` refuses them."""
-
-
-def is_sobol(key: jax.Array) -> bool:
-    """Say whether a key is of scrambled points."""
-    return bool(jax.random.key_impl(key) == SOBOL)
-
-
-def sobol_keys(scrambling: jax.Array, blocks: int, rows: int) -> jax.Array:
-    """Return the keys of successive blocks of points, `[block]`.
+def sobol_bits(key: jax.Array, first: jax.Array, dimension: int, n: int) -> jax.Array:
+    """Return n points of a scrambled Sobol sequence as fractions of 2^32: uint32 `[dimension, n]`.
 
     Args:
-        scrambling: a typed threefry key, consumed.
-        blocks, rows: number of blocks, and points of each.
-    """
-    starts = rows * jnp.arange(blocks, dtype=jnp.uint32)
-    words = jnp.broadcast_to(jax.random.key_data(scrambling), (blocks, 2))
-    return jax.random.wrap_key_data(jnp.concatenate([words, starts[:, None]], axis=1), impl=SOBOL)
-
-
-def sobol_bits(key: jax.Array, dimension: int, n: int) -> jax.Array:
-    """Return n points of a scrambled Sobol sequence as fractions of 2^32: uint32 `[dimension, n]`.
+        key: a typed key, of the scrambling.
+        first: number of the first point, uint32.
+        dimension: of the points, at most `LARGEST_DIMENSION`.
+        n: points.
 
     Scrambled by a random lower triangular matrix over the bits of each coordinate and a random shift (Matousek 1998):
     every point is uniform on the unit cube, and the points stay a digital net. Direction numbers are those of Joe and
@@ -73,11 +39,11 @@ def sobol_bits(key: jax.Array, dimension: int, n: int) -> jax.Array:
             f"evaluation_points='sobol' is for at most {LARGEST_DIMENSION} input dimensions, not {dimension}: "
             "leave it at 'random'."
         )
-    data = jax.lax.optimization_barrier(jax.random.key_data(key))
+    data = jax.lax.optimization_barrier(jax.random.key_data(as_threefry(key)))
     words = threefry_bits(data[0], data[1], jax.lax.iota(jnp.uint32, dimension * (_WORD + 1)))
     words = words.reshape(dimension, _WORD + 1)
     directions = jax.lax.optimization_barrier(_scrambled(words[:, :_WORD], _directions(dimension)))
-    number = data[2] + jax.lax.iota(jnp.uint32, n)
+    number = first + jax.lax.iota(jnp.uint32, n)
     gray = number ^ (number >> np.uint32(1))
     points = jnp.broadcast_to(words[:, _WORD:], (dimension, n))
     for bit in range(directions.shape[1]):

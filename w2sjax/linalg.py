@@ -1,29 +1,56 @@
-"""Products, norms and factorizations that no size, scale or device spoils."""
+"""Products, norms and factorizations that no size, scale or device spoils, for JAX and for NumPy arrays."""
+
+from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 
-def product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Return a @ b with every bit of the factors used."""
+def namespace(array: Any) -> ModuleType:
+    """Return the module of functions for an array: NumPy for its own, which compiles nothing, JAX's for others."""
+    return np if isinstance(array, np.ndarray | np.generic) else jnp
+
+
+def product(a: Any, b: Any) -> Any:
+    """Return a @ b with every bit of the factors used: accelerators round float32 to fewer unless told otherwise."""
+    if namespace(a) is np and namespace(b) is np:
+        return a @ b
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 
 
-def power_of_two(values: jax.Array, axis: int) -> jax.Array:
+def solve_triangular(triangle: Any, right_side: Any, *, lower: bool, transpose: bool = False) -> Any:
+    """Return the solution x of triangle x = right_side, or of its transpose."""
+    if namespace(triangle) is np:
+        import scipy.linalg
+
+        return scipy.linalg.solve_triangular(
+            triangle, right_side, lower=lower, trans="T" if transpose else "N"
+        )
+    return jax.lax.linalg.triangular_solve(
+        triangle, right_side, left_side=True, lower=lower, transpose_a=transpose
+    )
+
+
+def power_of_two(values: Any, axis: int) -> Any:
     """Return a power of two as large as the largest absolute value along an axis, within a factor of two; 1 for zeros.
 
     Dividing by it rounds nothing, and squares of the quotients neither overflow nor vanish.
     """
-    largest = jnp.max(jnp.abs(values), axis=axis)
-    power = jax.lax.reduce_precision(largest, jnp.finfo(values.dtype).nexp, 0)
-    return jnp.where((power > 0) & jnp.isfinite(power), power, 1)
+    xp = namespace(values)
+    largest = xp.max(xp.abs(values), axis=axis)
+    if xp is np:
+        power = np.ldexp(np.ones_like(largest), np.frexp(largest)[1] - 1)
+    else:
+        power = jax.lax.reduce_precision(largest, jnp.finfo(values.dtype).nexp, 0)
+    return xp.where((largest > 0) & xp.isfinite(power), power, xp.ones_like(power))
 
 
-def column_norms(rows: jax.Array) -> jax.Array:
+def column_norms(rows: Any) -> Any:
     """Return the norms `[d]` of the columns of `[r, d]`, whatever their scale."""
     power = power_of_two(rows, axis=0)
-    return jnp.linalg.norm(rows / power[None, :], axis=0) * power
+    return namespace(rows).linalg.norm(rows / power[None, :], axis=0) * power
 
 
 def shifted_cholesky(matrix: jax.Array, diagonal: jax.Array, shifts: tuple[float, ...]) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Classes of heads: linear, with a hidden layer, and convex combinations of several."""
+"""Functions of trained heads: linear, with a hidden layer, and convex combinations of several."""
 
 import dataclasses
 
@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import default_dtype, uniform
-from w2sjax.engine.products import product
+from w2sjax.linalg import product
+from w2sjax.random.draws import default_dtype, uniform
 from w2sjax.worlds.layers import ACTIVATIONS
 
 
 @dataclasses.dataclass(frozen=True)
-class HeadClass:
+class HeadFunctions:
     """Functions of features z `[features]`, one per task, with the parameters of every task in one column.
 
         width = 0:   f(z) = w'z + c

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.draws import random_bits
+from w2sjax.random.draws import random_bits
 
 LARGEST_NETWORK = 4096
 """Rows up to which two or more orders are sorted by a network on CPUs; see `sort_columns`."""

@@ -3,18 +3,18 @@
 import itertools
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from w2sjax.engine.outcome import Flag
 from w2sjax.errors import StoreError, reason, remedy
 from w2sjax.files import write_atomically
+from w2sjax.flags import Flag
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.layout import SUMMARY, Description, open_variable
-from w2sjax.sweeps.store import reading
-from w2sjax.sweeps.stream import place
+from w2sjax.sweeps.store.layout import SUMMARY, Layout, open_variable
+from w2sjax.sweeps.store.reading import reading
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -91,7 +91,7 @@ def summary_path(path: Path) -> Path:
     return path / SUMMARY
 
 
-def summarize_store(description: Description, *, exact: int = EXACT) -> dict[str, Any]:
+def summarize_store(layout: Layout, *, exact: int = EXACT) -> dict[str, Any]:
     """Sum up a finished store cell by cell.
 
     Every quantity is first averaged over the tasks of a pair; mean and quantiles are over pairs, whatever their status.
@@ -105,55 +105,56 @@ def summarize_store(description: Description, *, exact: int = EXACT) -> dict[str
     Raises:
         StoreError: if a chunk is damaged.
 
-    Cost: reads every error and the status once; memory is one chunk and 8 bytes per pair, cell of the inner axes and
+    Cost: reads every metric and the status once; memory is one chunk and 8 bytes per pair, cell of the inner axes and
     quantity, at most `exact` pairs of them.
     """
-    axes = description.configuration["axes"]
-    inner = [name for name in description.axes if name not in description.outer]
-    cells: list[dict[str, Any]] = []
-    for cell in range(description.cells):
-        position = description.position(cell)
-        entries: dict[tuple[int, ...], dict[str, Any]] = {
-            index: {
-                "axes": {
-                    name: axes[name][position[name] if name in position else index[inner.index(name)]]
-                    for name in axes
-                }
-            }
-            for index in itertools.product(*(range(len(axes[name])) for name in inner))
-        }
-        for variable in labels.MEANINGS:
-            found, left_out = _distributions(description, cell, variable, exact)
+    names = list(layout.axes)
+    blocks = [range(math.ceil(len(values) / layout.blocks[name])) for name, values in layout.axes.items()]
+    metrics = [
+        name
+        for name, variable in layout.variables.items()
+        if variable.own == ("task",) and not name.endswith(labels.STANDARD_ERROR)
+    ]
+    entries: dict[tuple[int, ...], dict[str, Any]] = {
+        place: {"axes": {name: layout.axes[name][i] for name, i in zip(names, place, strict=True)}}
+        for place in itertools.product(*(range(len(values)) for values in layout.axes.values()))
+    }
+    for block in itertools.product(*blocks):
+        first = tuple(part.start for part in layout.slices((0, *block))[1:])
+        for variable in metrics:
+            found, left_out = _distributions(layout, block, variable, exact)
             for index, distribution in found.items():
                 levels = distribution.quantiles(QUANTILES)
-                entries[index][variable] = {
+                entries[_sum(first, index)][variable] = {
                     "mean": distribution.mean(),
                     "quantiles": dict(zip(map(str, QUANTILES), levels, strict=True)) if levels else None,
                     "finite_pairs": distribution.count,
                     "tasks_left_out": left_out[index],
                 }
-        for index, counts in _flags(description, cell).items():
-            entries[index]["status"] = counts
-        cells.extend(entries.values())
-    pairs = int(description.configuration["pairs"])
+        for index, counts in _flags(layout, block).items():
+            entries[_sum(first, index)]["status"] = counts
     return {
-        "pairs": pairs,
+        "pairs": len(layout.pairs),
         "averaged_over": "task",
         "flagged_pairs": "kept",
-        "quantile_relative_error": 0.0 if pairs <= exact else RELATIVE_ERROR,
-        "configuration": description.configuration,
-        "cells": cells,
+        "quantile_relative_error": 0.0 if len(layout.pairs) <= exact else RELATIVE_ERROR,
+        "configuration": layout.configuration,
+        "cells": list(entries.values()),
     }
 
 
-def write_summary(description: Description) -> Path:
+def _sum(first: tuple[int, ...], index: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip(first, index, strict=True))
+
+
+def write_summary(layout: Layout) -> Path:
     """Write the summary of a finished store into it.
 
     Raises:
         StoreError: if it cannot be written, or a chunk is damaged.
     """
-    file = summary_path(description.path)
-    text = json.dumps(summarize_store(description), indent=1, allow_nan=False)
+    file = summary_path(layout.path)
+    text = json.dumps(summarize_store(layout), indent=1, allow_nan=False)
     try:
         write_atomically(file, text + "\n")
     except OSError as error:
@@ -164,12 +165,12 @@ def write_summary(description: Description) -> Path:
 
 
 def _distributions(
-    description: Description, cell: int, variable: str, exact: int
+    layout: Layout, block: tuple[int, ...], variable: str, exact: int
 ) -> tuple[dict[tuple[int, ...], Distribution], dict[tuple[int, ...], int]]:
-    """Return the distributions of task means over pairs, and how many tasks are not in them, by inner cell."""
+    """Return the distributions of task means over pairs, and how many tasks are not in them, by cell of the block."""
     found: dict[tuple[int, ...], Distribution] = {}
     left_out: dict[tuple[int, ...], int] = {}
-    for values in _chunks(description, cell, variable):
+    for values in _chunks(layout, block, variable):
         finite = np.isfinite(values)
         count = finite.sum(axis=-1)
         total = np.where(finite, values, 0.0).sum(axis=-1, dtype=float)
@@ -181,9 +182,9 @@ def _distributions(
     return found, left_out
 
 
-def _flags(description: Description, cell: int) -> dict[tuple[int, ...], dict[str, int]]:
+def _flags(layout: Layout, block: tuple[int, ...]) -> dict[tuple[int, ...], dict[str, int]]:
     found: dict[tuple[int, ...], dict[str, int]] = {}
-    for values in _chunks(description, cell, "status_code"):
+    for values in _chunks(layout, block, "status_code"):
         for index in np.ndindex(values.shape[1:]):
             code = values[(slice(None), *index)]
             counts = found.setdefault(index, {})
@@ -194,13 +195,10 @@ def _flags(description: Description, cell: int) -> dict[tuple[int, ...], dict[st
     return found
 
 
-def _chunks(description: Description, cell: int, variable: str) -> Any:
-    """Yield the chunks `[pair, *inner axes, ...]` of a variable in one cell."""
-    array = open_variable(description, variable, mode="r")
-    position = description.position(cell)
-    for run in range(description.runs):
-        pairs = description.pairs(run)
-        where = place(description.axes, position, slice(pairs.start, pairs.stop))
-        with reading(description):
-            values = np.asarray(array[where])
+def _chunks(layout: Layout, block: tuple[int, ...], variable: str) -> Iterator[np.ndarray]:
+    """Yield the chunks `[pair, *axes, ...]` of a variable in the cells of a block."""
+    array = open_variable(layout, variable, mode="r")
+    for run in range(layout.runs):
+        with reading(layout):
+            values = np.asarray(array[layout.slices((run, *block))])
         yield values

@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.errors import W2SError
-from w2sjax.normals import normal_of_bits, unit_interval
-from w2sjax.sobol import is_sobol, sobol_bits
-from w2sjax.threefry import IMPLEMENTATION, as_threefry, threefry, threefry_bits
+from w2sjax.random.normals import normal_of_bits, unit_interval
+from w2sjax.random.threefry import IMPLEMENTATION, as_threefry, threefry, threefry_bits
 
 MOST_NUMBERS = 2**32
 """A key has so many counters; further numbers would repeat the first ones."""
@@ -31,8 +30,7 @@ def uniform(key: jax.Array, shape: tuple[int, ...], bound: float | jax.Array) ->
 
     Leading rows do not depend on how many are drawn: element i of the flattened array is a function of (key, i).
     """
-    unit = 2 * unit_interval(random_bits(key, shape)) - 1
-    return unit.astype(default_dtype()) * jnp.asarray(bound, default_dtype())
+    return uniform_of_bits(random_bits(key, shape), bound)
 
 
 @functools.partial(jax.jit, static_argnames="shape")
@@ -41,7 +39,18 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
     Element i of the flattened array is a function of (key, i): but for rounding that of `jax.random.normal`.
     """
-    single = normal_of_bits(random_bits(key, shape))
+    return widened_normal(random_bits(key, shape))
+
+
+def uniform_of_bits(bits: jax.Array, bound: float | jax.Array) -> jax.Array:
+    """Map random bits, uint32, to numbers uniform on [-bound, bound)."""
+    unit = 2 * unit_interval(bits) - 1
+    return unit.astype(default_dtype()) * jnp.asarray(bound, default_dtype())
+
+
+def widened_normal(bits: jax.Array) -> jax.Array:
+    """Map random bits, uint32, to standard normal numbers."""
+    single = normal_of_bits(bits)
     if default_dtype() == jnp.float32:
         return single
     # Fused with the cast, the generator would run in vectors of half as many numbers.
@@ -55,24 +64,13 @@ def fold_in(key: jax.Array, numbers: jax.Array | np.ndarray, domain: int = 0) ->
     Keys of different domains are different counters of the generator, whatever the numbers.
     """
     numbers = jnp.asarray(numbers, jnp.uint32)
-    if is_sobol(key):
-        return jax.random.fold_in(key, 0)  # refuses
     data = jax.lax.optimization_barrier(jax.random.key_data(as_threefry(key)))
     first, second = threefry(data[0], data[1], jnp.full_like(numbers, domain), numbers)
     return jax.random.wrap_key_data(jnp.stack([first, second], axis=-1), impl=IMPLEMENTATION)
 
 
 def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Return random bits, uint32, equal to `jax.random.bits`: element i of the flattened array depends on (key, i).
-
-    A key of Sobol points gives `[dimension, n]` of them instead; see `w2sjax.sobol`.
-    """
-    if is_sobol(key):
-        if len(shape) != 2:
-            raise W2SError(
-                f"evaluation_points='sobol' needs inputs drawn as [input_dim, n], not {shape}: leave it at 'random'."
-            )
-        return sobol_bits(key, *shape)
+    """Return random bits, uint32, equal to `jax.random.bits`: element i of the flattened array depends on (key, i)."""
     size = math.prod(shape)
     if size > MOST_NUMBERS:
         raise W2SError(f"{size} random numbers of shape {shape} are wanted from one key: draw at most 2^32.")

@@ -1,0 +1,141 @@
+"""The table of metrics: name, meaning, unit, and how each follows from the predictions of the stages."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from w2sjax.engine.chain import TRUTH, Stage
+from w2sjax.errors import W2SError
+from w2sjax.linalg import namespace
+from w2sjax.losses import SQUARED, Loss
+from w2sjax.validation import shown
+
+
+class Metric(NamedTuple):
+    """A mean over the evaluation sample, or a function of such means.
+
+    Attributes:
+        name: of its values.
+        long_name: what it is, in words.
+        unit: of its values; "1" for none.
+        per_sample: maps predictions, `[task, n]` by stage and "truth", to the terms of the mean, of the same shape.
+        of_means: maps means, `[task]` by name, to values `[task]`, where the metric is no mean itself.
+        quadratic: `per_sample` is a homogeneous quadratic form of predictions minus truth: its mean then follows from
+            second moments.
+    """
+
+    name: str
+    long_name: str
+    unit: str
+    per_sample: Callable[[Mapping[str, Any]], Any] | None = None
+    of_means: Callable[[Mapping[str, Any]], Any] | None = None
+    quadratic: bool = False
+
+
+MODELS = {"weak": "weak model", "w2s": "w2s model", "ceiling": "ceiling", "baseline": "baseline"}
+"""What stages are called in words; others go by their names."""
+
+
+def metrics_of(
+    stages: Sequence[Stage], loss: Loss = SQUARED, extra: Sequence[Metric] = ()
+) -> tuple[Metric, ...]:
+    """Return the metrics of a chain: errors, what a student gains over its teacher, shares, and a user's own."""
+    names = [stage.name for stage in stages]
+    found = [_error(name, loss) for name in names]
+    for stage in stages:
+        if stage.labels != TRUTH:
+            found += _student(stage.labels, stage.name, loss)
+    if {"weak", "w2s", "ceiling"} <= set(names):
+        found.append(
+            Metric("pgr", "gain / (weak_error - ceiling_error)", "1", of_means=performance_gap_recovered)
+        )
+    if {"w2s", "baseline"} <= set(names):
+        found.append(Metric("opr", "baseline_error / w2s_error", "1", of_means=_outperformance))
+    return (*found, *extra)
+
+
+def check_metrics(metrics: Any) -> tuple[Metric, ...]:
+    """Return a user's metrics, or refuse them.
+
+    Raises:
+        W2SError: for what are no metrics, or two of one name.
+    """
+    given = (
+        tuple(metrics) if isinstance(metrics, Sequence) and not isinstance(metrics, Metric) else (metrics,)
+    )
+    for metric in given:
+        if not isinstance(metric, Metric):
+            raise W2SError(f"metrics holds {shown(metric)}, which is no metric: pass Metric(...).")
+        if not isinstance(metric.name, str) or not metric.name.isidentifier():
+            raise W2SError(
+                f"metric name={shown(metric.name)} is not a name: pass letters, digits, underscores."
+            )
+        if (metric.per_sample is None) == (metric.of_means is None):
+            raise W2SError(f"metric {metric.name} has both or neither of per_sample and of_means: pass one.")
+    names = [metric.name for metric in given]
+    if len(set(names)) < len(names):
+        raise W2SError(f"metrics has two of one name among {', '.join(names)}: give each its own.")
+    return given
+
+
+@functools.cache  # a metric that is the same is not compiled again
+def _error(name: str, loss: Loss) -> Metric:
+    def per_sample(p: Mapping[str, Any]) -> Any:
+        return loss.value(p[name], p[TRUTH])
+
+    meaning = f"mean {loss.name} of the {MODELS.get(name, name)} against the truth"
+    return Metric(f"{name}_error", meaning, loss.unit, per_sample, quadratic=loss is SQUARED)
+
+
+@functools.cache
+def _student(teacher: str, student: str, loss: Loss) -> tuple[Metric, ...]:
+    """Return misfit, gain and deviation of a student: of the usual pair by these names, of others with its own."""
+    prefix = "" if (teacher, student) == ("weak", "w2s") else f"{student}_"
+    squared = loss is SQUARED
+
+    def misfit(p: Mapping[str, Any]) -> Any:
+        if squared:
+            difference = (p[teacher] - p[TRUTH]) - (p[student] - p[TRUTH])
+            return difference * difference
+        return loss.value(p[student], p[teacher])
+
+    def gain(p: Mapping[str, Any]) -> Any:
+        if squared:  # formed from the residuals so that it does not cancel
+            ours, theirs = p[student] - p[TRUTH], p[teacher] - p[TRUTH]
+            return (theirs - ours) * (theirs + ours)
+        return loss.value(p[teacher], p[TRUTH]) - loss.value(p[student], p[TRUTH])
+
+    def deviation(p: Mapping[str, Any]) -> Any:
+        if squared:
+            ours, theirs = p[student] - p[TRUTH], p[teacher] - p[TRUTH]
+            return 2 * (theirs - ours) * ours
+        return gain(p) - misfit(p)
+
+    distance = "squared distance" if squared else f"{loss.name} as a distance"
+    meanings = (
+        ("misfit", f"mean {distance} between {student} and {teacher} predictions", misfit),
+        ("gain", f"{teacher}_error - {student}_error", gain),
+        ("deviation", f"{prefix}gain - {prefix}misfit", deviation),
+    )
+    return tuple(
+        Metric(prefix + name, meaning, loss.unit, function, quadratic=squared)
+        for name, meaning, function in meanings
+    )
+
+
+def performance_gap_recovered(means: Mapping[str, Any]) -> Any:
+    """Return gain / (weak_error - ceiling_error), NaN where the gap is not positive (Burns et al. 2023)."""
+    gap = means["weak_error"] - means["ceiling_error"]
+    xp = namespace(gap)
+    one, none = xp.ones_like(gap), xp.full_like(gap, jnp.nan)
+    return xp.where(gap > 0, means["gain"] / xp.where(gap > 0, gap, one), none)
+
+
+def _outperformance(means: Mapping[str, Any]) -> Any:
+    """Return baseline_error / w2s_error, NaN where that is not positive."""
+    error = means["w2s_error"]
+    xp = namespace(error)
+    one, none = xp.ones_like(error), xp.full_like(error, jnp.nan)
+    return xp.where(error > 0, means["baseline_error"] / xp.where(error > 0, error, one), none)

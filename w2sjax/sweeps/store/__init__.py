@@ -1,0 +1,1 @@
+"""Stores: folders in which sweeps are kept, resumed, grown and merged."""
