@@ -15,7 +15,7 @@ import xarray as xr
 
 import w2sjax as w2s
 from w2sjax.draws import normal
-from w2sjax.methods import PerturbedCandidates
+from w2sjax.worlds import PerturbedCandidates
 
 PAIRS = 48
 QUANTITIES = ("weak_error", "ceiling_error", "misfit", "gain", "deviation")

@@ -17,7 +17,6 @@ from w2sjax.figures import selection_against_samples, selection_report
 from w2sjax.figures.selection import criteria_for, held_out_error, selections
 from w2sjax.methods import (
     CRITERIA,
-    PerturbedCandidates,
     compare_criteria,
     rank_correlation,
     select,
@@ -25,6 +24,7 @@ from w2sjax.methods import (
     select_in_dataset,
 )
 from w2sjax.methods.selection import choose_at_random
+from w2sjax.worlds import PerturbedCandidates
 
 WEAK = np.array([1.0, 0.8, 0.9, 2.0])
 MISFIT = np.array([0.1, 0.2, 0.5, 2.2])

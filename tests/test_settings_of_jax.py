@@ -14,7 +14,7 @@ import pytest
 import w2sjax as w2s
 from w2sjax import draws
 from w2sjax.engine.randomness import cell_key, pair_key, run_pair_key
-from w2sjax.methods import PerturbedCandidates
+from w2sjax.worlds import PerturbedCandidates
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.threefry import as_threefry, seed_key
 

@@ -1,6 +1,5 @@
 """Methods that use weak-to-strong generalization, on Datasets of synthetic worlds and on features alike."""
 
-from w2sjax.methods.candidates import PerturbedCandidates as PerturbedCandidates
 from w2sjax.methods.selection import CRITERIA as CRITERIA
 from w2sjax.methods.selection import Selection as Selection
 from w2sjax.methods.selection import compare_criteria as compare_criteria

@@ -6,7 +6,7 @@ Every candidate has its own directions of noise.
 """
 
 from w2sjax.engine.protocol import Protocol
-from w2sjax.methods.candidates import PerturbedCandidates
+from w2sjax.worlds.candidates import PerturbedCandidates
 from w2sjax.settings.charikar2024 import REFERENCE
 from w2sjax.settings.setting import Setting
 from w2sjax.worlds.mlp import PerturbedMLP
