@@ -3,15 +3,16 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from w2sjax.commands.reports import report_text, write_report
 from w2sjax.errors import W2SError, reason
 from w2sjax.paths import output_file, user_path
-from w2sjax.validation import check_number, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 REQUIRED = (
     "weak_train",
@@ -40,6 +41,10 @@ def evaluate(
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Run the weak-to-strong experiment on saved features and print a table and JSON."""
+    import numpy as np
+
+    from w2sjax.validation import check_number
+
     check_number("--ridge-weak", ridge_weak, least=0)
     check_number("--ridge-strong", ridge_strong, least=0)
     features = user_path("FILE", file)
@@ -76,12 +81,16 @@ def evaluate(
         write_report("--json", report_file, report)
 
 
-def load_arrays(file: Path) -> dict[str, np.ndarray]:
+def load_arrays(file: Path) -> "dict[str, np.ndarray]":
     """Read the arrays of an .npz file as data only: nothing in it is executed.
 
     Raises:
         W2SError: if the file, or an array in it, is missing or cannot be used.
     """
+    import numpy as np
+
+    from w2sjax.validation import nearest
+
     unreadable = W2SError(f"{file} is not an .npz file: write one with numpy.savez.")
     try:
         stored = np.load(file, allow_pickle=False)
@@ -106,7 +115,9 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
         return {name: _array(stored, name) for name in known if name in stored.files}
 
 
-def _array(stored: Any, name: str) -> np.ndarray:
+def _array(stored: Any, name: str) -> "np.ndarray":
+    import numpy as np
+
     try:
         array: np.ndarray = stored[name]
     except (
@@ -130,8 +141,9 @@ def _array(stored: Any, name: str) -> np.ndarray:
     return array
 
 
-def _table(title: str, values: dict[str, np.ndarray], status: dict[str, Any]) -> Any:
+def _table(title: str, values: "dict[str, np.ndarray]", status: dict[str, Any]) -> Any:
     """Lay out the mean over tasks of every quantity, with its range where there are many, and the status."""
+    import numpy as np
     from rich.markup import escape
     from rich.table import Table
 

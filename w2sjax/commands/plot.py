@@ -7,7 +7,6 @@ import typer
 
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.paths import output_file, user_path
-from w2sjax.validation import check_integer, nearest
 
 
 def plot(
@@ -28,13 +27,14 @@ def plot(
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Plot one quantity of a sweep against another."""
-    check_integer("--points", points, least=1)
-
+    from w2sjax.analysis.points import check_names
     from w2sjax.figures.saving import FORMATS, save
-    from w2sjax.figures.scatter import check_names, scatter
+    from w2sjax.figures.scatter import scatter
     from w2sjax.sweeps.layout import MARKS, describe
     from w2sjax.sweeps.store import discard_damaged
+    from w2sjax.validation import check_integer, nearest
 
+    check_integer("--points", points, least=1)
     path = user_path("STORE", store)
     wanted = Path(f"{path}.png") if out is None else out
     if wanted.suffix[1:].lower() not in FORMATS:

@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from w2sjax import worlds
+from w2sjax.analysis.axes import axis_values, configuration
 from w2sjax.engine.drawing import draw_features, draw_pair, target_heads
 from w2sjax.engine.randomness import BLOCK, Role, block_keys, pair_key, with_points
 from w2sjax.errors import W2SError
-from w2sjax.theory.axes import axis_values, configuration
 from w2sjax.threefry import seed_key
 
 _SMALLEST = 1e-10
