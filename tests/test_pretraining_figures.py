@@ -56,6 +56,15 @@ def test_typicality_counts_each_world_once_and_leaves_failures_out() -> None:
     assert len(figures.typicality(numbers).axes) == 6
 
 
+def test_typicality_without_a_world_left() -> None:
+    dataset = made_up([0.5, 0.8])
+    dataset["status_code"] = ("pair", [int(Flag.NOT_FINITE)] * 2)
+    numbers = analysis.per_pair(dataset)
+    report = analysis.typicality_report(numbers)
+    assert report == {"pairs": 2, "pairs_without_failure": 0, "headline": "0 of 2 worlds: no slope"}
+    assert len(figures.typicality(numbers, "title").axes) == 6
+
+
 def test_weak_quality_is_relative_to_the_reference_and_leaves_failures_out() -> None:
     one = made_up([0.5, 0.5, 0.5])
     cells = [one * factor for factor in (1.0, 3.0)]

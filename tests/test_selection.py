@@ -22,7 +22,6 @@ from w2sjax.analysis import (
     selection_by_size,
     selection_report,
 )
-from w2sjax.analysis.choices import choose_at_random
 from w2sjax.analysis.selection_by_size import criteria_for, held_out_error, selections
 from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.figures import selection_against_samples
@@ -70,7 +69,7 @@ def test_unusable_candidates_are_never_chosen_but_counted() -> None:
     masked = select([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], usable=[False, True, True])
     assert (masked.chosen, masked.usable) == (1, 2)
     np.testing.assert_allclose(masked.regret, 0)
-    np.testing.assert_allclose(choose_at_random([0.1, 0.2, 0.4], [False, True, True]).regret, 0.1)
+    np.testing.assert_allclose(select(None, [0.1, 0.2, 0.4], [False, True, True]).regret, 0.1)
     # A NaN in any quantity takes the candidate away from every criterion.
     for selection in compare_criteria([0.1, 1.0], [np.nan, 0.1], [0.0, 1.0]).values():
         assert selection.usable == 1 and selection.chosen in (1, -1)

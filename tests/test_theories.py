@@ -74,6 +74,9 @@ def test_predictions_are_within_three_standard_errors(name: str) -> None:
             error,
         )
     assert (result["weak_error"].sel(of="standard_error") < 0.2 * prediction["weak_error"]).all()
+    report = analysis.theory_report(result)
+    assert max(report["largest_distance_in_standard_errors"].values()) < 3
+    assert report["largest_distance_in_standard_errors"]["weak_error"] > 0
     figure = theory_beside_simulation(result, "title")
     assert len([panel for panel in figure.axes if panel.get_visible()]) == len(prediction)
     panel = figure.axes[0]

@@ -22,6 +22,7 @@ from w2sjax.analysis.selection import select_in_dataset as select_in_dataset
 from w2sjax.analysis.selection_by_size import selection_by_size as selection_by_size
 from w2sjax.analysis.selection_by_size import selection_report as selection_report
 from w2sjax.analysis.theory import beside_theory as beside_theory
+from w2sjax.analysis.theory import theory_report as theory_report
 from w2sjax.analysis.typicality import per_pair as per_pair
 from w2sjax.analysis.typicality import typicality_report as typicality_report
 from w2sjax.analysis.weak_quality import weak_quality_quartiles as weak_quality_quartiles

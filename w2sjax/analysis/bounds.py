@@ -6,7 +6,7 @@ import xarray as xr
 
 from w2sjax.analysis.axes import axis_values, configuration
 from w2sjax.analysis.moments import class_moments
-from w2sjax.analysis.statistics import counted, quantiles_over
+from w2sjax.analysis.statistics import counted, quantiles
 from w2sjax.theory.charikar2024 import localized_term, theorem2_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound
 
@@ -73,10 +73,10 @@ def compare_bounds(dataset: xr.Dataset) -> xr.Dataset:
 
     Returns:
         In the order of n_strong: the errors, gain and misfit of the Dataset and the terms of `looseness` of every pair
-        and task; over pairs and tasks, the 10, 50 and 90% quantiles `relative` of |shortfall| and of `TERMS` over
-        weak_error, dims ("quantile", "term", "n_strong"), and `looser`, of `RATIOS`, dims ("quantile", "bound",
-        "n_strong"); and `share`, dims ("event", "n_strong"), of tasks in which Theorem 1's inequality fails
-        ("below_theorem1"), fails by more than each bound allows ("violating_..."), or bounds nothing
+        and task; over pairs and tasks, 10, 50 and 90% quantiles: `relative`, of `TERMS` and "absolute_deviation",
+        |shortfall|, over weak_error, dims ("quantile", "term", "n_strong"), and `looser`, of `RATIOS`, dims
+        ("quantile", "bound", "n_strong"); and `share`, dims ("event", "n_strong"), of tasks in which Theorem 1's
+        inequality fails ("below_theorem1"), fails by more than each bound allows ("violating_..."), or bounds nothing
         ("with_negative_theorem1_bound").
 
     Raises:
@@ -88,7 +88,8 @@ def compare_bounds(dataset: xr.Dataset) -> xr.Dataset:
     terms = looseness(dataset, class_moments(dataset))
     over = ("pair", "task")
     errors = dataset[["weak_error", "w2s_error", "ceiling_error", "gain", "misfit"]]
-    relative = (abs(terms[["shortfall", *TERMS]]) / dataset["weak_error"]).to_dataarray("term")
+    measured = abs(terms["shortfall"])
+    relative = terms[list(TERMS)].assign(absolute_deviation=measured) / dataset["weak_error"]
     ratios = terms[list(RATIOS.values())].to_dataarray("bound").assign_coords(bound=list(RATIOS))
     shortfall = terms["shortfall"]
     events = {
@@ -99,8 +100,8 @@ def compare_bounds(dataset: xr.Dataset) -> xr.Dataset:
         "with_negative_theorem1_bound": terms["theorem1"] < 0,
     }
     result = errors.merge(terms).assign(
-        relative=quantiles_over(relative, over),
-        looser=quantiles_over(ratios, over),
+        relative=quantiles(relative.to_dataarray("term"), over),
+        looser=quantiles(ratios, over),
         share=xr.Dataset(events).to_dataarray("event").mean(over),
     )
     return counted(result, dataset)
@@ -111,25 +112,20 @@ def bounds_report(result: xr.Dataset) -> dict[str, Any]:
     by_size: dict[str, dict[str, Any]] = {}
     for n in result["n_strong"].values.tolist():
         cell = result[["relative", "looser", "share"]].sel(n_strong=n)
-        names = {"shortfall": "absolute_deviation"}
-        medians = cell["relative"].sel(quantile=0.5)
-        by_size[f"n_strong={n}"] = {
-            **{
-                f"{names.get(term, term)}_over_weak_error": float(medians.sel(term=term))
-                for term in (*TERMS, "shortfall")
-            },
-            **{
+        medians = cell["relative"].sel(quantile=0.5).to_series()
+        ratios = cell["looser"].transpose("bound", "quantile").to_series().unstack("bound")
+        by_size[f"n_strong={n}"] = (
+            {f"{term}_over_weak_error": value for term, value in medians.items()}
+            | {
                 f"{bound}_bound_over_absolute_deviation": {
-                    name: float(cell["looser"].sel(bound=bound, quantile=level))
-                    for name, level in (("median", 0.5), ("quantile_10", 0.1), ("quantile_90", 0.9))
+                    "median": values[0.5],
+                    "quantile_10": values[0.1],
+                    "quantile_90": values[0.9],
                 }
-                for bound in RATIOS
-            },
-            **{
-                f"share_{event}": float(cell["share"].sel(event=event))
-                for event in result["event"].values.tolist()
-            },
-        }
+                for bound, values in ratios.items()
+            }
+            | {f"share_{event}": value for event, value in cell["share"].to_series().items()}
+        )
     last = list(by_size)[-1]
     population, theorem2 = (
         by_size[last][f"{bound}_bound_over_absolute_deviation"]["median"]

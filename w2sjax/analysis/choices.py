@@ -52,7 +52,8 @@ def select(criterion: Any, w2s_error: Any, usable: Any = None) -> Selection:
     """Choose the candidate with the smallest criterion, and measure the choice against the truth.
 
     Args:
-        criterion: `[candidate, ...]`, any real numbers.
+        criterion: `[candidate, ...]`, any real numbers. None for a uniformly random choice: the regret is then the
+            expected one, `chosen` is -1, and there is no rank and no negative share.
         w2s_error: `[candidate, ...]`, the error of the w2s model that each candidate gives, >= 0. A better estimate
             than the one behind the criterion makes the regret an honest one.
         usable: `[candidate, ...]` booleans; None for all. Candidates with a criterion or w2s_error that is not finite
@@ -66,26 +67,31 @@ def select(criterion: Any, w2s_error: Any, usable: Any = None) -> Selection:
 
     Cost: O(k log k) time per selection among k candidates.
     """
-    criterion, w2s_error, usable = _checked(criterion, w2s_error, usable)
-    chosen = np.argmin(np.where(usable, criterion, np.inf), axis=0)
-    taken_error = np.take_along_axis(w2s_error, chosen[None], 0)[0]
-    taken_criterion = np.take_along_axis(criterion, chosen[None], 0)[0]
-    return _selection(chosen, taken_error, taken_criterion < 0, criterion, w2s_error, usable)
-
-
-def choose_at_random(w2s_error: Any, usable: Any = None) -> Selection:
-    """Return the expected regret of a uniformly random usable candidate; `chosen` is -1 and no rank is given.
-
-    Args:
-        w2s_error, usable: as in `select`.
-    """
-    _, w2s_error, usable = _checked(w2s_error, w2s_error, usable)
+    at_random = criterion is None
+    criterion, w2s_error, usable = _checked(w2s_error if at_random else criterion, w2s_error, usable)
     count = usable.sum(0)
-    with np.errstate(invalid="ignore"):
-        average = np.where(usable, w2s_error, 0).sum(0) / np.where(count > 0, count, np.nan)
-    nothing = np.full(average.shape, np.nan)
-    result = _selection(np.full(count.shape, -1), average, nothing, None, w2s_error, usable)
-    return dataclasses.replace(result, negative_share=nothing, chosen_negative=nothing)
+    some = count > 0
+    rank = negative = chosen_negative = np.full(count.shape, np.nan)
+    if at_random:
+        chosen = np.full(count.shape, -1)
+        error = np.where(usable, w2s_error, 0).sum(0) / np.maximum(count, 1)
+    else:
+        chosen = np.argmin(np.where(usable, criterion, np.inf), axis=0)
+        error, value = (np.take_along_axis(v, chosen[None], 0)[0] for v in (w2s_error, criterion))
+        rank = rank_correlation(criterion, w2s_error, usable)
+        negative = np.where(some, (usable & (criterion < 0)).sum(0) / np.maximum(count, 1), np.nan)
+        chosen_negative = np.where(some, value < 0, np.nan)
+    best = np.where(usable, w2s_error, np.inf).min(0)
+    regret = np.where(some, error, np.nan) - np.where(some, best, 0)
+    return Selection(
+        chosen=np.where(some, chosen, -1),
+        regret=regret,
+        relative_regret=np.where(best > 0, regret / np.where(best > 0, best, 1), np.nan),
+        rank_correlation=rank,
+        negative_share=negative,
+        chosen_negative=chosen_negative,
+        usable=count,
+    )
 
 
 def rank_correlation(a: Any, b: Any, usable: Any = None) -> np.ndarray:
@@ -131,9 +137,8 @@ def compare_criteria(
     allowed = np.ones(values[0].shape, bool) if usable is None else plain_array("usable", usable) != 0
     for value in values:
         allowed = allowed & np.isfinite(value)
-    criteria = {"upper_bound": theorem1_bound(*values[:2]), "weak_error": values[0], "misfit": values[1]}
-    chosen = {name: select(value, values[3], allowed) for name, value in criteria.items()}
-    return chosen | {"random": choose_at_random(values[3], allowed)}
+    criteria = (theorem1_bound(*values[:2]), values[0], values[1], None)
+    return {name: select(value, values[3], allowed) for name, value in zip(CRITERIA, criteria, strict=True)}
 
 
 def _checked(a: Any, b: Any, usable: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -147,32 +152,3 @@ def _checked(a: Any, b: Any, usable: Any) -> tuple[np.ndarray, np.ndarray, np.nd
     if a.ndim == 0 or a.shape[0] == 0:
         raise W2SError(f"shape {a.shape} has no candidates: pass arrays [candidate, ...].")
     return a, b, allowed & np.isfinite(a) & np.isfinite(b)
-
-
-def _selection(
-    chosen: np.ndarray,
-    error: np.ndarray,
-    negative: np.ndarray,
-    criterion: np.ndarray | None,
-    w2s_error: np.ndarray,
-    usable: np.ndarray,
-) -> Selection:
-    count = usable.sum(0)
-    some = count > 0
-    best = np.where(usable, w2s_error, np.inf).min(0)
-    with np.errstate(invalid="ignore"):
-        regret = np.where(some, error - best, np.nan)
-        relative = np.where(some & (best > 0), regret / np.where(best > 0, best, 1), np.nan)
-    nothing = np.full(count.shape, np.nan)
-    below = nothing
-    if criterion is not None:
-        below = np.where(some, (usable & (criterion < 0)).sum(0) / np.where(some, count, 1), np.nan)
-    return Selection(
-        chosen=np.where(some, chosen, -1),
-        regret=regret,
-        relative_regret=relative,
-        rank_correlation=nothing if criterion is None else rank_correlation(criterion, w2s_error, usable),
-        negative_share=below,
-        chosen_negative=np.where(some, negative, np.nan),
-        usable=count,
-    )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import MIDDLE_80, median_and_range, no_slope, pair_fits, quantiles
+from w2sjax.analysis.statistics import MIDDLE_80, no_slope, pair_fits, quantiles
 from w2sjax.engine.outcome import Flag
 
 QUANTITIES = ("weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation", "pgr")
@@ -31,18 +31,15 @@ def gain_on_misfit(dataset: xr.Dataset) -> xr.Dataset:
     fits = pair_fits(dataset)
     means = dataset[["weak_error", "w2s_error", "ceiling_error"]].mean("task")
     misfit, gain = (dataset[name] / means["weak_error"] for name in ("misfit", "gain"))
+    over_pairs = quantiles(fits, "pair")
     middles, in_bins, largest = _in_bins(misfit.values.ravel(), gain.values.ravel())
-    over_pairs = {
-        f"{name}_over_pairs": ("quantile", quantiles(values) or [np.nan] * len(MIDDLE_80))
-        for name, values in fits.items()
-    }
     return (
         dataset.merge(fits)
+        .merge(over_pairs.rename({name: f"{name}_over_pairs" for name in fits}))
         .merge(means.rename({name: f"mean_{name}" for name in means}))
-        .assign(over_pairs)
         .assign(relative_misfit=misfit, relative_gain=gain, largest_misfit=largest)
         .assign(gain_in_bins=(("quantile", "bin"), in_bins))
-        .assign_coords(quantile=list(MIDDLE_80), bin=middles)
+        .assign_coords(bin=middles)
     )
 
 
@@ -51,15 +48,15 @@ def _in_bins(misfit: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, np.ndarr
     finite = np.isfinite(misfit) & np.isfinite(gain)
     misfit, gain = misfit[finite], gain[finite]
     found = np.full((len(MIDDLE_80), BINS), np.nan)
-    ends = quantiles(misfit, (0.005, 0.995))
-    if ends is None:
+    if not misfit.size:
         return np.arange(BINS, dtype=float), found, np.nan
-    edges = np.linspace(ends[0], 1.05 * ends[1], BINS + 1)
+    first, last = np.quantile(misfit, (0.005, 0.995)) * (1, 1.05)
+    edges = np.linspace(first, last, BINS + 1)
     place = np.digitize(misfit, edges) - 1
     for i in range(BINS):
         if np.count_nonzero(place == i) >= FEWEST_IN_BIN:
             found[:, i] = np.quantile(gain[place == i], MIDDLE_80)
-    return (edges[:-1] + edges[1:]) / 2, found, float(edges[-1])
+    return (edges[:-1] + edges[1:]) / 2, found, float(last)
 
 
 def summarize(result: xr.Dataset) -> dict[str, Any]:
@@ -75,15 +72,10 @@ def summarize(result: xr.Dataset) -> dict[str, Any]:
     """
     tasks = result.sizes["task"]
     summary: dict[str, Any] = {"pairs": result.sizes["pair"], "tasks": tasks}
-    summary |= {name: _spread(result[name].values) for name in QUANTITIES}
+    summary |= {name: _spread(result[name]) for name in QUANTITIES}
     ratio = result["deviation"].mean("task") / result["weak_error"].mean("task")
-    summary["deviation_over_weak_error"] = median_and_range(ratio)
-    names = ("quantile_10", "median", "quantile_90")
-    summary["gain_on_misfit"] = {
-        fit: dict(zip(names, values, strict=True)) if np.isfinite(values[1]) else None
-        for fit in ("slope", "r2")
-        for values in [result[f"{fit}_over_pairs"].values.tolist()]
-    }
+    summary["deviation_over_weak_error"] = _range(quantiles(ratio, "pair"))
+    summary["gain_on_misfit"] = {name: _range(result[f"{name}_over_pairs"]) for name in ("slope", "r2")}
     code = result["status_code"].values
     summary["status"] = {
         flag.name.lower(): int(np.count_nonzero(code & flag)) for flag in Flag if flag and flag.name
@@ -100,17 +92,21 @@ def summarize(result: xr.Dataset) -> dict[str, Any]:
     return summary | {"headline": headline}
 
 
-def _spread(values: np.ndarray) -> dict[str, float | None] | None:
-    """Return mean and spread of what is finite of values `[pair, task]`, or None of nothing."""
-    finite = np.isfinite(values)
-    if not finite.any():
-        return None
-    rows = [row[ok] for row, ok in zip(values, finite, strict=True) if ok.any()]
-    means = np.array([row.mean() for row in rows])
-    return {
-        "mean": float(values[finite].mean()),
-        "std_over_tasks": float(np.mean([row.std() for row in rows])),
+def _spread(values: xr.DataArray) -> dict[str, float | None] | None:
+    """Return mean and spread of what is finite of values by pair and task, or None of nothing."""
+    values = values.where(np.isfinite(values))
+    found = _range(quantiles(values, ("pair", "task")))
+    means = values.mean("task").dropna("pair")
+    return found and {
+        "mean": float(values.mean()),
+        "std_over_tasks": float(values.sel(pair=means["pair"]).std("task").mean()),
         "std_over_pairs": float(means.std(ddof=1)) if means.size > 1 else None,
-        **(median_and_range(values) or {}),
-        "finite_share": float(finite.mean()),
+        **found,
+        "finite_share": float(values.notnull().mean()),
     }
+
+
+def _range(found: xr.DataArray) -> dict[str, float | None] | None:
+    """Return 10, 50 and 90% quantiles as plain numbers, or None of nothing."""
+    low, median, high = found.values.tolist()
+    return {"median": median, "quantile_10": low, "quantile_90": high} if np.isfinite(median) else None

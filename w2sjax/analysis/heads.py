@@ -4,7 +4,7 @@ from typing import Any
 
 import xarray as xr
 
-from w2sjax.analysis.statistics import QUARTILES, counted, pair_fits, quantiles_over, usable
+from w2sjax.analysis.statistics import QUARTILES, counted, pair_fits, quantiles, usable
 
 
 def by_head_class(dataset: xr.Dataset) -> xr.Dataset:
@@ -30,7 +30,7 @@ def by_head_class(dataset: xr.Dataset) -> xr.Dataset:
         }
     ).where(usable(dataset))
     failed = int(values["slope"].isnull().sum())
-    return counted(quantiles_over(values, "pair", QUARTILES), dataset, failed_cells=failed)
+    return counted(quantiles(values, "pair", QUARTILES), dataset, failed_cells=failed)
 
 
 def head_study_report(result: xr.Dataset) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from w2sjax.analysis.statistics import MIDDLE_80
 from w2sjax.errors import W2SError
 from w2sjax.validation import nearest
 
@@ -114,6 +115,13 @@ def _pooled(names: Sequence[str], blocks: Sequence[xr.Dataset]) -> dict[str, np.
         for axis in axes
     }
     return {axis: values for axis, values in found.items() if values.size > 1}
+
+
+def ranges_by_place(place: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct places of points, and 10, 50 and 90% quantiles of the values at each, `[quantile, place]`."""
+    places = np.unique(place)
+    found = [np.quantile(values[place == one], MIDDLE_80) for one in places]
+    return places, np.reshape(found, (-1, len(MIDDLE_80))).T
 
 
 def check_names(

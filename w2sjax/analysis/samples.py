@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import common_sizes, counted, equal_sizes, quantiles_over
+from w2sjax.analysis.statistics import common_sizes, counted, equal_sizes, quantiles
 
 SIZES = ("n_weak", "n_strong", "n_eval")
 
@@ -34,7 +34,7 @@ def deviation_by_size(dataset: xr.Dataset) -> xr.Dataset:
     """
     cells = equal_sizes(dataset, SIZES)
     relative = abs(cells["deviation"]) / cells["weak_error"].where(cells["weak_error"] > 0)
-    found = quantiles_over(relative, ("pair", "task"))
+    found = quantiles(relative, ("pair", "task"))
     n, median = found["n"].values, found.sel(quantile=0.5).values
     numbers = {
         "exponent": np.polyfit(np.log(n), np.log(median), 1)[0],
@@ -129,7 +129,7 @@ def _one_world(dataset: xr.Dataset, realizable: bool) -> xr.Dataset:
     curves = []
     for curve in CURVES:
         values = distance(along(dataset, curve), realizable)
-        found = quantiles_over(values, ("pair", "task"))
+        found = quantiles(values, ("pair", "task"))
         curves.append(xr.Dataset({"distance": found} | fitted_slope(values, largest_fitted)))
     result = xr.concat(curves, xr.Variable("curve", list(CURVES)))
     limit = along(dataset, "both").isel(n=-1, drop=True)

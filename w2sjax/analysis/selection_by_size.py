@@ -7,7 +7,7 @@ import xarray as xr
 
 from w2sjax.analysis.choices import CRITERIA
 from w2sjax.analysis.selection import select_in_dataset
-from w2sjax.analysis.statistics import counted, equal_sizes, quantiles_over
+from w2sjax.analysis.statistics import counted, equal_sizes, quantiles
 from w2sjax.errors import W2SError
 
 CANDIDATE_AXES = ("weak_noise", "strong_noise")
@@ -103,10 +103,9 @@ def selection_by_size(dataset: xr.Dataset) -> xr.Dataset:
     chance = (1 / choices["usable"].where(choices["usable"] > 0)).mean("task")
     by_pair["best_share"] = xr.where(choices["criterion"] == "random", chance, best)
     by_pair = by_pair.sel(criterion=list(criteria_for(axis)))
-    by_pair = by_pair.where(np.isfinite(by_pair))
-    found = quantiles_over(by_pair, "pair", list(QUANTILES.values())).rename(quantile="statistic")
+    found = quantiles(by_pair, "pair", list(QUANTILES.values())).rename(quantile="statistic")
     found = found.assign_coords(statistic=list(QUANTILES))
-    mean = by_pair.mean("pair").expand_dims(statistic=["mean"])
+    mean = by_pair.where(np.isfinite(by_pair)).mean("pair").expand_dims(statistic=["mean"])
     return counted(
         xr.concat([mean, found], "statistic"),
         dataset,

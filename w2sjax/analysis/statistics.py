@@ -42,6 +42,7 @@ def pair_fits(dataset: xr.Dataset) -> xr.Dataset:
         input_core_dims=[["task"], ["task"]],
         output_core_dims=[[], []],
         vectorize=True,
+        output_dtypes=[float, float],  # where there is no pair
         keep_attrs=False,
     )
     return xr.Dataset({"slope": slope, "r2": r2})
@@ -52,25 +53,13 @@ def no_slope(tasks: int) -> str:
     return "no slope" + (f", which needs {FEWEST_TASKS} tasks" if tasks < FEWEST_TASKS else "")
 
 
-def quantiles(values: Any, levels: Sequence[float] = MIDDLE_80) -> list[float] | None:
-    """Return quantiles of the finite values; None if there are none."""
-    values = np.asarray(values)
-    finite = values[np.isfinite(values)]
-    return [float(q) for q in np.quantile(finite, levels)] if finite.size else None
-
-
-def median_and_range(values: Any) -> dict[str, float] | None:
-    """Return median, 10 and 90% quantile of the finite values; None if there are none."""
-    found = quantiles(values)
-    return None if found is None else dict(zip(("quantile_10", "median", "quantile_90"), found, strict=True))
-
-
-def quantiles_over[T: (xr.Dataset, xr.DataArray)](
-    values: T, dims: Any, levels: Sequence[float] = MIDDLE_80
-) -> T:
-    """Return quantiles over dimensions along a new one, `quantile`, of what is not NaN; NaN where nothing is."""
-    some = values.notnull().any(dims)
-    return values.where(some, 0).quantile(levels, dims).where(some)
+def quantiles[T: (xr.Dataset, xr.DataArray)](values: T, over: Any, levels: Sequence[float] = MIDDLE_80) -> T:
+    """Return quantiles over dimensions along a new one, `quantile`, of what is finite; NaN where nothing is."""
+    dims = [over] if isinstance(over, str) else over
+    values = values.pad({dim: (0, 1) for dim in dims if not values.sizes[dim]})  # with NaN
+    finite = np.isfinite(values)
+    some = finite.any(over)
+    return values.where(finite).where(some, 0).quantile(levels, over).where(some)
 
 
 def counted(result: xr.Dataset, dataset: xr.Dataset, **attributes: Any) -> xr.Dataset:

@@ -39,10 +39,7 @@ def per_pair(dataset: xr.Dataset) -> xr.Dataset:
         dead_share=dropped / (rank + dropped),
         condition=kept["status_strong_condition"],
     )
-    found = [quantiles(values, LEVELS) or [np.nan] * len(LEVELS) for values in numbers.values()]
-    over_pairs = xr.DataArray(
-        np.transpose(found), {"level": list(LEVELS), "number": list(numbers)}, ("level", "number")
-    )
+    over_pairs = quantiles(numbers.to_dataarray("number"), "pair", LEVELS).rename(quantile="level")
     return counted(numbers.assign(over_pairs=over_pairs), dataset)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import QUARTILES, counted, quantiles_over, usable
+from w2sjax.analysis.statistics import QUARTILES, counted, quantiles, usable
 
 REFERENCE = {
     "weak_depth": 2,
@@ -40,9 +40,7 @@ def weak_quality_quartiles(dataset: xr.Dataset) -> xr.Dataset:
     Returns:
         Attributes beside pairs and tasks: `reference`, the value at which each axis is held while another one varies.
     """
-    return counted(
-        quantiles_over(task_means(dataset), "pair", QUARTILES), dataset, reference=_reference(dataset)
-    )
+    return counted(quantiles(task_means(dataset), "pair", QUARTILES), dataset, reference=_reference(dataset))
 
 
 def weak_quality_report(result: xr.Dataset) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -68,18 +68,14 @@ def _one_pair(axes: "Axes", one: xr.Dataset) -> None:
     if "gain_standard_error" in one:
         label += " (bars: 2 standard errors)"
         x_bars, y_bars = (2 * one[f"{name}_standard_error"].values for name in ("misfit", "gain"))
-    axes.errorbar(
-        one["misfit"],
-        one["gain"],
-        y_bars,
-        x_bars,
-        fmt="o",
-        markersize=4,
-        color=BLUE,
-        ecolor=BLUE + "55",
-        elinewidth=1,
-        label=label,
-    )
+    look: dict[str, Any] = {
+        "fmt": "o",
+        "markersize": 4,
+        "color": BLUE,
+        "ecolor": BLUE + "55",
+        "elinewidth": 1,
+    }
+    axes.errorbar(one["misfit"], one["gain"], y_bars, x_bars, label=label, **look)
     identity_line(axes)
     axes.set_xlabel("misfit  E(w2s − weak)²  [squared label units]")
     axes.set_ylabel("gain  weak error − w2s error  [squared label units]")

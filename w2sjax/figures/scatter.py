@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.points import Points, check_names, draw_points
+from w2sjax.analysis.points import Points, check_names, draw_points, ranges_by_place
 from w2sjax.errors import W2SError
 from w2sjax.figures.style import BLUE, CATEGORIES, GREY, identity_line, new_figure, outside, plain_text, shown
 
@@ -98,9 +98,8 @@ def scatter(
     if handles:
         figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=8)
     width, height = figure.get_size_inches()
-    evenly = medians and values.dtype.kind in "iuf" and values.size > 1 and not _positions(values)[1]
-    note_on_x = "\n(values at equal distances)" if evenly else ""
-    figure.supxlabel(_wrapped(_label(blocks[0], x), width) + note_on_x, fontsize=10)
+    evenly = "\n(values at equal distances)" if medians and values.size > 1 else ""
+    figure.supxlabel(_wrapped(_label(blocks[0], x), width) + evenly, fontsize=10)
     figure.supylabel(_wrapped(_label(blocks[0], y), height - 1), fontsize=10)
     beyond = outside(columns[y], limits[1])
     if limits[0] is not None:
@@ -154,38 +153,23 @@ def _draw_with_medians(
     panel: "Axes", values: np.ndarray, x: np.ndarray, y: np.ndarray, palette: np.ndarray, which: np.ndarray
 ) -> None:
     """Draw points around their values of an axis, and medians with 10-90% ranges, one per value and colour."""
-    positions, to_scale = _positions(values)
-    step = float(np.diff(positions).min()) if values.size > 1 else 1.0
-    groups = (
-        len(palette) if len(palette) <= MOST_IN_LEGEND else 1
-    )  # more would stand too close: they share medians
+    # More colours would stand too close: they share medians.
+    groups = len(palette) if len(palette) <= MOST_IN_LEGEND else 1
     group = which if groups > 1 else np.zeros_like(which)
-    centre = step * (np.arange(groups) - (groups - 1) / 2) * (0.7 / groups)
+    centre = (np.arange(groups) - (groups - 1) / 2) * (0.7 / groups)
     place = np.searchsorted(values, x)
-    jitter = step * np.random.default_rng(0).uniform(-0.3, 0.3, x.size) / groups
-    _draw(panel, positions[place] + centre[group] + jitter, y, palette[which], alpha=0.25)
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, x.size) / groups
+    _draw(panel, place + centre[group] + jitter, y, palette[which], alpha=0.25)
     for g in range(groups) if np.issubdtype(y.dtype, np.number) else ():
-        drawn = np.unique(place[group == g])
-        ranges = [np.quantile(y[(group == g) & (place == i)], (0.1, 0.5, 0.9)) for i in drawn]
-        low, middle, high = np.reshape(ranges, (-1, 3)).T
+        drawn, (low, middle, high) = ranges_by_place(place[group == g], y[group == g])
         panel.errorbar(
-            positions[drawn] + centre[g], middle, (middle - low, high - middle), fmt="o-" if to_scale else "o",
-            color="black" if groups == 1 else palette[g], ecolor="black", markeredgecolor="black", markersize=6,
-            linewidth=1, elinewidth=1.6, capsize=3,
+            drawn + centre[g], middle, (middle - low, high - middle), fmt="o", markersize=6, elinewidth=1.6, capsize=3,
+            color="black" if groups == 1 else palette[g], ecolor="black", markeredgecolor="black",
             label="median, 10–90%\nof the points drawn" if g == 0 else None,
         )  # fmt: skip
-    marked = slice(None, None, math.ceil(values.size / 8))
-    panel.set_xticks(positions[marked], [shown(value) for value in values[marked].tolist()])
-    panel.set_xlim(positions[0] - 0.6 * step, positions[-1] + 0.6 * step)
-
-
-def _positions(values: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return where the values of an axis stand: to scale, or that of logarithms, where they are distinct there."""
-    if values.dtype.kind in "iuf" and values.size > 1:
-        for scaled in (values.astype(float), np.log(values) if values[0] > 0 else None):
-            if scaled is not None and np.diff(scaled).min() >= 0.03 * np.ptp(scaled):
-                return scaled, True
-    return np.arange(values.size, dtype=float), False
+    marked = np.arange(0, values.size, -(-values.size // 8))
+    panel.set_xticks(marked, [shown(value) for value in values[marked].tolist()])
+    panel.set_xlim(-0.6, values.size - 0.4)
 
 
 def _central_limits(values: np.ndarray) -> tuple[float, float]:

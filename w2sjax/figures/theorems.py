@@ -1,6 +1,6 @@
 """Theorems 1 and 2 of Charikar et al. 2024 beside what is measured, and all terms against the sample size."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -33,6 +33,7 @@ TERMS = {
 """Label, colour and marker of every term, drawn for delta = 0.05."""
 
 _MOST_POINTS = 4000
+_POINTS: dict[str, Any] = {"s": 6, "alpha": 0.5, "linewidth": 0, "rasterized": True}
 
 
 def bounds(result: xr.Dataset, title: str = "") -> "Figure":
@@ -72,7 +73,7 @@ def _draw_band(axes: "Axes", data: xr.Dataset) -> None:
     axes.plot(grid, 1 - 2 / grid**0.5, color=ORANGE, linewidth=1.2)
     axes.axhline(1, color=GREY, linestyle="--", linewidth=1.2, label="Theorem 1: gain ≥ misfit")
     part = _part(u.size, _MOST_POINTS)
-    axes.scatter(u[part], v[part], s=6, color=BLUE, alpha=0.5, linewidth=0, rasterized=True, label="one task")
+    axes.scatter(u[part], v[part], color=BLUE, label="one task", **_POINTS)
     beyond = np.mean((v < -2) | (v > 3))
     plain_log_ticks(axes, decades=0)
     axes.set(xlim=(low, high), ylim=(-2, 3))
@@ -99,9 +100,7 @@ def _draw_bounds(axes: "Axes", data: xr.Dataset) -> None:
         negative = np.mean(bound <= 0)
         label = name + (f" ({negative:.1%} negative, not drawn)" if negative else "")
         kept = part & (bound > 0)
-        axes.scatter(
-            error[kept], bound[kept], s=6, color=color, alpha=0.5, linewidth=0, rasterized=True, label=label
-        )
+        axes.scatter(error[kept], bound[kept], color=color, label=label, **_POINTS)
     low, high = np.nanquantile(error, (0.001, 0.999))
     axes.plot([low, high], [low, high], "k-", linewidth=1, label="bound = w2s error (above: the bound holds)")
     axes.set_yscale("log")
@@ -117,7 +116,7 @@ def _draw_bounds(axes: "Axes", data: xr.Dataset) -> None:
 def _draw_terms(axes: "Axes", relative: xr.DataArray) -> None:
     n = relative["n_strong"]
     label = "measured |gain − misfit| (band: 10–90%)"
-    line_with_band(axes, n, relative.sel(term="shortfall"), color=BLUE, label=label)
+    line_with_band(axes, n, relative.sel(term="absolute_deviation"), color=BLUE, label=label)
     for name, (label, color, style) in TERMS.items():
         axes.plot(n, relative.sel(term=name, quantile=0.5), style, color=color, label=label)
     log_scales(axes)

@@ -21,8 +21,8 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
 
     Returns:
         One panel per variable. Lines are predictions, one colour per cell of the other axes; points are means over
-        pairs and tasks, with 2 standard errors over pairs. An axis of positive values over more than two decades is
-        logarithmic, and so is a variable.
+        pairs and tasks, with 2 standard errors over pairs. Positive values whose largest is more than 20 times the
+        smallest have a logarithmic axis; no axis shows rounding, below 1e-6 of the largest prediction.
     """
     names = [str(name) for name in result]
     axes_of = [str(dim) for dim in result.dims if dim != "of"]
@@ -32,6 +32,7 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
         dict(zip(others, values, strict=True))
         for values in itertools.product(*(result[name].values.tolist() for name in others))
     ]
+    frame = 1e-6 * max(float(abs(result[name].sel(of="predicted")).max()) for name in names)
     across = min(len(names), 3)
     down = -(-len(names) // across)
     figure = new_figure(4.4 * across, 3.6 * down + 0.8)
@@ -47,10 +48,12 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
                 at, line.sel(of="simulated"), 2 * line.sel(of="standard_error"), fmt=marker, color=color,
                 markersize=5, capsize=2, linestyle="", label=label or "simulated",
             )  # fmt: skip
-        if _spans_decades(result[x].values):
+        if _is_wide(result[x].values):
             panel.set_xscale("log")
-        if _spans_decades(result[name].sel(of="predicted").values):
+        if _is_wide(result[name].sel(of="predicted").values):
             panel.set_yscale("log")
+        elif np.ptp(panel.get_ylim()) < frame:
+            panel.set_ylim(np.mean(panel.get_ylim()) + np.array([-frame, frame]))
         panel.set(xlabel=x, ylabel=f"{name}  [squared label unit]")
         panel.grid(True, which="major", color=GREY, alpha=0.2)
     for panel in panels[len(names) :]:
@@ -62,8 +65,8 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
     return figure
 
 
-def _spans_decades(values: np.ndarray) -> bool:
+def _is_wide(values: np.ndarray) -> bool:
     if not np.issubdtype(values.dtype, np.number):
         return False
     finite = values[np.isfinite(values)]
-    return bool(finite.size and finite.min() > 0 and finite.max() > 100 * finite.min())
+    return bool(finite.size and finite.min() > 0 and finite.max() > 20 * finite.min())

@@ -86,6 +86,11 @@ INDEX = {
         "Deviation of gain from misfit against both sample sizes",
         f"this project; worlds of {_CHARIKAR}",
     ),
+    "least-squares": Entry(
+        "least_squares",
+        "Label noise where every head can express the truth: exact errors beside simulation",
+        "Breiman, Freedman 1983 (without intercept); the experiment is this project's",
+    ),
 }
 
 
