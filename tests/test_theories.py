@@ -99,6 +99,9 @@ def test_lines_may_be_finer_than_the_simulation() -> None:
 def test_without_axes_there_is_one_cell() -> None:
     prediction = theory.LEAST_SQUARES.predict(LINEAR, w2s.Protocol(n_weak=100, label_noise=2.0))
     assert not prediction.dims
+    alone = prediction.expand_dims(of=["predicted"])
+    with pytest.raises(w2s.W2SError, match="no axis to draw along"):
+        theory_beside_simulation(alone)
     assert prediction["weak_error"] == pytest.approx(4 * (1 / 100 + 8 / 90 * 1.01))
     assert prediction["weak_error"].attrs["units"] == "squared label unit"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from w2sjax.errors import W2SError
 from w2sjax.figures.style import CATEGORIES, GREY, MARKERS, head, new_figure, shown
 
 if TYPE_CHECKING:
@@ -23,9 +24,14 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
         One panel per variable. Lines are predictions, one colour per cell of the other axes; points are means over
         pairs and tasks, with 2 standard errors over pairs. Positive values whose largest is more than 20 times the
         smallest have a logarithmic axis; no axis shows rounding, below 1e-6 of the largest prediction.
+
+    Raises:
+        W2SError: for a result without an axis.
     """
     names = [str(name) for name in result]
     axes_of = [str(dim) for dim in result.dims if dim != "of"]
+    if not axes_of:
+        raise W2SError("result has no axis to draw along: predict and sweep at least one.")
     x = max(axes_of, key=lambda name: result.sizes[name])
     others = [name for name in axes_of if name != x]
     cells = [

@@ -1,6 +1,7 @@
 """What papers prove, one result per file, citing paper and equation: functions on arrays, and theories of sweeps."""
 
 from w2sjax.theory.base import Theory as Theory
+from w2sjax.theory.base import require as require
 from w2sjax.theory.charikar2024 import Theorem2 as Theorem2
 from w2sjax.theory.charikar2024 import complexity_term as complexity_term
 from w2sjax.theory.charikar2024 import confidence_term as confidence_term
