@@ -80,9 +80,7 @@ CASES: dict[str, Case] = {
     "sobol": Case(SMALL, N | {"tasks": 2, "numerics": w2s.Numerics(evaluation_points="sobol")}),
     "float32 features": Case(MLP(), N | {"tasks": 2, "numerics": w2s.Numerics(feature_precision="float32")}),
     "ball": Case(SMALL, N | {"tasks": 2, "head": Ball()}, {"radius": [1e-4, 1.0]}),
-    "ball, sizes": Case(
-        SMALL, {"tasks": 2, "head": Ball(radius=1e-3, ridge=1e-4)}, {"n_strong": [30, 600]}
-    ),
+    "ball, sizes": Case(SMALL, {"tasks": 2, "head": Ball(radius=1e-3, ridge=1e-4)}, {"n_strong": [30, 600]}),
     "trained": Case(SMALL, N | {"tasks": 2, "head": Trained(epochs=3, learning_rate=1e-2)}),
     "trained, hidden": Case(
         SMALL,
@@ -112,7 +110,9 @@ CASES: dict[str, Case] = {
     ),
     "student t, matrix products": Case(MLP(width=10, depth=2, inputs="student_t"), N | {"tasks": 2}),
     "wide": Case(MLP(width=40, depth=3), {"n_weak": 600, "n_strong": 600, "n_eval": 600, "tasks": 2}),
-    "candidates": Case(w2s.worlds.PerturbedCandidates(width=6, depth=2), N | {"tasks": 2}, {"weak_noise": [0.05, 0.1]}),
+    "candidates": Case(
+        w2s.worlds.PerturbedCandidates(width=6, depth=2), N | {"tasks": 2}, {"weak_noise": [0.05, 0.1]}
+    ),
     "pretrained": Case(
         w2s.worlds.PretrainedMLP(
             width=4, depth=2, weak_depth=1, strong_depth=2, pretrain_tasks=2, pretrain_samples=40, epochs=2

@@ -12,8 +12,8 @@ import xarray as xr
 
 import w2sjax as w2s
 from tests.test_cli import run
+from w2sjax.analysis.points import draw_points
 from w2sjax.figures.scatter import scatter
-from w2sjax.figures.scatter_data import draw_points
 from w2sjax.sweeps.configuration import load_configuration
 from w2sjax.sweeps.writer import Writer
 
@@ -156,8 +156,8 @@ def test_plot_of_an_axis_shows_medians_and_says_what_is_pooled(finished: Path) -
     ends = np.array(bars.lines[2][0].get_segments())[:, :, 1]
     np.testing.assert_allclose(ends, np.stack([low, high], axis=1))
     assert "pooled: weak_noise (2 values, 0.02 to 0.1), 24 pairs, 3 tasks" in figure.get_suptitle()
-    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert names == ["median, 10–90% of the points drawn"]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["median, 10–90%\nof the points drawn"]
     coloured = scatter([ds], x="ridge", y="deviation", color="weak_noise")
     for bars, noise in zip(coloured.axes[0].containers, (0.02, 0.1), strict=True):
         expected = ds["deviation"].sel(weak_noise=noise).median(("pair", "task"))

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from w2sjax import settings
-from w2sjax.figures.finite_sample import along, distance, finite_sample_map, finite_sample_slopes
+from w2sjax import studies
+from w2sjax.analysis import finite_sample, finite_sample_slopes
+from w2sjax.analysis.samples import along, distance
+from w2sjax.figures import finite_sample_map
 
 SIZES = [100, 200, 400, 1600, 6400, 25_600, 102_400]
 FLOOR = -0.08
@@ -28,8 +30,13 @@ def dataset() -> xr.Dataset:
     )
 
 
-def test_exponents_and_floor_are_recovered(dataset: xr.Dataset) -> None:
-    report = finite_sample_slopes(dataset)
+@pytest.fixture(scope="module")
+def result(dataset: xr.Dataset) -> xr.Dataset:
+    return finite_sample(dataset)
+
+
+def test_exponents_and_floor_are_recovered(result: xr.Dataset) -> None:
+    report = finite_sample_slopes(result)
     realizable, other = report["strong_noise=0"], report["strong_noise=0.01"]
     for curve in ("n_strong", "both"):
         fit = realizable[curve]
@@ -44,9 +51,9 @@ def test_exponents_and_floor_are_recovered(dataset: xr.Dataset) -> None:
 
 
 def test_sizes_up_to_a_quarter_of_the_largest_are_fitted_where_the_limit_is_a_sample_too(
-    dataset: xr.Dataset,
+    result: xr.Dataset,
 ) -> None:
-    report = finite_sample_slopes(dataset)
+    report = finite_sample_slopes(result)
     for world, fitted in (
         ("strong_noise=0", SIZES[1:]),
         ("strong_noise=0.01", [200, 400, 1600, 6400, 25_600]),
@@ -58,7 +65,7 @@ def test_sizes_up_to_a_quarter_of_the_largest_are_fitted_where_the_limit_is_a_sa
 
 def test_too_few_pairs_have_no_interval(dataset: xr.Dataset) -> None:
     for pairs, finite in ((7, False), (8, True)):
-        few = dataset.isel(pair=slice(pairs))
+        few = finite_sample(dataset.isel(pair=slice(pairs)))
         fit = finite_sample_slopes(few)["strong_noise=0"]["both"]
         assert np.isfinite(fit["slope"]) and np.isfinite([fit["low"], fit["high"]]).all() == finite
         legend = finite_sample_map(few).axes[0].get_legend()
@@ -76,8 +83,8 @@ def test_curves_hold_the_right_cells(dataset: xr.Dataset) -> None:
     assert distance(along(world, "both"), realizable=True).min() >= 0
 
 
-def test_figure_names_its_axes_and_lines(dataset: xr.Dataset) -> None:
-    figure = finite_sample_map(dataset, "title")
+def test_figure_names_its_axes_and_lines(result: xr.Dataset) -> None:
+    figure = finite_sample_map(result, "title")
     left, right = figure.axes
     assert "sample size n" in left.get_xlabel() and "weak error" in left.get_ylabel()
     assert "largest n" in right.get_ylabel()
@@ -88,9 +95,10 @@ def test_figure_names_its_axes_and_lines(dataset: xr.Dataset) -> None:
     assert "exponent fitted from 200 to 25,600 [95% interval" in titles[1]
 
 
-def test_setting_spans_four_decades() -> None:
-    setting = settings.get("finite-sample")
+def test_study_spans_four_decades() -> None:
+    study = studies.get("finite-sample")
+    assert isinstance(study, studies.Study)
     for name in ("n_weak", "n_strong"):
-        sizes = setting.axes[name]
+        sizes = study.axes[name]
         assert len(sizes) >= 16 and sizes[-1] / sizes[0] >= 1e4
-    assert setting.pairs >= 1000
+    assert study.pairs >= 1000

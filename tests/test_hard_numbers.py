@@ -112,7 +112,9 @@ def test_scales_of_given_features_do_not_matter(power: int, ridge: float) -> Non
         arrays[name] = np.sin(2 * arrays[name])
     reference = w2s.evaluate_features(**arrays, weak_head=w2s.heads.Ridge(), head=w2s.heads.Ridge(ridge))
     scaled = {n: np.ldexp(a, power) if n.startswith("strong") else a for n, a in arrays.items()}
-    outcome = w2s.evaluate_features(**scaled, weak_head=w2s.heads.Ridge(), head=w2s.heads.Ridge(ridge * 4.0**power))
+    outcome = w2s.evaluate_features(
+        **scaled, weak_head=w2s.heads.Ridge(), head=w2s.heads.Ridge(ridge * 4.0**power)
+    )
     for name in ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation", "pgr"):
         np.testing.assert_allclose(getattr(outcome, name), getattr(reference, name), rtol=1e-5, atol=1e-6)
     assert int(outcome.status.strong_rank) == 5 and int(outcome.status.code) == int(reference.status.code)

@@ -1,6 +1,7 @@
 """Figures and reports over trained networks, on Datasets with known answers."""
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 
@@ -8,11 +9,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from w2sjax import figures, settings
+from w2sjax import analysis, figures, studies
+from w2sjax.analysis.weak_quality import task_means
 from w2sjax.cli import main
 from w2sjax.engine.outcome import Flag
-from w2sjax.figures.typicality import per_pair
-from w2sjax.figures.weak_quality import task_means
+from w2sjax.studies.index import INDEX
 
 
 def made_up(slopes: list[float], tasks: int = 20) -> xr.Dataset:
@@ -42,17 +43,26 @@ def made_up(slopes: list[float], tasks: int = 20) -> xr.Dataset:
 def test_typicality_counts_each_world_once_and_leaves_failures_out() -> None:
     dataset = made_up([0.5, 0.8, -0.2, 9.0])
     dataset["status_code"][3] = int(Flag.STRONG_TRAINING_DIVERGED)
-    numbers = per_pair(dataset)
+    numbers = analysis.per_pair(dataset)
     np.testing.assert_allclose(numbers["slope"], [0.5, 0.8, -0.2])
     np.testing.assert_allclose(numbers["correlation"], [1, 1, -1])
     np.testing.assert_allclose(numbers["relative_deviation"], (np.array([0.5, 0.8, -0.2]) - 1) * 0.55 / 2)
     np.testing.assert_allclose(numbers["ceiling_share"], 0.25)
     np.testing.assert_allclose(numbers["dead_share"], 0.25)
-    report = figures.typicality_report(dataset)
+    report = analysis.typicality_report(numbers)
     assert report["pairs"] == 4 and report["pairs_without_failure"] == 3
     assert report["slope"]["0.5"] == pytest.approx(0.5)
     json.dumps(report)
-    assert len(figures.typicality(dataset).axes) == 6
+    assert len(figures.typicality(numbers).axes) == 6
+
+
+def test_typicality_without_a_world_left() -> None:
+    dataset = made_up([0.5, 0.8])
+    dataset["status_code"] = ("pair", [int(Flag.NOT_FINITE)] * 2)
+    numbers = analysis.per_pair(dataset)
+    report = analysis.typicality_report(numbers)
+    assert report == {"pairs": 2, "pairs_without_failure": 0, "headline": "0 of 2 worlds: no slope"}
+    assert len(figures.typicality(numbers, "title").axes) == 6
 
 
 def test_weak_quality_is_relative_to_the_reference_and_leaves_failures_out() -> None:
@@ -66,9 +76,10 @@ def test_weak_quality_is_relative_to_the_reference_and_leaves_failures_out() -> 
     np.testing.assert_allclose(means["weak_error"].sel(weak_pretrain_tasks=10), 1)
     np.testing.assert_allclose(means["gain"].sel(weak_pretrain_tasks=2), [np.nan, 3 * 0.1375, 3 * 0.1375])
     np.testing.assert_allclose(means["recovered"].sel(weak_pretrain_tasks=10), 0.275 / 1.5)
-    report = figures.weak_quality_report(grid)
+    result = analysis.weak_quality_quartiles(grid)
+    report = analysis.weak_quality_report(result)
     assert report["weak_pretrain_tasks"]["weak_error"] == pytest.approx([1, 3])
-    assert len(figures.weak_quality(grid).axes) == 3
+    assert len(figures.weak_quality(result).axes) == 3
 
 
 def test_head_study_separates_width_activation_and_training() -> None:
@@ -85,35 +96,47 @@ def test_head_study_separates_width_activation_and_training() -> None:
     grid = xr.concat(by_width, xr.IndexVariable("head_width", [0, 4])).expand_dims(head_activation=["tanh"])
     grid["status_code"] = grid["status_code"].copy()
     grid["status_code"][{"head_width": 1, "head_epochs": 1, "pair": 0}] = int(Flag.NOT_FINITE)
-    report = figures.head_study_report(grid)
+    result = analysis.by_head_class(grid)
+    report = analysis.head_study_report(result)
     assert report["failed_cells"] == 1 and report["widths"] == [0, 4]
     assert report["tanh, 100 epochs"]["slope"] == pytest.approx([2.0, 2.4])
     assert report["tanh, 10 epochs"]["training_loss"] == pytest.approx([0.015, 0.015])
     json.dumps(report)
-    assert len(figures.head_study(grid, "title").axes) == 3
+    assert len(figures.head_study(result, "title").axes) == 3
 
 
-def test_panels_name_their_settings_and_all_errors() -> None:
-    figure = figures.gain_against_misfit_panels([made_up([1.0])] * 4, ["a", "b", "c", "d"], "all")
+def test_panels_name_their_studies_and_all_errors() -> None:
+    result = analysis.gain_on_misfit(made_up([1.0]))
+    figure = figures.gain_against_misfit_panels([result] * 4, ["a", "b", "c", "d"], "all")
     assert [axes.get_title().split("\n")[0] for axes in figure.axes] == ["a", "b", "c", "d"]
-    note = figure.axes[0].texts[0].get_text()
+    note = figure.axes[0].get_legend().get_title().get_text()
     assert "weak on truth 2" in note and "strong on truth 0.5" in note
 
 
-def test_the_collection_holds_every_panel_and_all_settings_are_valid() -> None:
-    names = settings.names()
-    assert len(set(names)) == len(names)
-    collection = settings.get("charikar2024")
-    assert isinstance(collection, settings.Collection)
+def test_the_collection_holds_every_panel_and_all_studies_are_valid() -> None:
+    names = studies.names()
+    collection = studies.get("charikar2024")
+    assert isinstance(collection, studies.Collection)
     assert {member.name for member in collection.members} <= set(names)
     for name in names:
-        one = settings.get(name)
-        assert hasattr(figures, one.figure)
-        if isinstance(one, settings.Setting):
-            assert hasattr(figures, one.summary) and one.pairs >= 1
+        one = studies.get(name)
+        assert (one.name, one.title, one.reference) == (name, *INDEX[name][1:])
+        assert callable(one.figure)
+        if isinstance(one, studies.Study):
+            assert callable(one.analysis) and callable(one.report) and one.pairs >= 1
             fields = {f.name for f in dataclasses.fields(one.world)}
             fields |= {f.name for f in dataclasses.fields(one.protocol)}
             assert set(one.unverified) <= fields, name
+
+
+def test_every_study_of_a_module_is_in_the_index() -> None:
+    modules = {entry.module for entry in INDEX.values()}
+    defined = [
+        study.name
+        for module in modules
+        for study in importlib.import_module(f"w2sjax.studies.{module}").STUDIES
+    ]
+    assert sorted(defined) == sorted(INDEX)
 
 
 def test_a_pretraining_panel_from_the_command_line(

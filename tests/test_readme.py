@@ -1,4 +1,4 @@
-"""The README's Python runs as printed, from top to bottom, in an empty folder."""
+"""The Python of the README and of docs/studies.md runs as printed, from top to bottom, in an empty folder."""
 
 import os
 import re
@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import w2sjax
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -26,10 +28,11 @@ def test_script_keeps_line_numbers():
     assert script("text\n```python\nx = 1\n```\n```sh\nno\n```\n") == "\n\nx = 1\n\n\n\n\n"
 
 
-def test_python_blocks_run(tmp_path):
-    page = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README.md", "docs/studies.md"])
+def test_python_blocks_run(tmp_path, name):
+    page = (ROOT / name).read_text(encoding="utf-8")
     assert len(BLOCK.findall(page)) == page.count("```python") > 0
-    file = tmp_path / README.name
+    file = tmp_path / Path(name).name
     file.write_text(script(page), encoding="utf-8")
     package = str(Path(w2sjax.__file__).parents[1])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))

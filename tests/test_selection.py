@@ -11,20 +11,21 @@ from jax.flatten_util import ravel_pytree
 from scipy import stats
 
 import w2sjax as w2s
-from w2sjax import settings
-from w2sjax.engine.outcome import UNUSABLE
-from w2sjax.figures import selection_against_samples, selection_report
-from w2sjax.figures.selection import criteria_for, held_out_error, selections
-from w2sjax.methods import (
+from w2sjax import studies
+from w2sjax.analysis import (
     CRITERIA,
-    PerturbedCandidates,
     compare_criteria,
     rank_correlation,
     select,
     select_candidates,
     select_in_dataset,
+    selection_by_size,
+    selection_report,
 )
-from w2sjax.methods.selection import choose_at_random
+from w2sjax.analysis.selection_by_size import criteria_for, held_out_error, selections
+from w2sjax.engine.outcome import UNUSABLE
+from w2sjax.figures import selection_against_samples
+from w2sjax.worlds import PerturbedCandidates
 
 WEAK = np.array([1.0, 0.8, 0.9, 2.0])
 MISFIT = np.array([0.1, 0.2, 0.5, 2.2])
@@ -68,7 +69,7 @@ def test_unusable_candidates_are_never_chosen_but_counted() -> None:
     masked = select([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], usable=[False, True, True])
     assert (masked.chosen, masked.usable) == (1, 2)
     np.testing.assert_allclose(masked.regret, 0)
-    np.testing.assert_allclose(choose_at_random([0.1, 0.2, 0.4], [False, True, True]).regret, 0.1)
+    np.testing.assert_allclose(select(None, [0.1, 0.2, 0.4], [False, True, True]).regret, 0.1)
     # A NaN in any quantity takes the candidate away from every criterion.
     for selection in compare_criteria([0.1, 1.0], [np.nan, 0.1], [0.0, 1.0]).values():
         assert selection.usable == 1 and selection.chosen in (1, -1)
@@ -204,16 +205,17 @@ def test_candidates_of_one_target_have_their_own_noise() -> None:
 
 @pytest.fixture(scope="module")
 def swept() -> xr.Dataset:
-    """A small version of the setting."""
-    setting = settings.get("charikar2024-selection")
+    """A small version of the study."""
+    study = studies.get("charikar2024-selection")
+    assert isinstance(study, studies.Study)
     axes = {
         "weak_noise": (0.02, 0.05, 0.1),
         "n_weak": (60, 300),
         "n_strong": (60, 300),
         "n_eval": (50, 200, 900),
     }
-    protocol = dataclasses.replace(setting.protocol, tasks=2)
-    return w2s.sweep(setting.world, protocol, pairs=4, axes=axes)
+    protocol = dataclasses.replace(study.protocol, tasks=2)
+    return w2s.sweep(study.world, protocol, pairs=4, axes=axes)
 
 
 def test_held_out_error_is_of_the_other_rows(swept: xr.Dataset) -> None:
@@ -228,14 +230,15 @@ def test_held_out_error_is_of_the_other_rows(swept: xr.Dataset) -> None:
         held_out_error(swept.isel(n_eval=[0]))
 
 
-def test_report_and_figure_of_the_setting(swept: xr.Dataset) -> None:
+def test_report_and_figure_of_the_study(swept: xr.Dataset) -> None:
     report = selections(swept)
     assert report["regret"].dims == ("criterion", "pair", "n", "n_eval", "task")
     cell = {"n_weak": 300, "n_strong": 300, "n_eval": 200}
     expected = select_in_dataset(swept.sel(cell), "weak_noise", held_out_error(swept).sel(cell))
     for field in ("chosen", "regret", "rank_correlation"):
         np.testing.assert_allclose(report[field].sel(n=300, n_eval=200), expected[field])
-    numbers = selection_report(swept)
+    result = selection_by_size(swept)
+    numbers = selection_report(result)
     assert numbers["candidate_axis"] == "weak_noise" and numbers["selections_per_size"] == 8
     assert numbers["unusable_candidates"] == 0
     random = numbers["random"]["n=300, n_eval=200"]
@@ -243,7 +246,7 @@ def test_report_and_figure_of_the_setting(swept: xr.Dataset) -> None:
         random["best_share"]["mean"] == pytest.approx(1 / 3) and random["rank_correlation"]["median"] is None
     )
     assert "share of tasks" in numbers["headline"]
-    figure = selection_against_samples(swept, "title")
+    figure = selection_against_samples(result, "title")
     assert len(figure.axes) == 6
     assert all(axes.get_xlabel() and axes.get_ylabel() for axes in figure.axes)
     with pytest.raises(ValueError, match="hold candidates"):
@@ -255,11 +258,12 @@ def test_weak_error_is_no_criterion_among_strong_models() -> None:
     assert criteria_for("strong_noise") == ("upper_bound", "misfit", "random")
 
 
-def test_settings_select_among_weak_and_strong_models() -> None:
+def test_studies_select_among_weak_and_strong_models() -> None:
     for name, axis, least in (
         ("charikar2024-selection", "weak_noise", 8),
         ("charikar2024-selection-strong", "strong_noise", 6),
     ):
-        setting = settings.get(name)
-        assert len(setting.axes[axis]) >= least and setting.pairs >= 1000
-        assert setting.axes["n_weak"] == setting.axes["n_strong"]
+        study = studies.get(name)
+        assert isinstance(study, studies.Study)
+        assert len(study.axes[axis]) >= least and study.pairs >= 1000
+        assert study.axes["n_weak"] == study.axes["n_strong"]

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
-from w2sjax.methods import PerturbedCandidates
-from w2sjax.random import draws
-from w2sjax.random.keys import cell_key, pair_key, run_pair_key
-from w2sjax.random.threefry import as_threefry, seed_key
+from w2sjax import draws
+from w2sjax.engine.randomness import cell_key, pair_key, run_pair_key
 from w2sjax.sweeps.grid import make_grid
+from w2sjax.threefry import as_threefry, seed_key
+from w2sjax.worlds import PerturbedCandidates
 
 WORLD = w2s.worlds.PerturbedMLP(width=4, depth=2, inputs="student_t")
 PROTOCOL = w2s.Protocol(n_weak=40, n_strong=40, n_eval=40, tasks=2, label_noise=0.1)

@@ -14,9 +14,9 @@ import xarray as xr
 import w2sjax as w2s
 from tests.oracle import run_alone
 from tests.test_pair import FixedSample
-from w2sjax.figures.deviation_against_samples import median_by_size
-from w2sjax.figures.summary import pair_fit
-from w2sjax.random.keys import pair_key
+from w2sjax.analysis import deviation_by_size
+from w2sjax.analysis.statistics import pair_fits
+from w2sjax.engine.randomness import pair_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,7 @@ def test_published_panels_look_as_published() -> None:
     for strong_noise, slopes, least_r2 in ((0.0, (0.8, 1.2), 0.95), (0.01, (0.7, 1.0), 0.85)):
         world = dataclasses.replace(WORLD, strong_noise=strong_noise)
         ds = w2s.sweep(world, w2s.Protocol(), pairs=40, seed=0)
-        fits = np.array([pair_fit(m, g) for m, g in zip(ds["misfit"].values, ds["gain"].values, strict=True)])
+        fits = pair_fits(ds).to_dataarray().values.T
         inside = (fits[:, 0] > slopes[0]) & (fits[:, 0] < slopes[1])
         fits_well = fits[:, 1] > least_r2
         floor = (ds["deviation"].mean("task") / ds["weak_error"].mean("task")).median().item()
@@ -149,10 +149,12 @@ def test_deviation_falls_like_the_root_of_the_sample_size() -> None:
         pairs=16,
         axes=dict.fromkeys(("n_weak", "n_strong", "n_eval"), sizes),
     )
-    medians = median_by_size(ds)
-    assert 0.03 < medians[500] < 0.1
-    slope = np.polyfit(np.log(sizes), np.log([medians[n] for n in sizes]), 1)[0]
+    result = deviation_by_size(ds)
+    medians = result["relative_deviation"].sel(quantile=0.5)
+    assert 0.03 < medians.sel(n=500) < 0.1
+    slope = np.polyfit(np.log(sizes), np.log([medians.sel(n=n) for n in sizes]), 1)[0]
     assert -0.6 < slope < -0.4
+    assert result["exponent"] == pytest.approx(slope)
 
 
 def test_integers_of_numpy_are_integers(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import xarray as xr
 from scipy import optimize
 
 import w2sjax as w2s
-from w2sjax import theory
-from w2sjax.figures import bounds, bounds_report
+from w2sjax import analysis, theory
+from w2sjax.figures import bounds
 
 POINTS, WIDTH = 400, 6
 
@@ -195,7 +195,7 @@ def panel() -> xr.Dataset:
 
 
 def test_class_moments_are_of_the_pairs_of_the_sweep(panel: xr.Dataset) -> None:
-    moments = theory.class_moments(panel, samples=4000)
+    moments = analysis.class_moments(panel, samples=4000)
     assert moments["output_bound"].dims == ("pair", "task") and moments["dimension"].dims == ("pair",)
     # Its weak heads, fitted here by NumPy to the same draws, have the errors of the sweep.
     np.testing.assert_allclose(moments["weak_error"], panel["weak_error"].sel(n_strong=200), rtol=1e-6)
@@ -209,7 +209,7 @@ def test_class_moments_are_of_the_pairs_of_the_sweep(panel: xr.Dataset) -> None:
 
 
 def test_looseness_on_a_sweep(panel: xr.Dataset) -> None:
-    report = theory.looseness(panel, theory.class_moments(panel, samples=4000))
+    report = analysis.looseness(panel, analysis.class_moments(panel, samples=4000))
     xr.testing.assert_allclose(report["shortfall"], -panel["deviation"].drop_attrs())
     total = report["nonrealizable"] + report["complexity"] + report["confidence"]
     xr.testing.assert_allclose(report["allowance"], total)
@@ -217,18 +217,18 @@ def test_looseness_on_a_sweep(panel: xr.Dataset) -> None:
     assert (report["shortfall"] <= report["localized_allowance"]).all()
     halved = report["confidence"].sel(n_strong=200) / report["confidence"].sel(n_strong=4000)
     np.testing.assert_allclose(halved, 20**0.5)
-    population = theory.looseness(panel)
+    population = analysis.looseness(panel)
     assert (population["complexity"] == 0).all() and (population["localized"] == 0).all()
     xr.testing.assert_allclose(population["allowance"], population["nonrealizable"])
     # Without an axis, n comes from the configuration.
     single = panel.isel(n_strong=0, drop=True)
     configuration = json.loads(single.attrs["configuration"])
     with pytest.raises(ValueError, match="n_strong has no values left"):
-        theory.looseness(single)
+        analysis.looseness(single)
     configuration["protocol"]["n_strong"] = 200
     del configuration["axes"]["n_strong"]
     single = single.assign_attrs(configuration=json.dumps(configuration))
-    again = theory.looseness(single, theory.class_moments(single, samples=4000))
+    again = analysis.looseness(single, analysis.class_moments(single, samples=4000))
     np.testing.assert_allclose(again["confidence"], report["confidence"].sel(n_strong=200))
 
 
@@ -237,7 +237,7 @@ def test_class_moments_draw_the_points_of_the_sweep() -> None:
     protocol = w2s.Protocol(n_weak=700, n_eval=4000, tasks=3, evaluation_points="sobol")
     axes = {"weak_noise": [0.05, 0.1], "ridge": [0, 0.1]}
     chosen = w2s.sweep(world, protocol, pairs=2, seed=4, axes=axes).sel(weak_noise=0.1, ridge=0)
-    moments = theory.class_moments(chosen, samples=4000)
+    moments = analysis.class_moments(chosen, samples=4000)
     np.testing.assert_allclose(moments["weak_error"], chosen["weak_error"], rtol=1e-6)
 
 
@@ -254,29 +254,30 @@ def test_class_moments_refuse_other_weak_heads(settings: dict[str, Any], message
     protocol = w2s.Protocol(n_weak=100, n_strong=100, n_eval=100, tasks=1, **settings)
     dataset = w2s.sweep(w2s.worlds.PerturbedMLP(), protocol, pairs=1, paired=bool(settings))
     with pytest.raises(ValueError, match=message):
-        theory.class_moments(dataset)
+        analysis.class_moments(dataset)
 
 
 def test_class_moments_refuse_what_they_cannot_draw_again(panel: xr.Dataset) -> None:
     with pytest.raises(ValueError, match="axis weak_noise has no values left"):
-        theory.class_moments(panel.expand_dims("weak_noise"))
+        analysis.class_moments(panel.expand_dims("weak_noise"))
     with pytest.raises(ValueError, match="axis weak_noise changes the pairs"):
-        theory.class_moments(panel.expand_dims(weak_noise=[0.05, 0.1]))
+        analysis.class_moments(panel.expand_dims(weak_noise=[0.05, 0.1]))
     configuration = json.loads(panel.attrs["configuration"])
     configuration["world"]["kind"] = "Mine"
     with pytest.raises(ValueError, match="world Mine is not in"):
-        theory.class_moments(panel.assign_attrs(configuration=json.dumps(configuration)))
+        analysis.class_moments(panel.assign_attrs(configuration=json.dumps(configuration)))
 
 
 def test_bounds_figure_and_report(panel: xr.Dataset) -> None:
-    report = bounds_report(panel)
+    result = analysis.compare_bounds(panel)
+    report = analysis.bounds_report(result)
     last = report["n_strong=4000"]
     assert last["share_violating_theorem2"] == 0 == last["share_violating_localized"]
     ratio = last["theorem2_bound_over_absolute_deviation"]["median"]
     assert ratio > last["nonrealizable_bound_over_absolute_deviation"]["median"] > 1
     assert report["n_strong=200"]["complexity_over_weak_error"] > last["complexity_over_weak_error"]
     assert "Theorem 2" in report["headline"]
-    figure = bounds(panel, "title")
+    figure = bounds(result, "title")
     left, middle, right = figure.axes
     assert "misfit / ceiling error" in left.get_xlabel() and "n_strong" in right.get_xlabel()
     assert any("Theorem 1" in label for label in middle.get_legend_handles_labels()[1])

@@ -11,7 +11,8 @@ import xarray as xr
 
 import w2sjax as w2s
 from tests.test_cli_evaluate import features
-from w2sjax.figures.gain_against_misfit import gain_against_misfit
+from w2sjax.analysis import gain_on_misfit
+from w2sjax.figures import gain_against_misfit
 from w2sjax.figures.saving import save
 from w2sjax.figures.scatter import scatter
 from w2sjax.process_wide import ProcessWide
@@ -33,7 +34,7 @@ def test_stores_plots_and_evaluations_at_once(tmp_path: Path) -> None:
             figure = (
                 scatter([ds], x="misfit", y="gain", title="a $title$")
                 if number % 2
-                else gain_against_misfit(ds)
+                else gain_against_misfit(gain_on_misfit(ds))
             )
             save(figure, path.with_suffix(".svg" if number % 4 == 1 else ".png"))
         assert float(w2s.evaluate_features(**features()).gain[0]) == evaluated

@@ -4,9 +4,11 @@ import contextlib
 import errno
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+import w2sjax
 from w2sjax.commands.bench import bench
 from w2sjax.commands.evaluate import evaluate
 from w2sjax.commands.plot import plot
@@ -16,10 +18,10 @@ from w2sjax.errors import W2SError, reason
 
 app = typer.Typer(
     name="w2sjax",
-    help="Simulate weak-to-strong generalization.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+# The modules of commands import no library before their command runs, so that help and lists are there at once.
 app.command()(reproduce)
 app.command()(evaluate)
 app.command()(sweep)
@@ -29,12 +31,26 @@ app.command()(bench)
 
 @app.command()
 def settings() -> None:
-    """List the published settings."""
-    from w2sjax import settings as published
+    """List the published studies."""
+    from w2sjax.studies.index import INDEX
 
-    for name in published.names():
-        setting = published.get(name)
-        print(f"{name}\n    {setting.title} ({setting.reference})")
+    for name, entry in INDEX.items():
+        print(f"{name}\n    {entry.title} ({entry.reference})")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"w2sjax {w2sjax.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Simulate weak-to-strong generalization."""
 
 
 def main(arguments: list[str] | None = None) -> None:

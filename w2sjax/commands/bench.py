@@ -7,7 +7,6 @@ import typer
 
 from w2sjax.commands.reports import write_report
 from w2sjax.paths import output_file
-from w2sjax.validation import check_integer
 
 
 def bench(
@@ -21,6 +20,7 @@ def bench(
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
     from w2sjax.engine.protocol import MOST_TASKS
+    from w2sjax.validation import check_integer
 
     tasks = [check_integer("--tasks", count, least=1, most=MOST_TASKS) for count in tasks or [1, 100]]
     record = None if out is None else output_file("--out", out, overwrite=overwrite)

@@ -3,15 +3,17 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from w2sjax.commands.reports import report_text, write_report
 from w2sjax.errors import W2SError, reason
+from w2sjax.flags import Flag
 from w2sjax.paths import output_file, user_path
-from w2sjax.validation import check_number, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 REQUIRED = (
     "weak_train",
@@ -40,6 +42,10 @@ def evaluate(
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Run the weak-to-strong experiment on saved features and print a table and JSON."""
+    import numpy as np
+
+    from w2sjax.validation import check_number
+
     check_number("--ridge-weak", ridge_weak, least=0)
     check_number("--ridge-strong", ridge_strong, least=0)
     features = user_path("FILE", file)
@@ -52,16 +58,17 @@ def evaluate(
 
     from w2sjax.commands.precision import configure
     from w2sjax.engine.evaluate import evaluate_features
-    from w2sjax.engine.outcome import Flag
+    from w2sjax.heads.ridge import Ridge
 
     used = configure(precision)
     outcome = evaluate_features(
-        **arrays, ridge_weak=ridge_weak, ridge_strong=ridge_strong, fit_intercept=intercept
+        **arrays, weak_head=Ridge(ridge_weak), head=Ridge(ridge_strong), fit_intercept=intercept
     )
     values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in QUANTITIES}
-    status = {name: np.asarray(value).item() for name, value in vars(outcome.status).items()}
+    status = {name: np.asarray(value).item() for name, value in outcome.status.named().items()}
     flags = [str(flag.name) for flag in Flag if status["code"] & flag]
-    Console().print(_table(f"{features.name}, {used}", values, status | {"code": ", ".join(flags) or "ok"}))
+    words = Flag(status["code"]).words() or "ok"
+    Console().print(_table(f"{features.name}, {used}", values, status | {"code": words}))
     report = {
         **{name: array.tolist() for name, array in values.items()},
         "status": status | {"flags": flags},
@@ -76,12 +83,16 @@ def evaluate(
         write_report("--json", report_file, report)
 
 
-def load_arrays(file: Path) -> dict[str, np.ndarray]:
+def load_arrays(file: Path) -> "dict[str, np.ndarray]":
     """Read the arrays of an .npz file as data only: nothing in it is executed.
 
     Raises:
         W2SError: if the file, or an array in it, is missing or cannot be used.
     """
+    import numpy as np
+
+    from w2sjax.validation import nearest
+
     unreadable = W2SError(f"{file} is not an .npz file: write one with numpy.savez.")
     try:
         stored = np.load(file, allow_pickle=False)
@@ -106,7 +117,9 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
         return {name: _array(stored, name) for name in known if name in stored.files}
 
 
-def _array(stored: Any, name: str) -> np.ndarray:
+def _array(stored: Any, name: str) -> "np.ndarray":
+    import numpy as np
+
     try:
         array: np.ndarray = stored[name]
     except (
@@ -130,8 +143,9 @@ def _array(stored: Any, name: str) -> np.ndarray:
     return array
 
 
-def _table(title: str, values: dict[str, np.ndarray], status: dict[str, Any]) -> Any:
+def _table(title: str, values: "dict[str, np.ndarray]", status: dict[str, Any]) -> Any:
     """Lay out the mean over tasks of every quantity, with its range where there are many, and the status."""
+    import numpy as np
     from rich.markup import escape
     from rich.table import Table
 

@@ -7,7 +7,6 @@ import typer
 
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.paths import output_file, user_path
-from w2sjax.validation import check_integer, nearest
 
 
 def plot(
@@ -28,13 +27,14 @@ def plot(
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Plot one quantity of a sweep against another."""
-    check_integer("--points", points, least=1)
-
+    from w2sjax.analysis.points import check_names
     from w2sjax.figures.saving import FORMATS, save
-    from w2sjax.figures.scatter import check_names, scatter
-    from w2sjax.sweeps.layout import MARKS, describe
-    from w2sjax.sweeps.store import discard_damaged
+    from w2sjax.figures.scatter import scatter
+    from w2sjax.sweeps.store.layout import MARKS, layout_of
+    from w2sjax.sweeps.store.reading import discard_damaged
+    from w2sjax.validation import check_integer, nearest
 
+    check_integer("--points", points, least=1)
     path = user_path("STORE", store)
     wanted = Path(f"{path}.png") if out is None else out
     if wanted.suffix[1:].lower() not in FORMATS:
@@ -51,7 +51,7 @@ def plot(
             blocks, x=x, y=y, color=color, facet=facet, points=points, title=path.name, note=done
         )
     except (ValueError, RuntimeError, OSError) as error:
-        if (path / MARKS).is_dir() and (damaged := discard_damaged(describe(path))):
+        if (path / MARKS).is_dir() and (damaged := discard_damaged(layout_of(path))):
             raise W2SError(
                 f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
             ) from error
@@ -71,12 +71,13 @@ def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
     A Dataset that was written by `to_zarr`, without regions, is one part.
 
     Raises:
-        W2SError: if the path is not a store. ValueError if it is a damaged one.
+        W2SError: if the path is not a store, or a damaged one.
     """
     import xarray as xr
 
-    from w2sjax.sweeps.layout import MARKS, describe, local_store
-    from w2sjax.sweeps.store import finished, open_dataset
+    from w2sjax.sweeps.store.layout import MARKS, layout_of, local_store
+    from w2sjax.sweeps.store.marks import done_pairs, read_marks
+    from w2sjax.sweeps.store.reading import open_dataset
 
     if not (store / "zarr.json").is_file():
         raise W2SError(f"{store} is not a Zarr v3 store: pass one written by w2sjax sweep.")
@@ -86,12 +87,11 @@ def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise W2SError(f"{store} cannot be opened: pass one written by w2sjax sweep.") from error
         return dataset, [dataset], 1.0
-    description = describe(store)
-    dataset = open_dataset(description)
-    blocks, pairs = [], 0
-    for cell, run in sorted(finished(description)):
-        here = description.pairs(run)
-        pairs += len(here)
-        position = {name: slice(i, i + 1) for name, i in description.position(cell).items()}
-        blocks.append(dataset.isel({"pair": slice(here.start, here.stop), **position}))
-    return dataset, blocks, pairs / (description.cells * int(description.configuration["pairs"]))
+    layout = layout_of(store)
+    dataset = open_dataset(layout)
+    marks = read_marks(layout)
+    blocks = [
+        dataset.isel(dict(zip(("pair", *layout.axes), layout.slices(index), strict=True)))
+        for index in sorted(marks)
+    ]
+    return dataset, blocks, done_pairs(layout, marks) / (layout.cells * len(layout.pairs))

@@ -1,4 +1,4 @@
-"""`w2sjax reproduce`: run a published setting and write its data, figure and summary."""
+"""`w2sjax reproduce`: run a study and write its data, figure and summary."""
 
 import dataclasses
 import importlib
@@ -14,19 +14,19 @@ import typer
 from w2sjax.commands.reports import write_report
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.paths import check_folder, output_file, user_path
-from w2sjax.validation import check_integer
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from w2sjax.settings import Setting
+    from w2sjax.studies import Study
 
 
 FIGURES = ("figure.png", "figure.svg")
+SUMMARY = "summary.json"
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="A setting; `w2sjax settings` lists them.")],
+    name: Annotated[str, typer.Argument(help="A study; `w2sjax settings` lists them.")],
     out: Annotated[Path, typer.Option(help="Folder for data.zarr, figure.png, figure.svg and summary.json.")],
     pairs: Annotated[int | None, typer.Option(help="Independent draws of the world.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every draw, from 0 to 2^32 - 1.")] = 0,
@@ -37,42 +37,44 @@ def reproduce(
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace files that w2sjax did not make.")] = False,
 ) -> None:
-    """Reproduce a published setting: data, figure and summary in one folder. The same command resumes a stopped run."""
+    """Reproduce a published study: data, figure and summary in one folder. The same command resumes a stopped run."""
     started = time.perf_counter()
-    # The figure's imports run beside the compilation, which takes longer.
-    importing = threading.Thread(target=importlib.import_module, args=("w2sjax.figures",))
-    importing.start()
 
-    from w2sjax import settings
+    from w2sjax import studies
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
     from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
+    from w2sjax.validation import check_integer
 
     use_all_cores()
     check_integer("--seed", seed, least=0, most=LARGEST_SEED)
     if pairs is not None:
         check_integer("--pairs", pairs, least=1, most=MOST_PAIRS)
-    chosen = settings.get(name)
+    chosen = studies.get(name)
+    # Matplotlib's import runs beside the compilation, which takes longer; not beside that of NumPy, which it needs.
+    importing = threading.Thread(target=importlib.import_module, args=("matplotlib.figure",))
+    importing.start()
     folder = user_path("--out", out)
     used = configure(precision)
-    if isinstance(chosen, settings.Setting):
-        setting = _changed(chosen, pairs, tasks, epochs)
-        _check_outputs(folder, (*FIGURES, "summary.json"), overwrite)
-        _reproduce_one(setting, folder, seed, used, importing, started)
+    if isinstance(chosen, studies.Study):
+        study = _changed(chosen, pairs, tasks, epochs)
+        _check_outputs(folder, (*FIGURES, SUMMARY), overwrite)
+        _reproduce_one(study, folder, seed, used, importing, started)
         return
-    members = [_changed(member, pairs, tasks, epochs) for member in chosen.members]
+    members = [
+        _changed(member, pairs, tasks, epochs if _trains(member) else None) for member in chosen.members
+    ]
     _check_outputs(folder, FIGURES, overwrite)
     for member in members:
-        _check_outputs(folder / member.name, (*FIGURES, "summary.json"), overwrite)
+        _check_outputs(folder / member.name, (*FIGURES, SUMMARY), overwrite)
     trained = folder / "trained"  # one training serves all panels that share it
-    datasets = [
+    results = [
         _reproduce_one(member, folder / member.name, seed, used, importing, time.perf_counter(), trained)
         for member in members
     ]
-    figures = importlib.import_module("w2sjax.figures")
     titles = [member.name.removeprefix(f"{chosen.name}-") for member in members]
-    _save(getattr(figures, chosen.figure)(datasets, titles, f"{chosen.name}: {chosen.title}"), folder)
-    print(f"{len(members)} settings; wrote {folder / 'figure.png'}")
+    _save(chosen.figure(results, titles, f"{chosen.name}: {chosen.title}"), folder)
+    print(f"{len(members)} studies; wrote {folder / 'figure.png'}")
 
 
 def _check_outputs(folder: Path, names: tuple[str, ...], overwrite: bool) -> None:
@@ -82,33 +84,35 @@ def _check_outputs(folder: Path, names: tuple[str, ...], overwrite: bool) -> Non
         output_file("--out", folder / name, overwrite=overwrite)
 
 
-def _changed(setting: "Setting", pairs: int | None, tasks: int | None, epochs: int | None) -> "Setting":
-    """Return a setting with the numbers that the user gave."""
-    world, protocol = setting.world, setting.protocol
+def _trains(study: "Study") -> bool:
+    return hasattr(study.world, "epochs") or hasattr(study.protocol.head, "epochs")
+
+
+def _changed(study: "Study", pairs: int | None, tasks: int | None, epochs: int | None) -> "Study":
+    """Return a study with the numbers that the user gave."""
+    world, protocol = study.world, study.protocol
     if tasks is not None:
         protocol = dataclasses.replace(protocol, tasks=tasks)
     if epochs is not None:
-        trains_world, trains_heads = hasattr(world, "epochs"), protocol.head == "trained"
-        if not (trains_world or trains_heads):
-            raise W2SError(f"--epochs {epochs} has nothing to train in {setting.name}: leave it out.")
-        varied = [axis for axis in ("epochs", "head_epochs") if axis in setting.axes]
+        if not _trains(study):
+            raise W2SError(f"--epochs {epochs} has nothing to train in {study.name}: leave it out.")
+        varied = [axis for axis in ("epochs", "head.epochs") if axis in study.axes]
         if varied:
             raise W2SError(
-                f"--epochs {epochs} has no effect in {setting.name}, which varies {varied[0]}: leave it out."
+                f"--epochs {epochs} has no effect in {study.name}, which varies {varied[0]}: leave it out."
             )
-        if trains_world:
+        if hasattr(world, "epochs"):
             world = dataclasses.replace(world, epochs=epochs)
-        if trains_heads:
-            protocol = dataclasses.replace(protocol, head_epochs=epochs)
-        title = f"{setting.title}; a quick look, {epochs} epochs of training"
-        setting = dataclasses.replace(setting, title=title)
+        if hasattr(protocol.head, "epochs"):
+            protocol = dataclasses.replace(protocol, head=dataclasses.replace(protocol.head, epochs=epochs))
+        study = dataclasses.replace(study, title=f"{study.title}; a quick look, {epochs} epochs of training")
     if pairs is not None:
-        setting = dataclasses.replace(setting, pairs=pairs)
-    return dataclasses.replace(setting, world=world, protocol=protocol)
+        study = dataclasses.replace(study, pairs=pairs)
+    return dataclasses.replace(study, world=world, protocol=protocol)
 
 
 def _reproduce_one(
-    setting: "Setting",
+    study: "Study",
     out: Path,
     seed: int,
     used: str,
@@ -116,29 +120,30 @@ def _reproduce_one(
     started: float,
     trained: Path | None = None,
 ) -> "xr.Dataset":
+    """Run a study, write its files, and return the result of its analysis."""
     from w2sjax.sweeps.run import sweep
 
-    print(f"{setting.name}: {setting.title}; {used}", file=sys.stderr)
+    print(f"{study.name}: {study.title}; {used}", file=sys.stderr)
     dataset = sweep(
-        setting.world,
-        setting.protocol,
-        pairs=setting.pairs,
+        study.world,
+        study.protocol,
+        pairs=study.pairs,
         seed=seed,
-        axes=setting.axes,
+        axes=study.axes,
         store=out / "data.zarr",
         checkpoints=trained,
         progress=True,
     ).load()
     computed = time.perf_counter() - started
-    importing.join()
-    figures = importlib.import_module("w2sjax.figures")
-    numbers = getattr(figures, setting.summary)(dataset)
+    result = study.analysis(dataset)
+    numbers = study.report(result)
     headline = numbers.pop("headline")
-    _save(getattr(figures, setting.figure)(dataset, title=f"{setting.name}\n{setting.title}"), out)
+    importing.join()
+    _save(study.figure(result, f"{study.name}\n{study.title}"), out)
     summary = {
-        "setting": setting.name,
-        "reference": setting.reference,
-        "unverified_parameters": list(setting.unverified),
+        "study": study.name,
+        "reference": study.reference,
+        "unverified_parameters": list(study.unverified),
         "seed": seed,
         **numbers,
         "configuration": json.loads(dataset.attrs["configuration"]),
@@ -146,9 +151,9 @@ def _reproduce_one(
         "seconds_to_data": round(computed, 3),
         "seconds": round(time.perf_counter() - started, 3),
     }
-    write_report("--out", out / "summary.json", summary)
+    write_report("--out", out / SUMMARY, summary)
     print(f"{headline}; wrote {out / 'figure.png'}")
-    return dataset
+    return result
 
 
 def _save(figure: Any, out: Path) -> None:

@@ -28,6 +28,12 @@ def sweep(
             help="Folder of trained networks to share between sweeps, in place of one in the store."
         ),
     ] = None,
+    module: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A module of yours whose worlds, heads and metrics the file names; may be repeated."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No plan and no progress on stderr.")] = False,
     cpu_devices: Annotated[int | None, typer.Option(help="Host devices of this process on CPU.")] = None,
     distributed: Annotated[
@@ -47,12 +53,12 @@ def sweep(
 
     store = user_path("--out", out)
     trained = None if checkpoints is None else user_path("--checkpoints", checkpoints)
-    configuration = load_configuration(user_path("FILE", file))
+    configuration = load_configuration(user_path("FILE", file), module or ())
     group = join(distributed, coordinator, processes, process, cpu_devices, wait)
     used = configure(precision or configuration.precision)
 
     from w2sjax.sweeps import run
-    from w2sjax.sweeps.layout import SUMMARY
+    from w2sjax.sweeps.store.layout import SUMMARY
 
     if not quiet:
         part = f"process {group[0]} of {group[1]}, " if group else ""
@@ -70,6 +76,8 @@ def sweep(
         command = ["w2sjax", "sweep", str(file), "--out", str(out)]
         if precision is not None:
             command += ["--precision", precision]
+        for name in module or ():
+            command += ["--module", name]
         if checkpoints is not None:
             command += ["--checkpoints", str(checkpoints)]
         reason = str(stopped) or f"interrupted; finished chunks are in {out}"

@@ -3,12 +3,13 @@
 import io
 import threading
 from pathlib import Path
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from w2sjax.files import write_atomically
 from w2sjax.paths import MARK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf", "jpg")
 
@@ -23,7 +24,7 @@ _DRAWING = threading.Lock()
 """Fonts and mathematical text of matplotlib are for one thread at a time."""
 
 
-def save(figure: Figure, file: Path) -> None:
+def save(figure: "Figure", file: Path) -> None:
     """Write a figure in the format of the file's ending, marked as made by this program, complete or not at all.
 
     Raises:
@@ -34,8 +35,3 @@ def save(figure: Figure, file: Path) -> None:
     with _DRAWING:
         figure.savefig(content, format=kind, dpi=150, **_METADATA[kind])
     write_atomically(file, content.getvalue())
-
-
-def plain_text(text: str) -> str:
-    """Return text that matplotlib shows as it is: a "$" would begin mathematics."""
-    return text.replace("$", r"\$")

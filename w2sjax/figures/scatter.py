@@ -1,34 +1,21 @@
 """Any two quantities of a sweep against each other: coloured by one axis, in panels by another."""
 
 import math
+import re
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
 
+from w2sjax.analysis.points import Points, check_names, draw_points, ranges_by_place
 from w2sjax.errors import W2SError
-from w2sjax.figures.saving import plain_text
-from w2sjax.figures.scatter_axes import Discrete, central_limits, label_of, lie_outside, shown, wrapped
-from w2sjax.figures.scatter_data import Points, draw_points
-from w2sjax.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    LEGEND,
-    ORANGE,
-    PURPLE,
-    emptiest_corner,
-    identity_line,
-)
-from w2sjax.validation import nearest
+from w2sjax.figures.style import BLUE, CATEGORIES, GREY, identity_line, new_figure, outside, plain_text, shown
 
-CATEGORIES = (BLUE, ORANGE, GREEN, PURPLE, "#E69F00", "#56B4E9", "#000000")
-"""Colours of values without an order (Okabe and Ito)."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_PANELS = 16
 MOST_IN_LEGEND = 8
@@ -47,7 +34,7 @@ def scatter(
     points: int = 20_000,
     title: str = "",
     note: str = "",
-) -> Figure:
+) -> "Figure":
     """Draw one quantity against another for every pair, task and cell, or for an even sample of them.
 
     Args:
@@ -81,197 +68,151 @@ def scatter(
         raise W2SError(f"--facet {facet} has {len(facets)} values: use an axis of at most {MOST_PANELS}.")
     across = min(len(facets), 4 if len(facets) != 4 else 2)
     down = math.ceil(len(facets) / across)
-    width, height = (4.2 * across + 1.4, 3.7 * down + 1.2) if len(facets) > 1 else (6.6, 5.5)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)).ravel()
+    figure = new_figure(4.2 * across + 3.2, 3.7 * down + 1.5)
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     for panel in panels[len(facets) :]:
         panel.set_visible(False)
-    colours = _Colours(blocks[0], color, columns)
-    medians = x in blocks[0].coords and y in blocks[0].data_vars
-    values = np.unique(columns[x]) if medians else np.array([])
-    discrete = Discrete(values) if 0 < values.size <= MOST_MEDIANS else None
-    limits = central_limits(columns[x]), central_limits(columns[y])
+    bar_label = _wrapped(_label(blocks[0], color), 3 * down) if color else ""
+    palette, which, handles = _coloured(figure, panels[: len(facets)], columns, color, bar_label)
+    values = np.unique(columns[x])
+    medians = x in blocks[0].coords and y in blocks[0].data_vars and values.size <= MOST_MEDIANS
+    limits = None if medians else _central_limits(columns[x]), _central_limits(columns[y])
     for panel, value in zip(panels, facets, strict=False):
-        inside = np.ones(columns[x].size, bool) if facet is None else columns[facet] == value
-        if discrete is None:
-            colours.draw(panel, columns, columns[x], y, inside)
-            panel.set_xlim(limits[0])
+        inside = np.ones(which.size, bool) if facet is None else columns[facet] == value
+        of_panel = columns[x][inside], columns[y][inside]
+        if medians:
+            _draw_with_medians(panel, values, *of_panel, palette, which[inside])
         else:
-            colours.draw_discrete(panel, columns, discrete, x, y, inside)
+            _draw(panel, *of_panel, palette[which[inside]])
+            panel.set_xlim(limits[0])
         panel.set_ylim(limits[1])
-        for axis in (panel.xaxis, panel.yaxis):
-            if hasattr(axis.get_major_formatter(), "set_powerlimits"):
-                axis.get_major_formatter().set_powerlimits((-3, 4))
+        for on, name in (("x", x), ("y", y)):
+            if columns[name].dtype.kind in "iuf" and not (medians and on == "x"):
+                panel.ticklabel_format(axis=on, scilimits=(-3, 4))
         if facet is not None:
             panel.set_title(f"{plain_text(facet)} = {shown(value)}", fontsize=10)
         if (x, y) == ("misfit", "gain"):
             identity_line(panel)
         panel.tick_params(labelbottom=True)
-    evenly = (
-        "\n(values at equal distances)" if discrete and discrete.scale == "rank" and values.size > 1 else ""
-    )
-    figure.supxlabel(wrapped(label_of(blocks[0], x), width, 10) + evenly, fontsize=10)
-    figure.supylabel(wrapped(label_of(blocks[0], y), height - 0.7, 10), fontsize=10)
-    colours.explain(figure, panels[: len(facets)], height)
-    outside = lie_outside(columns[y], limits[1])
-    if discrete is None:
-        outside = outside | lie_outside(columns[x], limits[0])
-    lines = [
-        plain_text("; ".join(text for text in (title, note) if text)),
-        _counted(data) + (f"; {outside.mean():.2%} lie outside the frame" if outside.any() else ""),
-        f"pooled: {', '.join(_pooled_axis(*axis) for axis in data.pooled.items())}" if data.pooled else "",
-    ]
-    text = "\n".join(wrapped(line, width, 9) for line in lines if line)
-    figure.suptitle(text, fontsize=9, color=GREY)
+    handles = panels[0].get_legend_handles_labels()[0] + handles
+    if handles:
+        figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=8)
+    width, height = figure.get_size_inches()
+    evenly = "\n(values at equal distances)" if medians and values.size > 1 else ""
+    figure.supxlabel(_wrapped(_label(blocks[0], x), width) + evenly, fontsize=10)
+    figure.supylabel(_wrapped(_label(blocks[0], y), height - 1), fontsize=10)
+    beyond = outside(columns[y], limits[1])
+    if limits[0] is not None:
+        beyond = beyond | outside(columns[x], limits[0])
+    lines = _heading(data, title, note, float(beyond.mean()))
+    figure.suptitle("\n".join(_wrapped(line, width) for line in lines), fontsize=9, color=GREY)
     return figure
 
 
-def _counted(data: Points) -> str:
-    drawn = data.columns[next(iter(data.columns))].size
-    if data.complete:
-        return f"{drawn:,} points" + (f", {data.total - drawn:,} not finite" if drawn < data.total else "")
-    return f"{drawn:,} of {data.total:,} points drawn, spread evenly"
+def _coloured(
+    figure: "Figure", panels: np.ndarray, columns: dict[str, np.ndarray], name: str | None, label: str
+) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+    """Return the colours of the values of an axis `[value, 4]`, which of them every point has, and what a legend says.
 
-
-def _pooled_axis(name: str, values: np.ndarray) -> str:
-    if name in ("pair", "task"):
-        return f"{values.size:,}\u00a0{name}s"
-    return (
-        f"{plain_text(name)} ({values.size} values, {shown(values[0].item())} to {shown(values[-1].item())})"
-    )
-
-
-def check_names(
-    dataset: xr.Dataset, *, x: str, y: str, color: str | None = None, facet: str | None = None
-) -> None:
-    """Refuse names that a Dataset does not have.
-
-    Raises:
-        W2SError: naming the option, the value and the nearest valid name.
+    Numbers are in the order of their colours; those with many values have a bar beside the panels in place of a legend.
     """
-    variables, axes = [str(v) for v in dataset.data_vars], [str(c) for c in dataset.coords]
-    if not variables:
-        raise W2SError("the store has no variables: pass one written by w2sjax sweep.")
-    for option, name, known in (
-        ("--x", x, variables + axes),
-        ("--y", y, variables + axes),
-        ("--color", color, axes),
-        ("--facet", facet, axes),
-    ):
-        if name is not None and name not in known:
-            kind = "variable or axis" if known is not axes else "axis"
-            if not known:
-                raise W2SError(f"{option} {name} is no {kind} of this store, which has none: leave it out.")
-            raise W2SError(
-                f"{option} {name} is no {kind} of this store: did you mean {nearest(name, known)}? "
-                f"It has {', '.join(known)}."
-            )
+    import matplotlib
+    from matplotlib.colors import LogNorm, Normalize, to_rgba_array
+    from matplotlib.lines import Line2D
+
+    if name is None:
+        return to_rgba_array([BLUE]), np.zeros(next(iter(columns.values())).size, int), []
+    values, which = np.unique(columns[name], return_inverse=True)
+    # Cividis keeps its order for every kind of colour vision; its lightest end is too pale on white.
+    cividis = matplotlib.colormaps["cividis"]
+    numbers = values.dtype.kind in "iuf"
+    if numbers and values.size > MOST_IN_LEGEND:
+        low, high = float(values[0]), float(values[-1])
+        norm = LogNorm(low, high) if low > 0 and high > 100 * low else Normalize(low, high)
+        figure.colorbar(matplotlib.cm.ScalarMappable(norm, cividis), ax=list(panels), label=label)
+        return cividis(norm(values)), which, []
+    palette = cividis(np.linspace(0.0, 0.88, max(2, values.size)))
+    if not numbers:
+        palette = to_rgba_array([CATEGORIES[i % len(CATEGORIES)] for i in range(values.size)])
+    handles = [
+        Line2D([], [], color=color, marker="o", linestyle="", label=f"{plain_text(name)} = {shown(value)}")
+        for color, value in zip(palette, values.tolist(), strict=False)
+    ]
+    return palette, which, handles
 
 
-class _Colours:
-    """One colour per value of an axis, ordered where values are numbers."""
+def _draw(
+    panel: "Axes", x: np.ndarray, y: np.ndarray, colors: np.ndarray, alpha: float | None = None
+) -> None:
+    """Draw points in one call, in the order given, so that none hides the others by its colour."""
+    size, dense = (14, 0.8) if x.size < 500 else (5, 0.5)
+    panel.scatter(x, y, s=size, c=colors, alpha=alpha or dense, linewidth=0, rasterized=True)
 
-    def __init__(self, dataset: xr.Dataset, name: str | None, columns: dict[str, np.ndarray]) -> None:
-        self._name = name
-        self._label = label_of(dataset, name) if name else ""
-        self._values: list[Any] = np.unique(columns[name]).tolist() if name else [None]
-        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in self._values)
-        self._bar = numbers and len(self._values) > MOST_IN_LEGEND
-        # Cividis keeps its order for every kind of colour vision; its lightest end is too pale on white.
-        self._map = matplotlib.colormaps["cividis"]
-        if not name:
-            self._colours: list[Any] = [BLUE]
-        elif self._bar:
-            low, high = min(self._values), max(self._values)
-            self._norm = LogNorm(low, high) if low > 0 and high / low > 100 else Normalize(low, high)
-            self._colours = [self._map(float(self._norm(v))) for v in self._values]
-        elif numbers:
-            self._colours = [self._map(s) for s in np.linspace(0.0, 0.88, max(2, len(self._values)))]
-        else:
-            self._colours = [CATEGORIES[i % len(CATEGORIES)] for i in range(len(self._values))]
 
-    def draw(
-        self,
-        panel: Axes,
-        columns: dict[str, np.ndarray],
-        x: np.ndarray,
-        y: str,
-        inside: np.ndarray,
-        alpha: float | None = None,
-    ) -> None:
-        """Draw the chosen points in one call, in the order given."""
-        shades = np.array([matplotlib.colors.to_rgba(c) for c in self._colours])[self._which(columns, inside)]
-        few = inside.sum() < 500
-        panel.scatter(
-            x[inside],
-            columns[y][inside],
-            s=14 if few else 5,
-            c=shades,
-            alpha=alpha or (0.8 if few else 0.5),
-            linewidth=0,
-            rasterized=True,
-        )
+def _draw_with_medians(
+    panel: "Axes", values: np.ndarray, x: np.ndarray, y: np.ndarray, palette: np.ndarray, which: np.ndarray
+) -> None:
+    """Draw points around their values of an axis, and medians with 10-90% ranges, one per value and colour."""
+    # More colours would stand too close: they share medians.
+    groups = len(palette) if len(palette) <= MOST_IN_LEGEND else 1
+    group = which if groups > 1 else np.zeros_like(which)
+    centre = (np.arange(groups) - (groups - 1) / 2) * (0.7 / groups)
+    place = np.searchsorted(values, x)
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, x.size) / groups
+    _draw(panel, place + centre[group] + jitter, y, palette[which], alpha=0.25)
+    for g in range(groups) if np.issubdtype(y.dtype, np.number) else ():
+        drawn, (low, middle, high) = ranges_by_place(place[group == g], y[group == g])
+        panel.errorbar(
+            drawn + centre[g], middle, (middle - low, high - middle), fmt="o", markersize=6, elinewidth=1.6, capsize=3,
+            color="black" if groups == 1 else palette[g], ecolor="black", markeredgecolor="black",
+            label="median, 10–90%\nof the points drawn" if g == 0 else None,
+        )  # fmt: skip
+    marked = np.arange(0, values.size, -(-values.size // 8))
+    panel.set_xticks(marked, [shown(value) for value in values[marked].tolist()])
+    panel.set_xlim(-0.6, values.size - 0.4)
 
-    def draw_discrete(
-        self,
-        panel: Axes,
-        columns: dict[str, np.ndarray],
-        discrete: "Discrete",
-        x: str,
-        y: str,
-        inside: np.ndarray,
-    ) -> None:
-        """Draw the chosen points around their values of x, and medians with 10-90% ranges, one per colour."""
-        which = np.zeros(inside.size, int)
-        which[inside] = self._which(columns, inside)
-        groups = 1 if self._bar else len(self._colours)  # more would stand too close: they share medians
-        group = which if groups > 1 else np.zeros_like(which)
-        centre = (np.arange(groups) - (groups - 1) / 2) * (0.7 / groups)
-        jitter = np.random.default_rng(0).uniform(-0.3, 0.3, inside.size) / groups
-        self.draw(panel, columns, discrete.at(columns[x], centre[group] + jitter), y, inside, alpha=0.25)
-        for g in range(groups):
-            chosen = inside & (group == g)
-            drawn = np.unique(columns[x][chosen])
-            if not drawn.size or not np.issubdtype(columns[y].dtype, np.number):
-                continue
-            low, middle, high = np.array(
-                [np.quantile(columns[y][chosen & (columns[x] == v)], (0.1, 0.5, 0.9)) for v in drawn]
-            ).T
-            panel.errorbar(
-                discrete.at(drawn, np.full(drawn.size, centre[g])),
-                middle,
-                (middle - low, high - middle),
-                fmt="o-" if discrete.scale != "rank" and x not in ("pair", "task") else "o",
-                color="black" if groups == 1 else self._colours[g],
-                ecolor="black",
-                markeredgecolor="white" if groups == 1 else "black",
-                markeredgewidth=0.8,
-                markersize=6,
-                linewidth=1,
-                elinewidth=1.6,
-                capsize=3,
-                label="median, 10–90% of the points drawn" if g == 0 else None,
-            )
-        discrete.label(panel)
 
-    def _which(self, columns: dict[str, np.ndarray], inside: np.ndarray) -> np.ndarray:
-        """Return the index of the colour of every chosen point."""
-        if self._name is None:
-            return np.zeros(int(inside.sum()), int)
-        return np.searchsorted(np.array(self._values), columns[self._name][inside])
+def _central_limits(values: np.ndarray) -> tuple[float, float]:
+    """Return limits that leave out values further from the central 90% than 1.5 times its width."""
+    if not np.issubdtype(values.dtype, np.number):
+        return -0.5, len(np.unique(values)) - 0.5
+    central = np.quantile(values, (0.05, 0.95))
+    beyond = 1.5 * (central[1] - central[0]) or np.inf
+    low = max(float(values.min()), float(central[0] - beyond))
+    high = min(float(values.max()), float(central[1] + beyond))
+    pad = 0.04 * (high - low) or 0.04 * abs(high) or 1.0
+    # An axis that nearly begins at zero should begin there.
+    return min(0.0, low) if 0 <= low < 0.2 * high else low - pad, high + pad
 
-    def explain(self, figure: Figure, panels: np.ndarray, height: float) -> None:
-        """Add the legend, or a bar of colours where there are many values."""
-        handles, labels = panels[0].get_legend_handles_labels()
-        if self._bar:
-            mappable = matplotlib.cm.ScalarMappable(norm=self._norm, cmap=self._map)
-            figure.colorbar(mappable, ax=list(panels), label=wrapped(self._label, height - 0.7, 10))
-        elif self._name:
-            for colour, value in zip(self._colours, self._values, strict=True):
-                handles.append(panels[0].scatter([], [], color=colour, s=24))
-                labels.append(f"{plain_text(self._name)} = {shown(value)}")
-        if handles:
-            drawn = np.asarray(panels[0].collections[0].get_offsets())
-            size = 0.025 * max(map(len, labels)) + 0.1, 0.06 * len(labels) + 0.02
-            corner, _ = emptiest_corner(panels[0], drawn[:, 0], drawn[:, 1], size)
-            panels[0].legend(handles, labels, loc=corner, **LEGEND)
+
+def _heading(data: Points, title: str, note: str, beyond: float) -> list[str]:
+    """Return the lines above the panels: title, points drawn and left out, and the axes that are pooled."""
+    drawn = next(iter(data.columns.values())).size
+    if data.complete:
+        count = f"{drawn:,} points" + (f", {data.total - drawn:,} not finite" if drawn < data.total else "")
+    else:
+        count = f"{drawn:,} of {data.total:,} points drawn, spread evenly"
+    if beyond:
+        count += f"; {beyond:.2%} lie outside the frame"
+    pooled = ", ".join(
+        f"{values.size:,}\u00a0{name}s"
+        if name in ("pair", "task")
+        else f"{plain_text(name)} ({values.size} values, {shown(values[0].item())} to {shown(values[-1].item())})"
+        for name, values in data.pooled.items()
+    )
+    lines = (plain_text("; ".join(filter(None, (title, note)))), count, pooled and f"pooled: {pooled}")
+    return [line for line in lines if line]
+
+
+def _label(dataset: xr.Dataset, name: str) -> str:
+    """Return the name, meaning and unit of a variable or axis."""
+    attributes = dataset[name].attrs
+    meaning, unit = attributes.get("long_name", ""), attributes.get("units")
+    first = f"{name}: {meaning}" if meaning and meaning != name else name
+    return plain_text(first + (f"  [{unit}]" if unit else ""))
+
+
+def _wrapped(text: str, inches: float) -> str:
+    """Break a text into lines of so many inches, brackets kept together."""
+    kept = re.sub(r"(\w+ )?\(.*?\)|\[.*?\]", lambda bracket: bracket[0].replace(" ", "\u00a0"), text)
+    return textwrap.fill(kept, int(12.5 * inches)).replace("\u00a0", " ")

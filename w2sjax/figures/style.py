@@ -1,69 +1,103 @@
-"""Colours, legends and notes shared by all figures. Colours: Okabe and Ito, distinguishable without colour vision."""
+"""Colours, lines with bands and legends of all figures. Colours: Okabe and Ito, for every kind of colour vision."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
+import xarray as xr
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 GREY = "#555555"
+CATEGORIES = (BLUE, ORANGE, GREEN, PURPLE, "#E69F00", "#56B4E9", "#000000")
+"""Colours of values without an order."""
 
-LEGEND: dict[str, Any] = {"framealpha": 0.85, "facecolor": "white", "edgecolor": "none", "fontsize": 8}
-"""Options of a legend that is read above data."""
+MARKERS = "os^dvPX"
 
-Corner = Literal["upper left", "lower right", "upper right", "lower left"]
-_CORNERS: tuple[Corner, ...] = ("upper left", "lower right", "upper right", "lower left")
-
-
-def identity_line(axes: Axes, label: str = "gain = misfit") -> None:
-    """Draw y = x across the present limits."""
-    low = min(axes.get_xlim()[0], axes.get_ylim()[0])
-    high = max(axes.get_xlim()[1], axes.get_ylim()[1])
-    limits = axes.get_xlim(), axes.get_ylim()
-    axes.plot([low, high], [low, high], color=GREY, linestyle="--", linewidth=1.2, label=label, zorder=1)
-    axes.set_xlim(limits[0])
-    axes.set_ylim(limits[1])
+BELOW: dict[str, Any] = {
+    "loc": "upper center",
+    "bbox_to_anchor": (0.5, -0.13),
+    "frameon": False,
+    "fontsize": 8,
+}
+ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "frameon": False, "fontsize": 8}
+INSIDE: dict[str, Any] = {"frameon": False, "fontsize": 8}
+"""Options of legends: outside of the panel, where they hide no data, or inside where there is room."""
 
 
-def emptiest_corner(
-    axes: Axes, x: ArrayLike, y: ArrayLike, size: tuple[float, float], taken: Corner | None = None
-) -> tuple[Corner, int]:
-    """Return the corner of the axes, at their present limits, with the fewest of the points, and how many those are.
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure of so many inches, whose panels leave room for what stands around them.
+
+    Matplotlib is imported here, when the first figure is drawn: studies name figures without loading it.
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def plain_text(text: str) -> str:
+    """Return text that matplotlib shows as it is: a "$" would begin mathematics."""
+    return text.replace("$", r"\$")
+
+
+def shown(value: Any) -> str:
+    """Return a value of an axis for people."""
+    return f"{value:.4g}" if isinstance(value, float) else plain_text(str(value))
+
+
+def head(figure: "Figure", title: str, result: xr.Dataset, note: str = "") -> None:
+    """Put the title above a figure, how many pairs and tasks an analysis is from, and a note."""
+    count = f"{result.attrs['pairs']} pairs x {result.attrs['tasks']} tasks"
+    figure.suptitle(f"{title}\n{count}{note}".strip(), fontsize=11)
+
+
+def line_with_band(
+    axes: "Axes", x: Any, quantiles: xr.DataArray, style: str = "o-", alpha: float = 0.2, **options: Any
+) -> None:
+    """Draw the middle one of three quantiles as a line, and a band between the others.
 
     Args:
-        axes: with the data drawn.
-        x, y: the points.
-        size: width and height of what is put there, as shares of the axes.
-        taken: a corner that is not free.
+        axes: a panel.
+        x: where the values of the one dimension of `quantiles` beside "quantile" stand.
+        quantiles: of an analysis, in ascending order.
+        style: marker and line.
+        alpha: how dense the band is, from 0 to 1.
+        options: of the line, among them `color`.
     """
-    limits = np.array([axes.get_xlim(), axes.get_ylim()]).T  # also settles limits that follow the data
-    to_axes = axes.transData + axes.transAxes.inverted()
-    (left, bottom), (right, top) = to_axes.transform(limits)
-    across, up = to_axes.transform(np.column_stack([np.ravel(x), np.ravel(y)])).T
-    inside = (across >= left) & (across <= right) & (up >= bottom) & (up <= top)
-    width, height = size
-    points = {}
-    for corner in _CORNERS:
-        vertical, horizontal = corner.split()
-        beside = across < width if horizontal == "left" else across > 1 - width
-        level = up < height if vertical == "lower" else up > 1 - height
-        points[corner] = int(np.count_nonzero(inside & beside & level))
-    best = min((corner for corner in _CORNERS if corner != taken), key=points.__getitem__)
-    return best, points[best]
+    low, middle, high = quantiles.transpose("quantile", ...).values
+    axes.fill_between(x, low, high, color=options["color"], alpha=alpha, linewidth=0)
+    axes.plot(x, middle, style, **{"markersize": 5} | options)
 
 
-def corner_note(axes: Axes, text: str, corner: Corner) -> None:
-    """Write small grey text into a corner of the axes, on a background above the data."""
-    vertical, horizontal = corner.split()
-    axes.annotate(
-        text,
-        (0.02 if horizontal == "left" else 0.98, 0.02 if vertical == "lower" else 0.98),
-        xycoords="axes fraction",
-        ha=horizontal,
-        va="bottom" if vertical == "lower" else "top",
-        fontsize=8,
-        color=GREY,
-        bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2},
-        zorder=5,
-    )
+def log_scales(axes: "Axes", x: bool = True, y: bool = True) -> None:
+    """Make axes logarithmic, with a grid."""
+    axes.set_xscale("log" if x else "linear")
+    axes.set_yscale("log" if y else "linear")
+    axes.grid(True, which="major", color=GREY, alpha=0.2)
+
+
+def plain_log_ticks(axes: "Axes", decades: float) -> None:
+    """Make the horizontal axis logarithmic with ticks that are written out, as many as so many decades need."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def identity_line(axes: "Axes", label: str = "gain = misfit") -> None:
+    """Draw y = x across the present limits."""
+    across, up = axes.get_xlim(), axes.get_ylim()
+    ends = [min(across[0], up[0]), max(across[1], up[1])]
+    axes.plot(ends, ends, color=GREY, linestyle="--", linewidth=1.2, label=label, zorder=1)
+    axes.set(xlim=across, ylim=up)
+
+
+def outside(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Return which values are not within limits; text always is."""
+    if not np.issubdtype(values.dtype, np.number):
+        return np.zeros(values.shape, bool)
+    return (values < limits[0]) | (values > limits[1])

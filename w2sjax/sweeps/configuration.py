@@ -1,24 +1,33 @@
 """Configuration files of sweeps: TOML, checked field by field before anything runs."""
 
 import dataclasses
+import importlib
 import inspect
 import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import ConfigDict, Field
 
-from w2sjax import worlds
+from w2sjax import heads, losses, methods, worlds
+from w2sjax.engine.chain import Stage
+from w2sjax.engine.metrics import Metric
 from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError, reason
+from w2sjax.losses import Loss
 from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
-from w2sjax.sweeps.grid import axis_names, make_grid, put
+from w2sjax.sweeps.grid import make_grid
 from w2sjax.validation import nearest, shown
+from w2sjax.worlds.base import World
 
 DEFAULT_WORLD = "PerturbedMLP"
+
+PARTS = {"world": "draw", "head": "fit", "weak_head": "fit", "method": "targets"}
+"""What an object of a table must be able to do, by the name of the table."""
 
 
 class SweepFile(pydantic.BaseModel):
@@ -27,6 +36,7 @@ class SweepFile(pydantic.BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     pairs: Annotated[int, Field(ge=1, le=MOST_PAIRS, description="a whole number >= 1 and <= 2^32")]
+    first_pair: Annotated[int, Field(ge=0, lt=MOST_PAIRS, description="a whole number >= 0 and < 2^32")] = 0
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED, description="a whole number >= 0 and < 2^32")] = 0
     paired: Annotated[bool, Field(description="true or false")] = True
     precision: Annotated[
@@ -38,20 +48,21 @@ class SweepFile(pydantic.BaseModel):
     protocol: Annotated[
         dict[str, Any], Field(description="a table: write [protocol] on a line of its own")
     ] = {}
-    axes: Annotated[
-        dict[str, list[Any]], Field(description="a list of values, such as [0.0, 0.1], under [axes]")
-    ] = {}
+    axes: Annotated[dict[str, Any], Field(description="a table: write [axes] on a line of its own")] = {}
+    metrics: Annotated[list[str], Field(description='a list of names, such as ["module.name"]')] = []
 
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfiguration:
     """A checked configuration: the arguments of `sweep`, and the precision to compute in."""
 
-    world: Any
+    world: World
     protocol: Protocol
     pairs: int
+    first_pair: int
     seed: int
     axes: dict[str, list[Any]]
+    metrics: tuple[Metric, ...]
     paired: bool
     precision: str
     memory_budget: int | None
@@ -62,13 +73,16 @@ class SweepConfiguration:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "precision"}
 
 
-def load_configuration(file: Path) -> SweepConfiguration:
+def load_configuration(file: Path, modules: Sequence[str] = ()) -> SweepConfiguration:
     """Read and check a configuration file. Nothing in it is executed.
 
     Args:
-        file: TOML with `pairs`, optional `seed`, `paired`, `precision`, `memory_budget` and `chunk_pairs`, and the
-            tables `[world]` (`kind` and the fields of that world), `[protocol]` (the fields of `Protocol`) and
-            `[axes]` (lists of values by field of either).
+        file: TOML with `pairs`, optional `first_pair`, `seed`, `paired`, `precision`, `memory_budget`, `chunk_pairs`
+            and `metrics`, and the tables `[world]` (`kind` and the fields of that world), `[protocol]` (the fields of
+            `Protocol`; `[protocol.head]` with `kind` and the fields of that head) and `[axes]` (lists of values by
+            field).
+        modules: names of the user's modules, which are imported: the file may name what is in them,
+            `kind = "module.Name"`.
 
     Raises:
         W2SError: for a file that cannot be read, an unknown key or a value out of range; one sentence with the full
@@ -89,12 +103,12 @@ def load_configuration(file: Path) -> SweepConfiguration:
     except ValueError as error:  # a syntax error, or a number of thousands of digits
         raise W2SError(_syntax(file, text, str(error))) from error
     try:
-        return check_configuration(content)
+        return check_configuration(content, modules)
     except W2SError as error:
         raise W2SError(f"{file}: {error}") from error
 
 
-def check_configuration(content: dict[str, Any]) -> SweepConfiguration:
+def check_configuration(content: dict[str, Any], modules: Sequence[str] = ()) -> SweepConfiguration:
     """Check the content of a configuration file.
 
     Raises:
@@ -103,86 +117,134 @@ def check_configuration(content: dict[str, Any]) -> SweepConfiguration:
     try:
         given = SweepFile.model_validate(content)
     except pydantic.ValidationError as error:
-        raise W2SError(_sentence(_first(error), "", SweepFile)) from None
-    world = _build("world", _world_class(given.world), {k: v for k, v in given.world.items() if k != "kind"})
-    protocol = _build("protocol", Protocol, given.protocol)
-    _check_axes(world, protocol, given.axes)
+        raise W2SError(_sentence(_first(error))) from None
+    kinds = _Kinds([_imported(name) for name in modules])
+    world = kinds.object("world", {"kind": DEFAULT_WORLD} | given.world)
+    protocol = kinds.build("protocol", Protocol, given.protocol)
+    axes = {name: _axis(kinds, name, values) for name, values in _flat(given.axes).items()}
+    metrics = tuple(kinds.metric(name) for name in given.metrics)
+    make_grid(world, protocol, axes, paired=given.paired, metrics=metrics)
+    rest = given.model_dump(exclude={"world", "protocol", "axes", "metrics"})
+    return SweepConfiguration(world=world, protocol=protocol, axes=axes, metrics=metrics, **rest)
+
+
+def _imported(name: str) -> ModuleType:
     try:
-        make_grid(world, protocol, given.axes, paired=given.paired)
-    except W2SError as error:
-        raise W2SError(re.sub(r"^axes\['(\w+)'\]", r"axes.\1", str(error))) from error
-    rest = given.model_dump(exclude={"world", "protocol"})
-    return SweepConfiguration(world=world, protocol=protocol, **rest)
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise W2SError(
+            f"--module {name} cannot be imported ({error}): pass a module on Python's path."
+        ) from error
 
 
-def world_kinds() -> dict[str, type]:
-    """Return the worlds that a file can name: the public dataclasses of `w2sjax.worlds` with a `draw` method."""
-    return {
-        name: kind
-        for name, kind in inspect.getmembers(worlds, inspect.isclass)
-        if dataclasses.is_dataclass(kind) and callable(getattr(kind, "draw", None))
-    }
-
-
-def _world_class(section: dict[str, Any]) -> type:
-    kinds = world_kinds()
-    kind = section.get("kind", DEFAULT_WORLD)
-    if not isinstance(kind, str) or kind not in kinds:
-        close = nearest(str(kind), list(kinds))
-        raise W2SError(f"world.kind={kind!r} is not known: use {close!r} (kinds: {', '.join(kinds)}).")
-    return kinds[kind]
-
-
-def _build(section: str, kind: type, values: dict[str, Any]) -> Any:
-    """Build a dataclass from a table, naming the key of whatever it refuses by its full path."""
-    fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
-    required = {
-        name
-        for name, field in fields.items()
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
-    described: dict[str, Any] = {name: (Any, ... if name in required else None) for name in fields}
-    model = pydantic.create_model(section, __config__=ConfigDict(extra="forbid"), **described)
-    try:
-        model.model_validate(values)
-    except pydantic.ValidationError as error:
-        names = (*fields, "kind") if section == "world" else tuple(fields)
-        raise W2SError(_sentence(_first(error), f"{section}.", model, names)) from None
-    try:
-        return kind(**values)
-    except W2SError as error:
-        raise W2SError(_with_path(section, str(error), values)) from error
-    except TypeError as error:
-        raise W2SError(f"{section} cannot be built ({error}): see the fields of {kind.__name__}.") from error
-
-
-def _check_axes(world: Any, protocol: Protocol, axes: dict[str, list[Any]]) -> None:
-    names = axis_names(world)
-    relaxed = dataclasses.replace(protocol, reuse_inputs=False)
+def _flat(axes: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return axes by their names; `head.epochs = [...]` is a table in a table to TOML."""
+    found: dict[str, Any] = {}
     for name, values in axes.items():
-        if name not in names:
+        found |= _flat(values, f"{prefix}{name}.") if isinstance(values, dict) else {prefix + name: values}
+    return found
+
+
+def _axis(kinds: "_Kinds", name: str, values: Any) -> list[Any]:
+    if not isinstance(values, list):
+        raise W2SError(
+            f"axes.{name}={shown(values)} is not a list of values, such as [0.0, 0.1], under [axes]."
+        )
+    return [kinds.object(f"axes.{name}", value) if isinstance(value, dict) else value for value in values]
+
+
+class _Kinds:
+    """What the tables of a file can be: public dataclasses of this package, and of a user's modules by full name.
+
+    Args:
+        modules: the user's.
+    """
+
+    def __init__(self, modules: Sequence[ModuleType]) -> None:
+        self._named: dict[str, Any] = {}
+        for module in (worlds, heads, methods):
+            self._named |= dict(inspect.getmembers(module, dataclasses.is_dataclass))
+        for module in modules:
+            self._named |= {f"{module.__name__}.{name}": value for name, value in vars(module).items()}
+
+    def of(self, part: str) -> dict[str, type]:
+        """Return the classes that can be a part, such as "head"."""
+        return {
+            name: kind
+            for name, kind in self._named.items()
+            if isinstance(kind, type)
+            and dataclasses.is_dataclass(kind)
+            and callable(getattr(kind, PARTS[part], None))
+        }
+
+    def metric(self, name: str) -> Metric:
+        """Return a metric of a user's module."""
+        found = self._named.get(name)
+        if not isinstance(found, Metric):
+            known = ", ".join(n for n, value in self._named.items() if isinstance(value, Metric)) or "none"
+            raise W2SError(f"metrics holds {name!r}, which is no metric of a --module: use one of {known}.")
+        return found
+
+    def object(self, path: str, table: dict[str, Any], default: Any = None) -> Any:
+        """Build the object of a table, of the class that its `kind` names, or that of the default."""
+        part = path.rpartition(".")[2]
+        fields = {name: value for name, value in table.items() if name != "kind"}
+        if part not in PARTS:
+            if dataclasses.is_dataclass(default) and "kind" not in table:
+                return self.build(path, type(default), fields)
+            raise W2SError(f"{path}={shown(table)} is a table: pass a single value.")
+        known = self.of(part)
+        kind = table.get("kind", type(default).__name__ if default is not None else None)
+        if kind is None:
+            raise W2SError(f"{path}.kind is missing: use one of {', '.join(known)}.")
+        if not isinstance(kind, str) or kind not in known:
+            close = nearest(str(kind), list(known))
             raise W2SError(
-                f"axes.{name} is not a field that can vary: did you mean axes.{nearest(name, names)}? "
-                f"The fields are {', '.join(names)}."
+                f"{path}.kind={shown(kind)} is not known: use {close!r} (kinds: {', '.join(known)})."
             )
-        for position, value in enumerate(values):
-            if isinstance(value, dict | list):
+        return self.build(path, known[kind], fields)
+
+    def build(self, path: str, kind: type, table: dict[str, Any]) -> Any:
+        """Build a dataclass from a table, naming the table in whatever it refuses."""
+        fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
+        names = ("kind", *fields) if path.rpartition(".")[2] in PARTS else tuple(fields)
+        for name in table:
+            if name not in fields:
+                close = nearest(name, names)
                 raise W2SError(
-                    f"axes.{name}[{position}]={shown(value)} is not a single value: pass numbers or text."
+                    f"{path}.{name} is not known: did you mean {path}.{close}? The keys are {', '.join(names)}."
                 )
-            try:
-                put(world, relaxed, {name: value})
-            except W2SError as error:
-                raise W2SError(_with_path("axes", str(error), {name: value})) from error
+        none = dataclasses.MISSING
+        for name, field in fields.items():
+            if field.default is none and field.default_factory is none and name not in table:
+                raise W2SError(f"{path}.{name} is missing: add it to the file.")
+        values = {name: self._value(f"{path}.{name}", fields[name].default, v) for name, v in table.items()}
+        try:
+            return kind(**values)
+        except W2SError as error:
+            raise W2SError(f"{path}: {error}") from error
+        except TypeError as error:
+            raise W2SError(f"{path} cannot be built ({error}): see the fields of {kind.__name__}.") from error
 
+    def _value(self, path: str, default: Any, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self.object(path, value, None if default is dataclasses.MISSING else default)
+        if path == "protocol.stages" and isinstance(value, list):
+            return tuple(self._stage(f"{path}[{i}]", table) for i, table in enumerate(value))
+        if isinstance(default, Loss):
+            known = {name.lower(): loss for name, loss in vars(losses).items() if isinstance(loss, Loss)}
+            if value not in known:
+                raise W2SError(f"{path}={shown(value)} is not known: use one of {', '.join(known)}.")
+            return known[value]
+        return value
 
-def _with_path(section: str, message: str, values: dict[str, Any]) -> str:
-    """Put the path before a message that begins with the name of a field, or before any other message."""
-    for name in values:
-        if re.match(rf"{re.escape(name)}\b", message):
-            return f"{section}.{message}"
-    only = f".{next(iter(values))}" if len(values) == 1 else ""
-    return f"{section}{only}: {message}"
+    def _stage(self, path: str, table: Any) -> Stage:
+        if not isinstance(table, dict):
+            raise W2SError(
+                f"{path}={shown(table)} is not a table: write [[protocol.stages]] on a line of its own."
+            )
+        stage: Stage = self.build(path, Stage, table)
+        return stage
 
 
 def _first(error: pydantic.ValidationError) -> Any:
@@ -190,18 +252,14 @@ def _first(error: pydantic.ValidationError) -> Any:
     return min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
 
 
-def _sentence(error: Any, prefix: str, model: type[pydantic.BaseModel], names: Sequence[str] = ()) -> str:
-    """Turn an error of pydantic into one sentence with the full path of the key."""
-    location = [str(part) for part in error["loc"] if not str(part).startswith("constrained-")]
-    path = prefix + ".".join(location[:2])
-    known = tuple(names) or tuple(model.model_fields)
+def _sentence(error: Any) -> str:
+    """Turn an error of pydantic into one sentence with the key."""
+    key, known = str(error["loc"][0]), tuple(SweepFile.model_fields)
     if error["type"] == "extra_forbidden":
-        close = prefix + nearest(location[0], known)
-        return f"{path} is not known: did you mean {close}? The keys are {', '.join(known)}."
+        return f"{key} is not known: did you mean {nearest(key, known)}? The keys are {', '.join(known)}."
     if error["type"] == "missing":
-        return f"{path} is missing: add it to the file."
-    wanted = model.model_fields[location[0]].description or error["msg"]
-    return f"{path}={shown(error['input'])} is not {wanted}."
+        return f"{key} is missing: add it to the file."
+    return f"{key}={shown(error['input'])} is not {SweepFile.model_fields[key].description}."
 
 
 def _syntax(file: Path, text: str, message: str) -> str:

@@ -1,13 +1,17 @@
-"""What papers prove, as functions on arrays: one result per file, each citing paper and equation."""
+"""What papers prove, one result per file, citing paper and equation: functions on arrays, and theories of sweeps."""
 
+from w2sjax.theory.base import Theory as Theory
+from w2sjax.theory.base import require as require
 from w2sjax.theory.charikar2024 import Theorem2 as Theorem2
 from w2sjax.theory.charikar2024 import complexity_term as complexity_term
 from w2sjax.theory.charikar2024 import confidence_term as confidence_term
 from w2sjax.theory.charikar2024 import localized_term as localized_term
-from w2sjax.theory.charikar2024 import looseness as looseness
 from w2sjax.theory.charikar2024 import nonrealizable_term as nonrealizable_term
 from w2sjax.theory.charikar2024 import theorem1_bound as theorem1_bound
 from w2sjax.theory.charikar2024 import theorem2_bound as theorem2_bound
-from w2sjax.theory.class_moments import class_moments as class_moments
+from w2sjax.theory.least_squares import LEAST_SQUARES as LEAST_SQUARES
 from w2sjax.theory.rademacher import empirical_rademacher_bound as empirical_rademacher_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound as linear_rademacher_bound
+
+THEORIES = (LEAST_SQUARES,)
+"""Every theory of sweeps; each is held against simulation by the same test."""

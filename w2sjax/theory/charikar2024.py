@@ -15,11 +15,7 @@ units.
 import math
 from typing import Any, NamedTuple
 
-import xarray as xr
-
 from w2sjax.errors import W2SError
-from w2sjax.theory.axes import axis_values, configuration
-from w2sjax.theory.rademacher import linear_rademacher_bound
 from w2sjax.validation import check_number
 
 
@@ -161,56 +157,6 @@ def localized_term(distance: Any, cross_moment: Any, fourth_moment: Any, n: Any,
     _check_delta(delta)
     spread = distance * cross_moment**0.5 + distance**2 * fourth_moment**0.5
     return 2 * (2 / delta) ** 0.5 * spread / n**0.5
-
-
-def looseness(dataset: xr.Dataset, moments: xr.Dataset | None = None, delta: float = 0.05) -> xr.Dataset:
-    """Compare the terms of Theorem 2 with the measured misfit - gain, for every pair, task and cell.
-
-    Args:
-        dataset: from `sweep`; n_strong is read from its axis or, failing that, from its configuration.
-        moments: from `class_moments` for the same pairs and tasks; None for the population terms only.
-        delta: probability of failure, in (0, 1].
-
-    Returns:
-        A Dataset in squared label units: `shortfall` = misfit - gain, positive where Theorem 1's inequality fails;
-        `theorem1`, `nonrealizable`, `complexity`, `confidence` and `localized`, of which the last three, which need
-        moments, are 0 without; `allowance` of Theorem 2, all of it with moments and that of infinitely many samples
-        without, and `localized_allowance` = nonrealizable + localized. `ratio` and `localized_ratio` are
-        allowance / |shortfall|, how many times larger than the deviation the bound is. A ratio below 1 with a positive
-        shortfall is a violation.
-    """
-    n = _samples(dataset)
-    zero = xr.zeros_like(dataset["misfit"])
-    rademacher = bound = localized = zero  # infinitely many samples
-    if moments is not None:
-        bound = moments["output_bound"]
-        rademacher = linear_rademacher_bound(moments["radius"], moments["dimension"], n)
-        distance = dataset["w2s_error"] ** 0.5
-        localized = localized_term(distance, moments["cross_moment"], moments["fourth_moment"], n, delta)
-    terms = theorem2_bound(
-        dataset["weak_error"], dataset["misfit"], dataset["ceiling_error"], rademacher, bound, n, delta
-    )
-    shortfall = -dataset["deviation"]
-    size = abs(shortfall).where(shortfall != 0)
-    localized_allowance = terms.nonrealizable + localized
-    named = {
-        "shortfall": shortfall,
-        "theorem1": terms.theorem1,
-        "nonrealizable": terms.nonrealizable,
-        "complexity": terms.complexity + zero,
-        "confidence": terms.confidence + zero,
-        "localized": localized,
-        "allowance": terms.allowance,
-        "localized_allowance": localized_allowance,
-        "ratio": terms.allowance / size,
-        "localized_ratio": localized_allowance / size,
-    }
-    return xr.Dataset({name: value.drop_attrs() for name, value in named.items()})
-
-
-def _samples(dataset: xr.Dataset) -> Any:
-    values = axis_values(dataset, "n_strong")
-    return float(configuration(dataset)["protocol"]["n_strong"]) if values is None else values.astype(float)
 
 
 def _check_delta(delta: float) -> None:

@@ -1,4 +1,4 @@
-"""The points of a scatter plot: an even sample of the finished parts of a sweep."""
+"""The points of a scatter plot: an even sample of the finished parts of a sweep, by the names of its axes."""
 
 import dataclasses
 import math
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from w2sjax.analysis.statistics import MIDDLE_80
 from w2sjax.errors import W2SError
+from w2sjax.validation import nearest
 
 MOST_READ = 2**20
 """Values of one variable that are read from one block to spread a few points over many pairs."""
@@ -113,3 +115,37 @@ def _pooled(names: Sequence[str], blocks: Sequence[xr.Dataset]) -> dict[str, np.
         for axis in axes
     }
     return {axis: values for axis, values in found.items() if values.size > 1}
+
+
+def ranges_by_place(place: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct places of points, and 10, 50 and 90% quantiles of the values at each, `[quantile, place]`."""
+    places = np.unique(place)
+    found = [np.quantile(values[place == one], MIDDLE_80) for one in places]
+    return places, np.reshape(found, (-1, len(MIDDLE_80))).T
+
+
+def check_names(
+    dataset: xr.Dataset, *, x: str, y: str, color: str | None = None, facet: str | None = None
+) -> None:
+    """Refuse names that a Dataset does not have.
+
+    Raises:
+        W2SError: naming the option, the value and the nearest valid name.
+    """
+    variables, axes = [str(v) for v in dataset.data_vars], [str(c) for c in dataset.coords]
+    if not variables:
+        raise W2SError("the store has no variables: pass one written by w2sjax sweep.")
+    for option, name, known, kind in (
+        ("--x", x, variables + axes, "variable or axis"),
+        ("--y", y, variables + axes, "variable or axis"),
+        ("--color", color, axes, "axis"),
+        ("--facet", facet, axes, "axis"),
+    ):
+        if name is None or name in known:
+            continue
+        if not known:
+            raise W2SError(f"{option} {name} is no {kind} of this store, which has none: leave it out.")
+        raise W2SError(
+            f"{option} {name} is no {kind} of this store: did you mean {nearest(name, known)}? "
+            f"It has {', '.join(known)}."
+        )

@@ -8,11 +8,14 @@ import numpy as np
 import xarray as xr
 
 from w2sjax import worlds
-from w2sjax.engine.drawing import draw_features, draw_pair, target_heads
+from w2sjax.analysis.axes import axis_values, configuration
+from w2sjax.engine.design import Design, design_keys, design_of
+from w2sjax.engine.protocol import Numerics, Protocol
+from w2sjax.engine.source import Source, draw_pair, feature_widths, stack_blocks, target_heads
 from w2sjax.errors import W2SError
-from w2sjax.random.keys import BLOCK, Role, block_keys, pair_key, with_points
+from w2sjax.random.keys import BLOCK, Role, pair_key
 from w2sjax.random.threefry import seed_key
-from w2sjax.theory.axes import axis_values, configuration
+from w2sjax.worlds.static import as_pytree
 
 _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
@@ -72,22 +75,25 @@ def _settings(dataset: xr.Dataset) -> tuple[Any, dict[str, Any]]:
     if not hasattr(worlds, kind):
         raise W2SError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
     protocol = dict(configured["protocol"])
-    for name in (fields.keys() | protocol.keys()) - {"n_strong", "n_eval", "ridge_strong"}:
-        values = axis_values(dataset, name)
-        if values is None:
+    weak_head = protocol["head"] if protocol["weak_head"] is None else protocol["weak_head"]
+    for axis in configured["axes"]:
+        *owner, name = axis.split(".")
+        of_student = name == "ridge" and protocol["weak_head"] is not None and owner[-1] != "weak_head"
+        if name in ("n_strong", "n_eval") or of_student:
             continue
-        if name in ("n_weak", "ridge", "ridge_weak"):
+        values = axis_values(dataset, axis)
+        assert values is not None  # as it is an axis
+        if name in ("n_weak", "ridge"):
             values = values.max()
         if values.ndim > 0:
             raise W2SError(
-                f"axis {name} changes the pairs or their weak heads: select one value of it first."
+                f"axis {axis} changes the pairs or their weak heads: select one value of it first."
             )
-        of = fields if name in fields else protocol
-        of[name] = values.item()
-    ridge_weak = protocol["ridge"] if protocol["ridge_weak"] is None else protocol["ridge_weak"]
+        table = weak_head if name == "ridge" else fields if name in fields else protocol
+        table[name] = values.item()
     for name, value, wanted in (
-        ("head", protocol["head"], "ridge"),
-        ("ridge of the weak heads", ridge_weak, 0),
+        ("weak head", weak_head["kind"], "Ridge"),
+        ("ridge of the weak heads", weak_head.get("ridge"), 0),
         ("label_noise", protocol["label_noise"], 0),
     ):
         if value != wanted:
@@ -107,12 +113,14 @@ def _moments(
     largest_error: np.ndarray,
 ) -> dict[str, np.ndarray]:
     n_weak = int(protocol["n_weak"])
-    points = protocol["evaluation_points"]
-    drawn = _draw(world, key, tasks, -(-n_weak // BLOCK), -(-samples // BLOCK), points)
+    numerics = Numerics(evaluation_points=protocol["numerics"]["evaluation_points"])
+    sizes = {"n_weak": n_weak, "n_eval": -(-samples // BLOCK) * BLOCK}
+    design = design_of(Protocol(**sizes, tasks=tasks, numerics=numerics))
+    drawn = _draw(as_pytree(world), key, design=design)
     (weights, bias), training, evaluation = jax.tree.map(lambda v: np.asarray(v, float), drawn)
-    target, weak, _ = (v[:n_weak] for v in training)
+    target, weak = (training[name][:n_weak] for name in ("target", "weak"))
     weak_head = _least_squares(weak, target @ weights + bias)
-    target, weak, strong = evaluation
+    target, weak, strong = (evaluation[name] for name in ("target", "weak", "strong"))
     truth = target @ weights + bias
     by_weak = _with_constant(weak) @ weak_head
     whitened = _whiten(_with_constant(strong))
@@ -132,22 +140,21 @@ def _moments(
     }
 
 
-@functools.partial(jax.jit, static_argnames=("tasks", "weak_blocks", "eval_blocks", "points"))
-def _draw(world: Any, key: jax.Array, tasks: int, weak_blocks: int, eval_blocks: int, points: str) -> Any:
-    """Return target heads, and the features (target, weak, strong) of the weak training and evaluation samples."""
-    counts = {Role.PAIR: 1, Role.TASKS: 1, Role.WEAK: weak_blocks, Role.EVAL: eval_blocks}
-    keys = with_points(block_keys(key, counts), points)
-    pair = draw_pair(world, keys[Role.PAIR][0], None)
+@functools.partial(jax.jit, static_argnames=("design",))
+def _draw(world: Any, key: jax.Array, *, design: Design) -> Any:
+    """Return target heads, and the features `[n, width]` by name of the weak training and evaluation samples."""
+    keys = design_keys(key, design)
+    pair = draw_pair(world, keys[Role.PAIR, 0][0], None)
+    source = Source(pair, design, feature_widths(pair, design.order), keys)
 
-    def sample(role: Role) -> tuple[jax.Array, ...]:
-        blocks = jax.lax.map(lambda key: draw_features(pair, key, BLOCK), keys[role])
-        return tuple(
-            blocks[name].reshape(-1, blocks[name].shape[-1]) for name in ("target", "weak", "strong")
+    def sample(role: Role, split: str) -> dict[str, jax.Array]:
+        joint = stack_blocks(
+            lambda entry: source.draw(entry, design.order, split).T, source.entries((role, 0))
         )
+        return source.by_name(joint, design.order, axis=1)
 
-    training, evaluation = sample(Role.WEAK), sample(Role.EVAL)
-    heads = target_heads(pair, keys[Role.TASKS][0], tasks, training[0].shape[1])
-    return heads, training, evaluation
+    heads = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, source.widths["target"])
+    return heads, sample(Role.WEAK, "weak"), sample(Role.EVAL, "eval")
 
 
 def _with_constant(features: np.ndarray) -> np.ndarray:

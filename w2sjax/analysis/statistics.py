@@ -1,0 +1,79 @@
+"""What analyses share: which pairs count, the line of every pair, quantiles, and the sizes that axes have in common."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from w2sjax.engine.outcome import UNUSABLE
+
+MIDDLE_80 = (0.1, 0.5, 0.9)
+QUARTILES = (0.25, 0.5, 0.75)
+
+FEWEST_TASKS = 3
+"""Tasks that a slope of gain on misfit needs: a line through two is no fit."""
+
+
+def usable(dataset: xr.Dataset) -> xr.DataArray:
+    """Return which pairs count: those without a flag of `w2sjax.engine.outcome.UNUSABLE`, dims of status_code."""
+    return (dataset["status_code"] & int(UNUSABLE)) == 0
+
+
+def pair_fit(misfit: np.ndarray, gain: np.ndarray) -> tuple[float, float]:
+    """Return slope and R2 of the least-squares line of gain on misfit; NaN for fewer than three distinct points."""
+    misfit, gain = np.asarray(misfit, float), np.asarray(gain, float)
+    finite = np.isfinite(misfit) & np.isfinite(gain)
+    misfit, gain = misfit[finite], gain[finite]
+    if misfit.size < FEWEST_TASKS or np.ptp(misfit) == 0 or np.ptp(gain) == 0:
+        return float("nan"), float("nan")
+    centred_misfit, centred_gain = misfit - misfit.mean(), gain - gain.mean()
+    covariance = np.mean(centred_misfit * centred_gain)
+    slope = covariance / np.mean(centred_misfit**2)
+    return float(slope), float(slope * covariance / np.mean(centred_gain**2))
+
+
+def pair_fits(dataset: xr.Dataset) -> xr.Dataset:
+    """Return `slope` and `r2` of `pair_fit` over tasks, with the other dims of misfit and gain."""
+    slope, r2 = xr.apply_ufunc(
+        pair_fit,
+        dataset["misfit"],
+        dataset["gain"],
+        input_core_dims=[["task"], ["task"]],
+        output_core_dims=[[], []],
+        vectorize=True,
+        output_dtypes=[float, float],  # where there is no pair
+        keep_attrs=False,
+    )
+    return xr.Dataset({"slope": slope, "r2": r2})
+
+
+def no_slope(tasks: int) -> str:
+    """Say that there is no slope, and why where pairs have too few tasks."""
+    return "no slope" + (f", which needs {FEWEST_TASKS} tasks" if tasks < FEWEST_TASKS else "")
+
+
+def quantiles[T: (xr.Dataset, xr.DataArray)](values: T, over: Any, levels: Sequence[float] = MIDDLE_80) -> T:
+    """Return quantiles over dimensions along a new one, `quantile`, of what is finite; NaN where nothing is."""
+    dims = [over] if isinstance(over, str) else over
+    values = values.pad({dim: (0, 1) for dim in dims if not values.sizes[dim]})  # with NaN
+    finite = np.isfinite(values)
+    some = finite.any(over)
+    return values.where(finite).where(some, 0).quantile(levels, over).where(some)
+
+
+def counted(result: xr.Dataset, dataset: xr.Dataset, **attributes: Any) -> xr.Dataset:
+    """Return a result whose only attributes say from how many `pairs` and `tasks` it is, and what else is given."""
+    sizes = {"pairs": dataset.sizes["pair"], "tasks": dataset.sizes["task"]}
+    return result.drop_attrs().assign_attrs(sizes | attributes)
+
+
+def common_sizes(dataset: xr.Dataset, names: Sequence[str]) -> xr.DataArray:
+    """Return the sample sizes that all the named axes have, in order, along a dimension `n`."""
+    shared = sorted(set.intersection(*(set(dataset[name].values.tolist()) for name in names)))
+    return xr.DataArray(shared, dims="n", coords={"n": shared})
+
+
+def equal_sizes(dataset: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Return the cells in which the named sample sizes are equal, along a dimension `n` in place of theirs."""
+    return dataset.sel(dict.fromkeys(names, common_sizes(dataset, names))).drop_vars(names)

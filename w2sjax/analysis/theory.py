@@ -1,0 +1,44 @@
+"""Simulation beside what a theory predicts."""
+
+from typing import Any
+
+import xarray as xr
+
+from w2sjax.analysis.statistics import counted
+
+
+def beside_theory(dataset: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
+    """Put means over tasks and pairs, with their standard errors over pairs, beside predictions.
+
+    Args:
+        dataset: from `sweep`.
+        prediction: of a `w2sjax.theory.Theory`, on the same axes, perhaps with more values for smoother lines.
+
+    Returns:
+        The variables of the prediction by `of`, "predicted", "simulated" and "standard_error" (NaN for a single pair),
+        and by axis; simulations are NaN where only the prediction has a value. A pair counts as one observation: its
+        tasks share their features.
+    """
+    means = dataset[list(prediction)].mean("task")
+    error = means.std("pair", ddof=1) / dataset.sizes["pair"] ** 0.5
+    parts = {"predicted": prediction, "simulated": means.mean("pair"), "standard_error": error}
+    both = xr.concat([part.drop_attrs() for part in parts.values()], "of", join="outer")
+    return counted(both.assign_coords(of=list(parts)), dataset, **prediction.attrs)
+
+
+def theory_report(result: xr.Dataset) -> dict[str, Any]:
+    """Return by variable the largest |simulated - predicted| in standard errors as plain numbers, and a `headline`.
+
+    Args:
+        result: of `beside_theory`. Differences of rounding, below 1e-9 of the largest prediction, count as none.
+    """
+    rounding = 1e-9 * max(float(abs(result[name].sel(of="predicted")).max()) for name in result)
+    largest = {}
+    for name, values in result.items():
+        predicted, simulated, error = (values.sel(of=of) for of in result["of"].values)
+        distance = abs(simulated - predicted)
+        ratio = (distance / error).where(distance > rounding, 0).where(simulated.notnull())
+        largest[str(name)] = float(ratio.max())
+    attributes = {name: result.attrs[name] for name in ("pairs", "tasks", "theory")}
+    headline = f"largest distance from {attributes['theory']}: {max(largest.values()):.1f} standard errors"
+    return {**attributes, "largest_distance_in_standard_errors": largest, "headline": headline}

@@ -1,0 +1,81 @@
+"""What a theory is: a prediction of what a sweep measures, under the names that the sweep gives its results."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from w2sjax.engine.axes import find, label_of, put
+from w2sjax.engine.protocol import Protocol
+from w2sjax.errors import W2SError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Theory:
+    """Expected results of an experiment, over its pairs, tasks and samples, where the assumptions hold.
+
+    Attributes:
+        name: what a legend says.
+        reference: the paper.
+        assume: refuses, by `require`, a world and a protocol that violate an assumption.
+        expect: from a world and a protocol of single values to expectations by the name of the sweep's variable
+            (`weak_error`, `gain`, ...), in squared label units, `pgr` in units of 1.
+    """
+
+    name: str
+    reference: str
+    assume: Callable[[Any, Protocol], None]
+    expect: Callable[[Any, Protocol], dict[str, float]]
+
+    def predict(
+        self, world: Any, protocol: Protocol, axes: Mapping[str, Sequence[Any]] | None = None
+    ) -> xr.Dataset:
+        """Predict a sweep: the arguments are those of `w2sjax.sweep`.
+
+        Args:
+            world, protocol: what is run where no axis replaces a field.
+            axes: values by field name of the world or the protocol.
+
+        Returns:
+            A Dataset with the sweep's variables and one dimension per axis, in the order given: no pair and no task,
+            over which these are expectations. Attributes: `theory`, its name, and `reference`.
+
+        Raises:
+            W2SError: if an assumption is violated in any cell; the message names it, the value and the fix. Likewise
+                for an axis that is no field.
+
+        Cost: one evaluation of `expect` per cell, in Python.
+        """
+        axes = dict(axes or {})
+        paths = [find(name, world, protocol) for name in axes]
+        cells = []
+        for values in itertools.product(*axes.values()):
+            cell = put(world, protocol, dict(zip(paths, values, strict=True)))
+            self.assume(*cell)
+            cells.append(self.expect(*cell))
+        shape = tuple(map(len, axes.values()))
+        return xr.Dataset(
+            {
+                name: (tuple(axes), np.reshape([cell[name] for cell in cells], shape), _units(name))
+                for name in cells[0]
+            },
+            coords={name: list(map(label_of, values)) for name, values in axes.items()},
+            attrs={"theory": self.name, "reference": self.reference},
+        )
+
+
+def require(holds: bool, assumption: str, given: str, fix: str) -> None:
+    """Refuse what violates an assumption of a theory.
+
+    Raises:
+        W2SError: one sentence of what was given, the assumption and the fix, if it does not hold.
+    """
+    if not holds:
+        raise W2SError(f"{given} violates the assumption of {assumption}: {fix}.")
+
+
+def _units(name: str) -> dict[str, str]:
+    return {"units": "1" if name == "pgr" else "squared label unit"}
