@@ -122,11 +122,11 @@ def agreement(world: PerturbedMLP, protocol: w2s.Protocol) -> dict[str, float]:
             counts = {Role.PAIR: 1, Role.TASKS: 1, Role.PILOT: 1}
             blocks = dict.fromkeys((Role.WEAK, Role.STRONG, Role.EVAL), N // BLOCK)
             keys = block_keys(run_pair_key(key), counts | blocks)
-            pair = world.draw(keys[Role.PAIR][0])
-            weights, bias = pair.heads(keys[Role.TASKS][0], protocol.tasks)
+            pair = world.draw(keys[Role.PAIR, 0][0])
+            weights, bias = pair.heads(keys[Role.TASKS, 0][0], protocol.tasks)
             features = jax.jit(lambda k, pair=pair: tuple(pair.features(k, BLOCK)))
             splits = [
-                [np.concatenate(parts) for parts in zip(*(features(k) for k in keys[role]), strict=True)]
+                [np.concatenate(parts) for parts in zip(*(features(k) for k in keys[role, 0]), strict=True)]
                 for role in blocks
             ]
             reference = fit_and_measure(splits, np.asarray(weights).T, np.asarray(bias))

@@ -19,8 +19,8 @@ import w2sjax as w2s
 from w2sjax.bench.timing import alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.design import Design, Numbers, design_keys, design_of, numbers_of
-from w2sjax.engine.drawing import feature_widths, target_heads
-from w2sjax.engine.few_tasks import run_few_tasks
+from w2sjax.engine.source import feature_widths, target_heads
+from w2sjax.engine.by_labels import run_few_tasks
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.samples import Experiment
 from w2sjax.random.keys import EVALUATION_POINTS, Role, pair_key
@@ -62,9 +62,9 @@ def times(fast: bool) -> list[dict[str, Any]]:
 def outcomes(key: jax.Array, numbers: Numbers, design: Design, count: int) -> Outcome:
     """Return the outcomes of one pair on several evaluation samples, `[sample, task]`; training samples stay."""
     keys = design_keys(key, design)
-    pair = WORLD.draw(keys[Role.PAIR][0])
+    pair = WORLD.draw(keys[Role.PAIR, 0][0])
     widths = feature_widths(pair)
-    heads = target_heads(pair, keys[Role.TASKS][0], design.tasks, widths["target"])
+    heads = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, widths["target"])
 
     def on_sample(own: jax.Array) -> Outcome:
         evaluation = {Role.EVAL: design_keys(own, design)[Role.EVAL]}

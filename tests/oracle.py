@@ -7,14 +7,14 @@ import jax
 import numpy as np
 
 from w2sjax.engine.design import design_keys, design_of, numbers_of
-from w2sjax.heads.experiment import _run_single
+from w2sjax.engine.run import run_single
 from w2sjax.random.keys import BLOCK, Role
 from w2sjax.worlds.static import as_pytree
 
 
 def run_alone(world: Any, protocol: Any, key: jax.Array) -> Any:
     """Run one pair of a sweep, whose key this is: `run_pair` draws others from the same key."""
-    return _run_single(as_pytree(world), key, numbers_of(protocol), design=design_of(protocol))
+    return run_single(as_pytree(world), key, numbers_of(protocol), design=design_of(protocol))
 
 
 def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:
@@ -32,17 +32,17 @@ def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:
 @functools.partial(jax.jit, static_argnums=2)
 def _draw(world: Any, key: jax.Array, design: Any) -> Any:
     keys = design_keys(key, design)
-    pair = world.draw(keys[Role.PAIR][0])
+    pair = world.draw(keys[Role.PAIR, 0][0])
     roles = {
         "weak": Role.WEAK,
         "strong": Role.WEAK if design.reuse_inputs else Role.STRONG,
         "eval": Role.EVAL,
     }
     splits = {
-        split: jax.lax.map(lambda k: tuple(pair.features(k, BLOCK)), keys[role])
+        split: jax.lax.map(lambda k: tuple(pair.features(k, BLOCK)), keys[role, 0])
         for split, role in roles.items()
     }
-    return splits, *pair.heads(keys[Role.TASKS][0], design.tasks)
+    return splits, *pair.heads(keys[Role.TASKS, 0][0], design.tasks)
 
 
 def ridge_head(x: np.ndarray, y: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 import w2sjax as w2s
-from w2sjax.heads.experiment import run_experiment
+from w2sjax.engine.pair import run_grid
 from w2sjax.random.keys import pair_key
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.worlds import PerturbedMLP, PretrainedMLP
@@ -48,7 +48,7 @@ def test_an_experiment_lowers(backend: str, name: str) -> None:
         (cell,) = make_grid(PerturbedMLP(), w2s.Protocol(**PROTOCOLS[name]), {}).cells()
 
         def run(index: jax.Array) -> Any:
-            return run_experiment(cell.world, pair_key(jax.random.key(0), index), cell.design, cell.numbers)
+            return run_grid(cell.world, pair_key(jax.random.key(0), index), cell.design, cell.numbers)
 
         text = lowered(backend, run, np.arange(2, dtype=np.uint32))
     assert ("f64" in text) == (backend == "gpu")

@@ -15,7 +15,7 @@ from tests.test_cli import run
 from w2sjax.analysis.points import draw_points
 from w2sjax.figures.scatter import scatter
 from w2sjax.sweeps.configuration import load_configuration
-from w2sjax.sweeps.writer import Writer
+from w2sjax.sweeps.store.writing import Writer
 
 TINY = Path(__file__).parents[1] / "examples" / "tiny.toml"
 

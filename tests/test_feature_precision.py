@@ -9,7 +9,7 @@ import pytest
 
 import w2sjax as w2s
 from tests.oracle import run_alone
-from w2sjax.engine.drawing import ORDER, draw_columns
+from w2sjax.engine.source import ORDER, draw_columns
 
 WORLD = w2s.worlds.PerturbedMLP()
 SINGLE = w2s.Protocol(tasks=10, standard_errors=True, feature_precision="float32")

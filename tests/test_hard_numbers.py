@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
-from w2sjax import theory
+from w2sjax import analysis, theory
 from w2sjax.linalg import column_norms, shifted_cholesky
 from w2sjax.random.draws import normal
 
@@ -218,8 +218,8 @@ def test_masked_arrays_are_refused(name: str) -> None:
 
 def test_masked_arrays_are_refused_elsewhere() -> None:
     for refused in (
-        lambda: methods.select(MASKED, np.ones((40, 3))),
-        lambda: methods.compare_criteria(np.ones((40, 3)), MASKED, np.ones((40, 3))),
+        lambda: analysis.select(MASKED, np.ones((40, 3))),
+        lambda: analysis.compare_criteria(np.ones((40, 3)), MASKED, np.ones((40, 3))),
         lambda: theory.empirical_rademacher_bound(MASKED, 1.0),
         lambda: w2s.sweep(Linear(), w2s.Protocol(), pairs=1, axes={"scale": MASKED[:, 0]}),
         lambda: w2s.heads.Ridge(np.ma.masked_array(1.0, mask=True)),

@@ -13,9 +13,9 @@ import pytest
 
 import w2sjax as w2s
 from w2sjax import draws
-from w2sjax.engine.randomness import cell_key, pair_key, run_pair_key
+from w2sjax.random.keys import cell_key, pair_key, run_pair_key
 from w2sjax.sweeps.grid import make_grid
-from w2sjax.threefry import as_threefry, seed_key
+from w2sjax.random.threefry import as_threefry, seed_key
 from w2sjax.worlds import PerturbedCandidates
 
 WORLD = w2s.worlds.PerturbedMLP(width=4, depth=2, inputs="student_t")

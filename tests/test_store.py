@@ -21,12 +21,12 @@ import w2sjax as w2s
 from w2sjax.errors import StoreError
 from w2sjax.sweeps import labels, run
 from w2sjax.sweeps.batch import group_program
-from w2sjax.sweeps.compare import first_difference
+from w2sjax.sweeps.store.compare import first_difference
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.sweeps.interrupt import SweepInterrupted
 from w2sjax.sweeps.plan import choose_chunk_pairs, make_plan
-from w2sjax.sweeps.summary import RELATIVE_ERROR, Distribution
-from w2sjax.sweeps.writer import Writer
+from w2sjax.sweeps.store.summary import RELATIVE_ERROR, Distribution
+from w2sjax.sweeps.store.writing import Writer
 
 WORLD = w2s.worlds.PerturbedMLP(input_dim=3, width=4, depth=2, input_scale=1.0, activation="tanh")
 PROTOCOL = w2s.Protocol(n_weak=50, n_strong=60, n_eval=70, tasks=3)

@@ -16,7 +16,7 @@ from tests.oracle import run_alone
 from tests.test_pair import FixedSample
 from w2sjax.analysis import deviation_by_size
 from w2sjax.analysis.statistics import pair_fits
-from w2sjax.engine.randomness import pair_key
+from w2sjax.random.keys import pair_key
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pytest
 import w2sjax as w2s
 from tests.oracle import run_alone
 from w2sjax.engine.design import HeadTraining, design_of, numbers_of
-from w2sjax.heads.classes import HeadClass
-from w2sjax.heads.experiment import run_experiment
+from w2sjax.heads.functions import HeadFunctions
+from w2sjax.engine.pair import run_grid
 from w2sjax.heads.training import train
 from w2sjax.random.draws import fold_in
 from w2sjax.random.keys import pair_key
@@ -75,7 +75,7 @@ def gradient(head: HeadClass, p: np.ndarray, z: np.ndarray, y: np.ndarray) -> tu
 @pytest.mark.parametrize(("width", "copies", "schedule"), [(0, 1, "constant"), (2, 2, "cosine")])
 def test_training_equals_numpy_step_by_step(width: int, copies: int, schedule: str, key: jax.Array) -> None:
     n, d, tasks, batch, epochs, rate, decay = 7, 3, 2, 3, 5, 0.1, 0.3
-    head = HeadClass(d, width, "tanh", copies)
+    head = HeadFunctions(d, width, "tanh", copies)
     training = HeadTraining(width, "tanh", copies, epochs, batch, schedule, standardize=False)
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(n, d)), rng.normal(size=(n, tasks))
@@ -111,7 +111,7 @@ def test_shuffles_are_permutations_and_fill_up_with_valid_rows(key: jax.Array) -
 
 
 def test_initial_heads_are_torchs(key: jax.Array) -> None:
-    head = HeadClass(features=4, width=9, activation="relu", copies=2)
+    head = HeadFunctions(features=4, width=9, activation="relu", copies=2)
     drawn = np.asarray(head.draw(key, 50))
     np.testing.assert_array_equal(drawn[:, :20], head.draw(key, 20))
     inner, outer = drawn[: 9 * 5 * 2], drawn[9 * 5 * 2 : -2]
@@ -123,7 +123,7 @@ def test_initial_heads_are_torchs(key: jax.Array) -> None:
 @pytest.mark.parametrize("width", [0, 3])
 def test_a_combination_of_equal_heads_is_that_head(width: int) -> None:
     rng = np.random.default_rng(1)
-    one, three = (HeadClass(2, width, "sigmoid", copies) for copies in (1, 3))
+    one, three = (HeadFunctions(2, width, "sigmoid", copies) for copies in (1, 3))
     p, rows = rng.normal(size=(one.size, 5)), jnp.asarray(rng.normal(size=(7, 2)))
     repeated = np.repeat(p[:, None, :], 3, axis=1).reshape(-1, 5)
     with_shares = jnp.asarray(np.concatenate([repeated, rng.normal(size=(3, 5))]))
@@ -174,7 +174,7 @@ def test_results_do_not_depend_on_how_pairs_are_batched() -> None:
     design, numbers = design_of(SMALL), numbers_of(SMALL)
 
     def one(index: jax.Array) -> w2s.Outcome:
-        return run_experiment(Gaussian(), pair_key(jax.random.key(1), index), design, numbers)
+        return run_grid(Gaussian(), pair_key(jax.random.key(1), index), design, numbers)
 
     together = jax.jit(jax.vmap(one))(jnp.arange(3, dtype=jnp.uint32))
     for index in range(3):
@@ -209,7 +209,7 @@ def test_cells_of_closed_and_trained_heads_have_the_same_variables(key: jax.Arra
     axes = {"head": ["ridge", "ball", "trained"], "head_radius": [1.0]}
     grid = make_grid(Gaussian(), dataclasses.replace(SMALL, head_epochs=1), axes)
     shapes = [
-        jax.eval_shape(lambda c=cell: run_experiment(Gaussian(), key, c.design, c.numbers))
+        jax.eval_shape(lambda c=cell: run_grid(Gaussian(), key, c.design, c.numbers))
         for cell in grid.cells()
     ]
     assert shapes[0] == shapes[1] == shapes[2]

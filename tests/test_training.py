@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import w2sjax as w2s
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import Flag
-from w2sjax.heads.experiment import run_experiment
+from w2sjax.engine.pair import run_grid
 from w2sjax.random.shuffles import shuffled, sort_columns
 from w2sjax.sweeps.batch import prepare_pairs
 from w2sjax.worlds import PretrainedMLP
@@ -226,7 +226,7 @@ def test_trouble_in_training_is_a_status(key: jax.Array) -> None:
     dead = {
         name: run._replace(parameters=0 * run.parameters, dead=jnp.array(True)) for name, run in runs.items()
     }
-    outcome = run_experiment(WORLD, key, design_of(PROTOCOL), numbers_of(PROTOCOL), dead)
+    outcome = run_grid(WORLD, key, design_of(PROTOCOL), numbers_of(PROTOCOL), dead)
     code = int(outcome.status.code.item())
     assert code & Flag.WEAK_REPRESENTATION_DEAD and code & Flag.STRONG_REPRESENTATION_DEAD
     assert not code & Flag.WEAK_TRAINING_DIVERGED

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.analysis.statistics import MIDDLE_80, no_slope, pair_fits, quantiles
-from w2sjax.engine.outcome import Flag
+from w2sjax.flags import Flag
 
 QUANTITIES = ("weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation", "pgr")
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.engine.outcome import UNUSABLE
+from w2sjax.flags import UNUSABLE
 
 MIDDLE_80 = (0.1, 0.5, 0.9)
 QUARTILES = (0.25, 0.5, 0.75)

@@ -61,7 +61,7 @@ class LinearHead:
         raise NotImplementedError
 
     def head_for(self, mean: Any, factor: Factor, labels: tuple[Any, Any], *, ridgeless: bool) -> Linear:
-        """Return the heads for labels with mean `[task]` and centred rows `[r, task]`, on features of mean `[width]`."""
+        """Return the heads for labels with mean `[task]` and centred rows `[r, task]`, given the features' mean."""
         label_mean, rows = labels
         weights = self.weights(factor, rows, ridgeless=ridgeless)
         return Linear(weights, label_mean - product(mean[None, :], weights)[0])

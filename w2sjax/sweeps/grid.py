@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from w2sjax.engine.axes import RESERVED, Path, find, label_of, put, values_of
 from w2sjax.engine.design import Design, Numbers, design_of, is_naive, numbers_of
 from w2sjax.engine.metrics import Metric, check_metrics, metrics_of
 from w2sjax.engine.protocol import SIZES, Protocol, check_protocol
 from w2sjax.errors import W2SError
-from w2sjax.engine.axes import RESERVED, Path, find, label_of, put, values_of
 from w2sjax.sweeps.boxes import Box
 from w2sjax.validation import check_boolean, shown
 from w2sjax.worlds.static import check_world

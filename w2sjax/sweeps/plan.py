@@ -95,14 +95,15 @@ class Plan:
     def describe(self) -> str:
         """Return the plan in one line: cells, compilations, chunks, memory, and how many chunks are done already."""
         inner = math.prod(len(self.grid.axes[name]) for name in self.grid.inner)
-        each = result_bytes(self.variables, self.grid)
+        each, cells = result_bytes(self.variables, self.grid), self.outer_cells
+        at_once = max((batch.at_once for batch in self.batches), default=0)
+        working = max((batch.working_bytes for batch in self.batches), default=0)
         return (
-            f"plan: {self.outer_cells * inner} cells ({self.outer_cells} runs of {len(self.pairs)} pairs), "
+            f"plan: {cells * inner} cells ({cells} runs of {len(self.pairs)} pairs), "
             f"{len(self.batches)} compilation{'s' if len(self.batches) > 1 else ''}, "
-            f"{self.outer_cells * self.runs} chunks of {self.chunk_pairs} pairs ({megabytes(self.chunk_pairs * each)}), "
-            f"{max((batch.at_once for batch in self.batches), default=0)} pairs at once "
-            f"(about {megabytes(max((batch.working_bytes for batch in self.batches), default=0))} of working memory), "
-            f"{megabytes(self.outer_cells * len(self.pairs) * each)} of results, {self.finished_regions} chunks done already"
+            f"{cells * self.runs} chunks of {self.chunk_pairs} pairs ({megabytes(self.chunk_pairs * each)}), "
+            f"{at_once} pairs at once (about {megabytes(working)} of working memory), "
+            f"{megabytes(cells * len(self.pairs) * each)} of results, {self.finished_regions} chunks done already"
         )
 
 

@@ -42,8 +42,8 @@ def layout_for(path: Path, plan: Plan) -> Layout:
     for name in ("world", "protocol", "axes"):
         if any(mark in json.dumps(described[name]) for mark in (" at 0x", "<lambda>", "<locals>")):
             raise StoreError(
-                f"{name}={shown(described[name])} cannot be recognized when the sweep is resumed: use dataclasses whose "
-                "fields are numbers, text, arrays, dataclasses or functions, all defined at the top of a module."
+                f"{name}={shown(described[name])} cannot be recognized when the sweep is resumed: use dataclasses "
+                "whose fields are numbers, text, arrays, dataclasses or functions, all defined at the top of a module."
             )
     return Layout(
         path=path,
