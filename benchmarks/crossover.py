@@ -30,7 +30,8 @@ from w2sjax.engine.basis import Basis, pilot_basis, pilot_rows
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.moments import compress_splits
 from w2sjax.engine.pair import run_grid
-from w2sjax.heads.ridge import factorize, solve
+from w2sjax.heads.factor import factorize
+from w2sjax.heads.ridge import solve
 from w2sjax.linalg import product
 from w2sjax.random.draws import normal
 from w2sjax.random.keys import BLOCK, pair_key
@@ -84,7 +85,7 @@ def compressions(d: int, ratios: tuple[float, ...], repeats: int) -> dict[str, A
 
 def route(operations_per_label: float, width: int, tasks: int) -> Work:
     """Return a group of pairs by moments (infinity) or by labels (minus infinity)."""
-    world, protocol = PerturbedMLP(width=width), w2s.Protocol(tasks=tasks, ridge=1e-8)
+    world, protocol = PerturbedMLP(width=width), w2s.Protocol(tasks=tasks, head=w2s.heads.Ridge(1e-8))
     design, numbers = design_of(protocol), numbers_of(protocol)
 
     def one(index: jax.Array) -> Any:

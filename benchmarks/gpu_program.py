@@ -68,9 +68,9 @@ device_description_str: "NVIDIA H200"
 """
 
 PROGRAMS = {
-    "float32": (False, {}),
-    "float32 features, float64 moments": (True, {"feature_precision": "float32"}),
-    "float64": (True, {}),
+    "float32": (False, w2s.Numerics()),
+    "float32 features, float64 moments": (True, w2s.Numerics(feature_precision="float32")),
+    "float64": (True, w2s.Numerics()),
 }
 
 ITEM_BYTES = {"f64": 8, "s64": 8, "u64": 8, "f32": 4, "s32": 4, "u32": 4, "pred": 1, "s8": 1, "u8": 1}
@@ -132,10 +132,10 @@ def size(shape: str) -> int:
     return sum(ITEM_BYTES[kind] * math.prod(int(n) for n in sizes.split(",") if n) for kind, sizes in arrays)
 
 
-def compile_program(fields: dict[str, Any], pairs: int, device: Any) -> Any:
+def compile_program(numerics: w2s.Numerics, pairs: int, device: Any) -> Any:
     """Compile a sweep's program for a group of so many pairs."""
-    protocol = w2s.Protocol(tasks=100, ridge=1e-8, **fields)
-    (cell,) = make_grid(w2s.worlds.PerturbedMLP(), protocol, {}).cells()
+    protocol = w2s.Protocol(tasks=100, head=w2s.heads.Ridge(1e-8), numerics=numerics)
+    cell = make_grid(w2s.worlds.PerturbedMLP(), protocol, {}).cell({})
     mesh = Mesh(np.array([device]), ("pair",))
 
     def placed(a: Any) -> jax.ShapeDtypeStruct:
@@ -161,11 +161,11 @@ def tensor_core_types() -> list[str]:
     return sorted(types)
 
 
-def measure(double: bool, fields: dict[str, Any], pairs: int, device: Any) -> dict[str, Any]:
+def measure(double: bool, numerics: w2s.Numerics, pairs: int, device: Any) -> dict[str, Any]:
     """Return the counts of one program."""
     with jax.enable_x64(double):
         started = time.perf_counter()
-        compiled = compile_program(fields, pairs, device)
+        compiled = compile_program(numerics, pairs, device)
         seconds = time.perf_counter() - started
     types = tensor_core_types()
     found = list(operations(compiled.as_text()))
@@ -201,8 +201,8 @@ def main() -> None:
         "n": 2000,
         "pairs_per_group": pairs,
         "programs": [
-            {"program": name, **measure(double, fields, pairs, topology.devices[0])}
-            for name, (double, fields) in programs.items()
+            {"program": name, **measure(double, numerics, pairs, topology.devices[0])}
+            for name, (double, numerics) in programs.items()
         ],
     }
     recording.write(report, options.out)

@@ -20,7 +20,7 @@ import w2sjax as w2s
 from w2sjax.bench.timing import Work, alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 
-PROTOCOL = w2s.Protocol(n_weak=2000, n_strong=2000, n_eval=2000, tasks=10, ridge=1e-8)
+PROTOCOL = w2s.Protocol(n_weak=2000, n_strong=2000, n_eval=2000, tasks=10, head=w2s.heads.Ridge(1e-8))
 WORLD = w2s.worlds.PerturbedMLP()
 SIZES = (500, 2000, 8000, 32_000)
 PAIRS = (16, 64, 256, 1024, 4096)

@@ -43,7 +43,7 @@ EPOCHS, BATCH = 1000, 32
 
 def ours(world: PerturbedMLP, n: int, tasks: int, dtype: Any) -> Run:
     """Return this package's sweep."""
-    protocol = w2s.Protocol(n_weak=n, n_strong=n, n_eval=n, tasks=tasks, ridge=RIDGE)
+    protocol = w2s.Protocol(n_weak=n, n_strong=n, n_eval=n, tasks=tasks, head=w2s.heads.Ridge(RIDGE))
     return lambda pairs: w2s.sweep(world, protocol, pairs=pairs, seed=0)
 
 

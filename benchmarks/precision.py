@@ -52,9 +52,9 @@ def features_by(multiply: Callable[[jax.Array, jax.Array], jax.Array]) -> Callab
     return features_of
 
 
-def outcomes(double: bool, fields: dict[str, Any], pairs: int, features: Any = mlp.features_of) -> Any:
+def outcomes(double: bool, numerics: w2s.Numerics, pairs: int, features: Any = mlp.features_of) -> Any:
     """Run a sweep in a precision, with another way to compute features."""
-    protocol = w2s.Protocol(tasks=TASKS, ridge=1e-8, **fields)
+    protocol = w2s.Protocol(tasks=TASKS, head=w2s.heads.Ridge(1e-8), numerics=numerics)
     jax.clear_caches()  # compiled programs do not know which features they were compiled for
     with jax.enable_x64(double), mock.patch.object(mlp, "features_of", features):
         return w2s.sweep(w2s.worlds.PerturbedMLP(), protocol, pairs=pairs).load()
@@ -65,16 +65,16 @@ def main() -> None:
     options = recording.options(__doc__)
     w2s.use_all_cores()
     pairs = 8 if options.fast else PAIRS
-    single = {"feature_precision": "float32"}
+    usual, single = w2s.Numerics(), w2s.Numerics(feature_precision="float32")
     variants: dict[str, tuple[Any, ...]] = {
-        "float32": (False, {}, pairs),
+        "float32": (False, usual, pairs),
         "float32 features, float64 moments": (True, single, pairs),
     }
     for name, bits in FRACTION_BITS.items():
         for split, times in ((True, "3 x "), (False, "")):
             features = features_by(rounded_factors(bits, split=split))
             variants[f"{times}{name} features, float64 moments"] = (True, single, pairs, features)
-    exact = outcomes(True, {}, pairs)
+    exact = outcomes(True, usual, pairs)
     report = {
         "benchmark": "precision",
         **recording.surroundings(),

@@ -112,6 +112,13 @@ def loop(
     return results
 
 
+@jax.jit
+def features(pair: Any, key: jax.Array) -> list[jax.Array]:
+    """Return the target, weak and strong features of a block of inputs, `[BLOCK, width]`."""
+    inputs = pair.inputs(key, BLOCK, "eval")  # of the same law in every split
+    return [pair.represent(name, inputs) for name in ("target", "weak", "strong")]
+
+
 def agreement(world: PerturbedMLP, protocol: w2s.Protocol) -> dict[str, float]:
     """Largest difference of the two sides on identical float64 features, relative to weak_error, over three pairs."""
     worst = {"gain": 0.0, "misfit": 0.0}
@@ -119,15 +126,14 @@ def agreement(world: PerturbedMLP, protocol: w2s.Protocol) -> dict[str, float]:
         for index in range(3):
             key = pair_key(jax.random.key(0), index)
             outcome = w2s.run_pair(world, protocol, key)
-            counts = {Role.PAIR: 1, Role.TASKS: 1, Role.PILOT: 1}
-            blocks = dict.fromkeys((Role.WEAK, Role.STRONG, Role.EVAL), N // BLOCK)
-            keys = block_keys(run_pair_key(key), counts | blocks)
+            counts = {(Role.PAIR, 0): 1, (Role.TASKS, 0): 1}
+            samples = dict.fromkeys([(role, 0) for role in (Role.WEAK, Role.STRONG, Role.EVAL)], N // BLOCK)
+            keys = block_keys(run_pair_key(key), counts | samples)
             pair = world.draw(keys[Role.PAIR, 0][0])
             weights, bias = pair.heads(keys[Role.TASKS, 0][0], protocol.tasks)
-            features = jax.jit(lambda k, pair=pair: tuple(pair.features(k, BLOCK)))
             splits = [
-                [np.concatenate(parts) for parts in zip(*(features(k) for k in keys[role, 0]), strict=True)]
-                for role in blocks
+                [np.concatenate(parts) for parts in zip(*(features(pair, k) for k in keys[sample]), strict=True)]
+                for sample in samples
             ]
             reference = fit_and_measure(splits, np.asarray(weights).T, np.asarray(bias))
             for name in worst:
@@ -142,7 +148,12 @@ def record(
     """Time both sides in turn and return one record."""
     world = PerturbedMLP(weak_noise=0.05, strong_noise=0.01)
     protocol = w2s.Protocol(
-        n_weak=N, n_strong=N, n_eval=N, tasks=tasks, ridge=RIDGE, feature_precision=feature_precision
+        n_weak=N,
+        n_strong=N,
+        n_eval=N,
+        tasks=tasks,
+        head=w2s.heads.Ridge(RIDGE),
+        numerics=w2s.Numerics(feature_precision=feature_precision),
     )
     dtype = np.dtype(precision).type
     # A user's loop is in float64, NumPy's default, whatever the precision of the sweep.
@@ -173,7 +184,7 @@ def record(
         "dtype": precision,
         "n": N,
         "first_call_seconds": round(times["sweep"].first, 2),
-        "feature_precision": protocol.feature_precision,
+        "feature_precision": protocol.numerics.feature_precision,
         **{f"{name}_pairs_per_second": np.round(mine, 2).tolist() for name, mine in rates.items()},
         "ratio": ratios,
         "peak_resident_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -12,25 +12,24 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import recording
 
 import w2sjax as w2s
 from w2sjax.bench.timing import alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
+from w2sjax.engine.by_labels import fit_by_labels
 from w2sjax.engine.design import Design, Numbers, design_keys, design_of, numbers_of
-from w2sjax.engine.source import feature_widths, target_heads
-from w2sjax.engine.by_labels import run_few_tasks
-from w2sjax.engine.outcome import Outcome
-from w2sjax.engine.samples import Experiment
-from w2sjax.random.keys import EVALUATION_POINTS, Role, pair_key
+from w2sjax.engine.evaluation import means_by_rows
+from w2sjax.engine.protocol import EVALUATION_POINTS
+from w2sjax.engine.source import Source, feature_widths, target_heads
+from w2sjax.random.keys import Role, pair_key
 from w2sjax.random.threefry import seed_key
 
 WORLD = w2s.worlds.PerturbedMLP()
-OPTIONS = {
-    "random": {},
-    "sobol": {"evaluation_points": "sobol"},
-}
+HEAD = w2s.heads.Ridge(1e-8)
+NUMERICS = {points: w2s.Numerics(evaluation_points=points) for points in EVALUATION_POINTS}
 WORKLOADS = {
     "T = 1, float32": (1, 0.0, False),
     "T = 100, float32": (100, 0.0, False),
@@ -48,8 +47,8 @@ def times(fast: bool) -> list[dict[str, Any]]:
     for workload, (tasks, noise, double) in list(WORKLOADS.items())[: 1 if fast else None]:
         with jax.enable_x64(double):
             works = {}
-            for name, fields in OPTIONS.items():
-                protocol = w2s.Protocol(tasks=tasks, label_noise=noise, ridge=1e-8, **fields)
+            for name, numerics in NUMERICS.items():
+                protocol = w2s.Protocol(tasks=tasks, label_noise=noise, head=HEAD, numerics=numerics)
                 works[name] = sweep_calls(WORLD, protocol).work(1 if fast else 2)
             with one_linear_algebra_thread():
                 timed = alternate(works, 1 if fast else 15)
@@ -59,19 +58,24 @@ def times(fast: bool) -> list[dict[str, Any]]:
 
 
 @functools.partial(jax.jit, static_argnames=("design", "count"))
-def outcomes(key: jax.Array, numbers: Numbers, design: Design, count: int) -> Outcome:
-    """Return the outcomes of one pair on several evaluation samples, `[sample, task]`; training samples stay."""
+def means(key: jax.Array, numbers: Numbers, design: Design, count: int) -> dict[str, jax.Array]:
+    """Return the means of one pair over several evaluation samples, `[sample, task]`; its heads stay."""
     keys = design_keys(key, design)
     pair = WORLD.draw(keys[Role.PAIR, 0][0])
-    widths = feature_widths(pair)
-    heads = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, widths["target"])
+    widths = feature_widths(pair, design.order)
+    target = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, widths["target"])
+    source = Source(pair, design, widths, keys)
+    stages, fitted, _, _ = fit_by_labels(source, numbers, target)
+    metrics = [metric for metric in design.metrics if metric.name in NAMES]
+    size = jnp.array(design.n_eval[0], jnp.int32)
 
-    def on_sample(own: jax.Array) -> Outcome:
-        evaluation = {Role.EVAL: design_keys(own, design)[Role.EVAL]}
-        return run_few_tasks(Experiment(pair, widths, keys | evaluation, design, numbers), heads)[0]
+    def on_sample(own: jax.Array) -> dict[str, jax.Array]:
+        evaluation = {(Role.EVAL, 0): design_keys(own, design)[Role.EVAL, 0]}
+        mine = source._replace(keys=keys | evaluation)
+        return means_by_rows(mine, Role.EVAL, target, stages, fitted, metrics, size)
 
     # The pilot sample changes rounding only: its key may serve.
-    return jax.lax.map(on_sample, jax.random.split(keys[Role.PILOT][0], count))
+    return jax.lax.map(on_sample, jax.random.split(keys[Role.PILOT, 0][0], count))
 
 
 def variances(fast: bool) -> list[dict[str, Any]]:
@@ -84,15 +88,15 @@ def variances(fast: bool) -> list[dict[str, Any]]:
         spreads: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
         for index in range(pairs):
             key = pair_key(seed_key(1), index)
-            protocols = [w2s.Protocol(n_eval=n, tasks=TASKS, evaluation_points=p) for p in EVALUATION_POINTS]
+            protocols = [w2s.Protocol(n_eval=n, tasks=TASKS, numerics=each) for each in NUMERICS.values()]
             random, sobol = (
-                jax.device_get(outcomes(key, numbers_of(protocol), design_of(protocol), count))
+                jax.device_get(means(key, numbers_of(protocol), design_of(protocol), count))
                 for protocol in protocols
             )
             for name in NAMES:
-                ours, other = getattr(random, name), getattr(sobol, name)
+                ours, other = random[name], sobol[name]
                 ratios[name].append(ours.var(axis=0) / other.var(axis=0))
-                spreads[name].append(ours.std(axis=0, ddof=1) / random.weak_error.mean(axis=0))
+                spreads[name].append(ours.std(axis=0, ddof=1) / random["weak_error"].mean(axis=0))
         records.append(
             {
                 "n_eval": n,

@@ -25,7 +25,7 @@ from w2sjax.bench.timing import Calls, Work, alternate, sweep_calls
 from w2sjax.cores import one_linear_algebra_thread
 
 WORLD = w2s.worlds.PerturbedMLP()
-PROTOCOL = w2s.Protocol(n_weak=2000, n_strong=2000, n_eval=2000, tasks=10, ridge=1e-8)
+PROTOCOL = w2s.Protocol(n_weak=2000, n_strong=2000, n_eval=2000, tasks=10, head=w2s.heads.Ridge(1e-8))
 PAIRS = (50_000, 1_000_000)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from w2sjax.cli import main
 
-for module in ("commands.precision", "sweeps.run", "sweeps.configuration", "sweeps.summary"):
+for module in ("commands.precision", "sweeps.run", "sweeps.configuration", "sweeps.store.summary"):
     importlib.import_module(f"w2sjax.{module}")
 
 

@@ -9,7 +9,10 @@ import numpy as np
 from w2sjax.engine.design import design_keys, design_of, numbers_of
 from w2sjax.engine.run import run_single
 from w2sjax.random.keys import BLOCK, Role
+from w2sjax.random.sobol import sobol_bits
 from w2sjax.worlds.static import as_pytree
+
+NAMES = ("target", "weak", "strong")
 
 
 def run_alone(world: Any, protocol: Any, key: jax.Array) -> Any:
@@ -21,11 +24,10 @@ def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:
     """Return the features of every split (`[n, width]`) and the heads of one pair, as NumPy arrays."""
     sizes = {"weak": protocol.n_weak, "strong": protocol.n_strong, "eval": protocol.n_eval}
     splits, weights, bias = jax.device_get(_draw(world, key, design_of(protocol)))
-    names = ("target", "weak", "strong")
     drawn: dict[str, Any] = {"weights": weights.T, "bias": bias}
     for split, n in sizes.items():
         rows = [features.reshape(-1, features.shape[-1])[:n] for features in splits[split]]
-        drawn[split] = dict(zip(names, rows, strict=True))
+        drawn[split] = dict(zip(NAMES, rows, strict=True))
     return drawn
 
 
@@ -38,10 +40,22 @@ def _draw(world: Any, key: jax.Array, design: Any) -> Any:
         "strong": Role.WEAK if design.reuse_inputs else Role.STRONG,
         "eval": Role.EVAL,
     }
+
+    def features(key: jax.Array, split: str) -> tuple[jax.Array, ...]:
+        if hasattr(pair, "features"):
+            return tuple(pair.features(key, BLOCK))
+        inputs = pair.inputs(key, BLOCK, split)
+        return tuple(pair.represent(name, inputs) for name in NAMES)
+
     splits = {
-        split: jax.lax.map(lambda k: tuple(pair.features(k, BLOCK)), keys[role, 0])
+        split: jax.lax.map(functools.partial(features, split=role.name.lower()), keys[role, 0])
         for split, role in roles.items()
     }
+    if design.evaluation_points == "sobol":  # one sequence, not block by block
+        rows = BLOCK * len(keys[Role.EVAL, 0])
+        bits = sobol_bits(keys[Role.EVAL, 0][0], np.uint32(0), pair.input_dim, rows)
+        inputs = pair.inputs_of_bits(bits)
+        splits["eval"] = tuple(pair.represent(name, inputs) for name in NAMES)
     return splits, *pair.heads(keys[Role.TASKS, 0][0], design.tasks)
 
 
@@ -59,8 +73,8 @@ def ridge_head(x: np.ndarray, y: np.ndarray, ridge: float) -> tuple[np.ndarray, 
 def errors(world: Any, protocol: Any, key: jax.Array) -> dict[str, np.ndarray]:
     """Return errors, misfit, gain and their standard errors by plain predictions on every sample."""
     s = drawn_samples(world, protocol, key)
-    ridge_weak = protocol.ridge if protocol.ridge_weak is None else protocol.ridge_weak
-    ridge_strong = protocol.ridge if protocol.ridge_strong is None else protocol.ridge_strong
+    ridge_strong = protocol.head.ridge
+    ridge_weak = ridge_strong if protocol.weak_head is None else protocol.weak_head.ridge
     truth = {name: s[name]["target"] @ s["weights"] + s["bias"] for name in ("weak", "strong", "eval")}
     weak = ridge_head(s["weak"]["weak"], truth["weak"], ridge_weak)
     labels = s["strong"]["weak"] @ weak[0] + weak[1]

@@ -18,9 +18,14 @@ from w2sjax.worlds import PerturbedMLP, PretrainedMLP
 PROTOCOLS = {
     "few tasks": {"tasks": 1},
     "many tasks": {"tasks": 30, "label_noise": 0.1, "standard_errors": True},
-    "small samples": {"tasks": 30, "n_weak": 50, "n_strong": 700, "evaluation_points": "sobol"},
-    "ball": {"tasks": 3, "head": "ball", "head_radius": 1.0},
-    "trained": {"tasks": 3, "head": "trained", "head_epochs": 2, "head_batch_size": 32, "head_width": 4},
+    "small samples": {
+        "tasks": 30,
+        "n_weak": 50,
+        "n_strong": 700,
+        "numerics": w2s.Numerics(evaluation_points="sobol"),
+    },
+    "ball": {"tasks": 3, "head": w2s.heads.Ball(1.0)},
+    "trained": {"tasks": 3, "head": w2s.heads.Trained(epochs=2, batch_size=32, width=4)},
 }
 BACKENDS = {"gpu": ("cuda", "NVIDIA H200"), "tpu": ("tpu", "TPU v5e")}
 """Platform to lower for, and kind of device."""
@@ -45,7 +50,7 @@ def lowered(backend: str, run: Any, *arguments: Any) -> str:
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_an_experiment_lowers(backend: str, name: str) -> None:
     with jax.enable_x64(backend == "gpu"):
-        (cell,) = make_grid(PerturbedMLP(), w2s.Protocol(**PROTOCOLS[name]), {}).cells()
+        cell = make_grid(PerturbedMLP(), w2s.Protocol(**PROTOCOLS[name]), {}).cell({})
 
         def run(index: jax.Array) -> Any:
             return run_grid(cell.world, pair_key(jax.random.key(0), index), cell.design, cell.numbers)

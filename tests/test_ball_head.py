@@ -12,8 +12,10 @@ import scipy.optimize
 
 import w2sjax as w2s
 from tests.oracle import drawn_samples, run_alone
+from w2sjax.heads import Ball, Ridge
 from w2sjax.heads.ball import solve_in_ball
-from w2sjax.heads.ridge import factorize, solve
+from w2sjax.heads.factor import factorize
+from w2sjax.heads.ridge import solve
 
 WORLD = w2s.worlds.PerturbedMLP(
     input_dim=3, width=4, depth=2, input_scale=1.0, activation="tanh", weak_noise=0.3, strong_noise=0.0
@@ -81,7 +83,7 @@ def test_ball_solution_equals_a_general_optimizer() -> None:
 
 
 def test_experiment_equals_numpy_on_the_same_draws(key: jax.Array) -> None:
-    protocol = dataclasses.replace(SMALL, head="ball", head_radius=0.5)
+    protocol = dataclasses.replace(SMALL, head=Ball(0.5))
     outcome = run_alone(WORLD, protocol, key)
     s = drawn_samples(WORLD, protocol, key)
 
@@ -106,7 +108,7 @@ def test_experiment_equals_numpy_on_the_same_draws(key: jax.Array) -> None:
 
 def test_a_ball_that_holds_everything_is_ridge_zero(key: jax.Array) -> None:
     ridge = w2s.run_pair(WORLD, SMALL, key)
-    ball = w2s.run_pair(WORLD, dataclasses.replace(SMALL, head="ball", head_radius=1e9), key)
+    ball = w2s.run_pair(WORLD, dataclasses.replace(SMALL, head=Ball(1e9)), key)
     for name in ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviation"):
         np.testing.assert_allclose(getattr(ball, name), getattr(ridge, name), rtol=1e-9, atol=1e-15)
 
@@ -134,9 +136,9 @@ class OneSample:
 def test_population_gain_is_at_least_misfit_and_more_where_the_ball_binds(key: jax.Array) -> None:
     """The w2s head is the projection of the weak predictions on a convex set that holds the truth."""
     protocol = w2s.Protocol(n_weak=200, n_strong=200, n_eval=200, tasks=100)
-    free = w2s.run_pair(OneSample(), dataclasses.replace(protocol, head="ball", head_radius=1e9), key)
+    free = w2s.run_pair(OneSample(), dataclasses.replace(protocol, head=Ball(1e9)), key)
     np.testing.assert_allclose(free.deviation, 0, atol=1e-12)
-    ball = w2s.run_pair(OneSample(), dataclasses.replace(protocol, head="ball", head_radius=0.95), key)
+    ball = w2s.run_pair(OneSample(), dataclasses.replace(protocol, head=Ball(0.95)), key)
     deviation = np.asarray(ball.deviation)
     assert deviation.min() > -1e-12
     binds = deviation > 1e-9
@@ -145,16 +147,19 @@ def test_population_gain_is_at_least_misfit_and_more_where_the_ball_binds(key: j
     np.testing.assert_allclose(ball.ceiling_error, 0, atol=1e-12)
 
 
-@functools.partial(jax.tree_util.register_dataclass, data_fields=["drawn", "inputs"], meta_fields=[])
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["drawn", "key"], meta_fields=[])
 @dataclasses.dataclass(frozen=True)
 class SameInputsPair:
     """A pair that sees the same inputs whatever the split."""
 
     drawn: Any
-    inputs: jax.Array
+    key: jax.Array
 
-    def features(self, key: jax.Array, n: int) -> Any:
-        return self.drawn.features(self.inputs, n)
+    def inputs(self, key: jax.Array, n: int, split: str) -> Any:
+        return self.drawn.inputs(self.key, n, split)
+
+    def represent(self, name: str, inputs: Any) -> jax.Array:
+        return self.drawn.represent(name, inputs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,10 +176,10 @@ class SameInputs:
 def test_population_gain_is_at_least_misfit_for_every_task_of_a_thousand_worlds() -> None:
     """Where the splits are one sample, that sample is the population: no Monte Carlo error is left."""
     protocol = w2s.Protocol(n_weak=500, n_strong=500, n_eval=500, tasks=10)
-    pairs = {"pairs": 1000, "seed": 0, "axes": {"head_radius": [1.0, 1e9]}}
-    ds = w2s.sweep(SameInputs(), dataclasses.replace(protocol, head="ball"), **pairs)
+    pairs = {"pairs": 1000, "seed": 0, "axes": {"radius": [1.0, 1e9]}}
+    ds = w2s.sweep(SameInputs(), dataclasses.replace(protocol, head=Ball()), **pairs)
     relative = ds.deviation / ds.weak_error
-    ball, free = relative.sel(head_radius=1.0), relative.sel(head_radius=1e9)
+    ball, free = relative.sel(radius=1.0), relative.sel(radius=1e9)
     assert int(ball.notnull().sum()) > 9900
     assert float(ball.min()) > -1e-9
     assert float(abs(free).max()) < 1e-9  # nothing binds: gain is misfit
@@ -184,37 +189,43 @@ def test_population_gain_is_at_least_misfit_for_every_task_of_a_thousand_worlds(
 def test_gain_is_at_least_misfit_to_monte_carlo_error_in_many_realizable_pairs() -> None:
     """Default heads have entries within 1/sqrt(width), so the truth lies in the ball of radius 1."""
     world = dataclasses.replace(WORLD, weak_noise=0.5)
-    protocol = w2s.Protocol(n_weak=2000, n_strong=2000, n_eval=2000, tasks=5, head="ball")
+    protocol = w2s.Protocol(n_weak=2000, n_strong=2000, n_eval=2000, tasks=5, head=Ball())
     ds = w2s.sweep(world, dataclasses.replace(protocol, standard_errors=True), pairs=64, seed=0)
     # Fitting on other samples than the evaluation's costs as much again as the evaluation sample does.
     assert float((ds.deviation / ds.deviation_standard_error).min()) > -6
     assert float((ds.deviation > 6 * ds.deviation_standard_error).mean()) > 0.01
 
 
-def test_radius_is_an_axis_and_a_misplaced_one_is_refused() -> None:
-    axes = {"head_radius": [0.2, 1.0], "head": ["ridge", "ball"]}
-    ds = w2s.sweep(WORLD, SMALL, pairs=1, seed=0, axes=axes)
-    assert ds.gain.dims == ("pair", "head_radius", "head", "task")
-    ridge = ds.sel(head="ridge")
-    np.testing.assert_array_equal(ridge.gain.sel(head_radius=0.2), ridge.gain.sel(head_radius=1.0))
-    assert float(ds.ceiling_error.sel(head="ball", head_radius=0.2).min()) > 0
-    assert ds.head_radius.attrs["units"] == "label unit per feature unit"
-    with pytest.raises(ValueError, match=r"head_radius has no effect with head='ridge': set head='ball'"):
-        w2s.sweep(WORLD, SMALL, pairs=1, axes={"head_radius": [0.2, 1.0]})
-    with pytest.raises(ValueError, match=r"head_radius=0 is out of range"):
-        dataclasses.replace(SMALL, head="ball", head_radius=0.0)
-    with pytest.raises(ValueError, match=r"head='bal' is not known: did you mean 'ball'"):
-        dataclasses.replace(SMALL, head="bal")
+def test_radius_is_an_axis_and_so_are_heads_and_a_misplaced_one_is_refused() -> None:
+    ball = dataclasses.replace(SMALL, head=Ball())
+    ds = w2s.sweep(WORLD, ball, pairs=1, seed=0, axes={"radius": [0.2, 1.0]})
+    assert ds.gain.dims == ("pair", "radius", "task")
+    assert float(ds.ceiling_error.sel(radius=0.2).min()) > 0
+    assert ds.radius.attrs["units"] == "label unit per feature unit"
+    by_head = w2s.sweep(WORLD, SMALL, pairs=1, seed=0, axes={"head": [Ridge(), Ball(0.2), Ball()]})
+    assert by_head["head"].values.tolist() == ["Ridge()", "Ball(radius=0.2)", "Ball()"]
+    for radius, label in ((0.2, "Ball(radius=0.2)"), (1.0, "Ball()")):
+        np.testing.assert_array_equal(by_head.gain.sel(head=label), ds.gain.sel(radius=radius))
+    alone = w2s.sweep(WORLD, SMALL, pairs=1, seed=0)
+    np.testing.assert_array_equal(by_head.gain.sel(head="Ridge()"), alone.gain)
+    assert bool((by_head.gain.sel(head="Ridge()") != ds.gain.sel(radius=0.2)).all())
+    with pytest.raises(ValueError, match=r"axes has no field 'radius' to vary: did you mean 'ridge'"):
+        w2s.sweep(WORLD, SMALL, pairs=1, axes={"radius": [0.2, 1.0]})
+    with pytest.raises(ValueError, match=r"Ridge has no field radius: leave the axis out, or vary another"):
+        w2s.sweep(WORLD, ball, pairs=1, axes={"radius": [0.2, 1.0], "head": [Ridge(), Ball()]})
+    with pytest.raises(ValueError, match=r"radius=0 is out of range"):
+        Ball(0.0)
+    with pytest.raises(ValueError, match=r"head='ball' is not a head: pass one of w2sjax.heads"):
+        dataclasses.replace(SMALL, head="ball")
 
 
 def test_misfit_may_come_from_another_fresh_sample(key: jax.Array) -> None:
-    protocol = dataclasses.replace(SMALL, n_eval=20_000, head="ball", head_radius=0.5)
+    protocol = dataclasses.replace(SMALL, n_eval=20_000, head=Ball(0.5))
     same = w2s.run_pair(WORLD, dataclasses.replace(protocol, standard_errors=True), key)
     fresh = w2s.run_pair(WORLD, dataclasses.replace(protocol, fresh_misfit=True), key)
     np.testing.assert_allclose(fresh.gain, same.gain, rtol=1e-9)
     np.testing.assert_allclose(fresh.deviation, fresh.gain - fresh.misfit, rtol=1e-12)
-    assert same.standard_errors is not None
-    distance = np.abs(fresh.misfit - same.misfit) / (2**0.5 * same.standard_errors.misfit)
+    distance = np.abs(fresh.misfit - same.misfit) / (2**0.5 * same.spread["misfit"])
     assert np.all((distance > 0) & (distance < 4))
     with pytest.raises(ValueError, match="fresh_misfit=True takes the misfit from a sample of its own"):
         dataclasses.replace(protocol, fresh_misfit=True, standard_errors=True)

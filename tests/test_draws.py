@@ -49,9 +49,11 @@ def test_moments_of_the_draws(generator: str) -> None:
 
 
 def test_blocks_of_a_role_do_not_depend_on_how_many_are_drawn(key: jax.Array) -> None:
-    few = block_keys(key, {Role.WEAK: 2, Role.EVAL: 1})
-    many = block_keys(key, {Role.EVAL: 4, Role.STRONG: 3, Role.WEAK: 5})
-    for role in few:
-        n = few[role].shape[0]
-        np.testing.assert_array_equal(jax.random.key_data(few[role]), jax.random.key_data(many[role][:n]))
+    few = block_keys(key, {(Role.WEAK, 0): 2, (Role.EVAL, 0): 1})
+    many = block_keys(key, {(Role.EVAL, 0): 4, (Role.STRONG, 0): 3, (Role.WEAK, 0): 5, (Role.STRONG, 2): 1})
+    for stream in few:
+        n = few[stream].shape[0]
+        np.testing.assert_array_equal(jax.random.key_data(few[stream]), jax.random.key_data(many[stream][:n]))
+    data = np.concatenate([jax.random.key_data(keys) for keys in many.values()])
+    assert len(np.unique(data, axis=0)) == len(data)
     assert BLOCK == 500

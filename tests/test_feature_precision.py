@@ -9,17 +9,19 @@ import pytest
 
 import w2sjax as w2s
 from tests.oracle import run_alone
-from w2sjax.engine.source import ORDER, draw_columns
+from w2sjax.engine.source import draw_columns
 
 WORLD = w2s.worlds.PerturbedMLP()
-SINGLE = w2s.Protocol(tasks=10, standard_errors=True, feature_precision="float32")
-DOUBLE = dataclasses.replace(SINGLE, feature_precision="default")
+FLOAT32 = w2s.Numerics(feature_precision="float32")
+SINGLE = w2s.Protocol(tasks=10, standard_errors=True, numerics=FLOAT32)
+DOUBLE = dataclasses.replace(SINGLE, numerics=w2s.Numerics())
+ORDER = ("weak", "target", "strong")
 
 
 def test_features_are_the_same_to_single_precision(key: jax.Array) -> None:
     pair = WORLD.draw(key)
-    single = draw_columns(pair, key, 300, ORDER, single=True)
-    double = draw_columns(pair, key, 300, ORDER)
+    single = draw_columns(pair, key, 300, ORDER, "eval", single=True)
+    double = draw_columns(pair, key, 300, ORDER, "eval")
     assert (single.dtype, double.dtype) == (jnp.float32, jnp.float64)
     np.testing.assert_allclose(single, double, rtol=0, atol=1e-6 * float(jnp.abs(double).max()))
 
@@ -60,7 +62,7 @@ def test_nothing_changes_where_everything_is_float32(key: jax.Array) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Plain:
-    """A world and its pair in one, no pytree, which draws without `w2sjax.random.draws`."""
+    """A world and its pair in one, no pytree, which draws without `w2sjax.random`."""
 
     mixing: tuple[float, ...] = (1.0, 0.5, 0.2)
 
@@ -74,12 +76,12 @@ class Plain:
 
 
 def test_a_users_world_takes_part(key: jax.Array) -> None:
-    protocol = w2s.Protocol(tasks=3, n_weak=500, n_strong=500, n_eval=500, feature_precision="float32")
+    protocol = w2s.Protocol(tasks=3, n_weak=500, n_strong=500, n_eval=500, numerics=FLOAT32)
     outcome = run_alone(Plain(), protocol, key)
     assert outcome.gain.dtype == jnp.float64
     np.testing.assert_allclose(outcome.ceiling_error / outcome.weak_error, 0, atol=1e-10)
 
 
 def test_trained_heads_refuse_it() -> None:
-    with pytest.raises(ValueError, match="feature_precision='float32' is not for head='trained'"):
-        w2s.Protocol(head="trained", feature_precision="float32")
+    with pytest.raises(ValueError, match="feature_precision='float32' is for heads in closed form only"):
+        w2s.Protocol(head=w2s.heads.Trained(), numerics=FLOAT32)

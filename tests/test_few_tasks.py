@@ -5,14 +5,13 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import w2sjax as w2s
 from tests.oracle import errors
 from tests.test_pair import CASES, NAMES, WORLD
-from w2sjax.engine import few_tasks
+from w2sjax.engine.by_labels import has_few_tasks
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.pair import run_grid
@@ -44,15 +43,15 @@ def test_moments_equal_numpy_where_labels_would_be_taken(case: str) -> None:
     "fields",
     [
         {"label_noise": 2.0, "fresh_misfit": True, "n_eval": 1300, "n_strong": 150, "reuse_inputs": True},
-        {"standard_errors": True, "ridge": 0.1, "tasks": 1},
-        {"feature_precision": "float32"},
+        {"standard_errors": True, "head": w2s.heads.Ridge(0.1), "tasks": 1},
+        {"numerics": w2s.Numerics(feature_precision="float32")},
     ],
     ids=str,
 )
 def test_routes_agree_on_everything_that_a_pair_yields(fields: dict[str, Any]) -> None:
-    protocol = dataclasses.replace(w2s.Protocol(tasks=7, ridge=1e-6), **fields)
+    protocol = dataclasses.replace(w2s.Protocol(tasks=7, head=w2s.heads.Ridge(1e-6)), **fields)
     # With float32 features the coordinates, which differ, are float32 too.
-    tolerance = 1e-9 if protocol.feature_precision == "default" else 1e-5
+    tolerance = 1e-9 if protocol.numerics.feature_precision == "default" else 1e-5
     for index in range(2):
         key = pair_key(jax.random.key(5), index)
         by_moments, by_labels = (run(route, WORLD, protocol, key) for route in ROUTES)
@@ -61,7 +60,7 @@ def test_routes_agree_on_everything_that_a_pair_yields(fields: dict[str, Any]) -
             error = np.abs(getattr(by_moments, name) - getattr(by_labels, name)) / weak_error
             assert error.max() < tolerance, (name, error.max())
             if protocol.standard_errors:
-                spreads = (getattr(o.standard_errors, name) for o in (by_moments, by_labels))
+                spreads = (o.spread[name] for o in (by_moments, by_labels))
                 error = np.abs(np.subtract(*spreads)) / weak_error
                 assert error.max() < 1e-9, (name, error.max())
         np.testing.assert_allclose(by_moments.pgr, by_labels.pgr, rtol=10 * tolerance)
@@ -76,15 +75,13 @@ def test_labels_are_for_one_experiment_on_few_tasks_with_ridge_heads() -> None:
     widths = {"weak": 16, "target": 16, "strong": 16}
 
     def chosen(protocol: w2s.Protocol, **changes: Any) -> bool:
-        design = dataclasses.replace(design_of(protocol), **changes)
-        return few_tasks.has_few_tasks(design, numbers_of(protocol), widths)
+        return has_few_tasks(dataclasses.replace(design_of(protocol), **changes), widths)
 
     assert chosen(w2s.Protocol(tasks=22))
     assert not chosen(w2s.Protocol(tasks=23))
     assert not chosen(w2s.Protocol(tasks=1), n_strong=(100, 200))
-    assert not chosen(w2s.Protocol(tasks=1, head="ball"))
-    many = numbers_of(w2s.Protocol())._replace(ridge_weak=jnp.zeros(2))
-    assert not few_tasks.has_few_tasks(design_of(w2s.Protocol(tasks=1)), many, widths)
+    assert not chosen(w2s.Protocol(tasks=1, head=w2s.heads.Ball()))
+    assert not chosen(w2s.Protocol(tasks=1), combinations=2)
 
 
 def test_features_that_overflow_are_flagged_not_finite(key: jax.Array) -> None:

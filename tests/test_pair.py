@@ -11,7 +11,8 @@ import xarray as xr
 
 import w2sjax as w2s
 from tests.oracle import errors, run_alone
-from w2sjax.heads.ridge import dropped_effect, factorize
+from w2sjax.heads import Ball, Ridge
+from w2sjax.heads.factor import dropped_effect, factorize
 from w2sjax.random.keys import pair_key
 
 WORLD = w2s.worlds.PerturbedMLP(weak_noise=0.05, strong_noise=0.01)
@@ -19,7 +20,7 @@ NAMES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain", "deviatio
 
 CASES = {
     "published": (WORLD, w2s.Protocol(tasks=20)),
-    "ridge": (WORLD, w2s.Protocol(tasks=5, ridge_weak=1e-3, ridge_strong=10.0, n_weak=1234)),
+    "ridge": (WORLD, w2s.Protocol(tasks=5, head=Ridge(10.0), weak_head=Ridge(1e-3), n_weak=1234)),
     "few samples": (WORLD, w2s.Protocol(tasks=5, n_weak=60, n_strong=100, n_eval=30)),
     "fewer samples than units": (WORLD, w2s.Protocol(tasks=5, n_weak=12, n_strong=9, n_eval=700)),
     "reused inputs": (WORLD, w2s.Protocol(tasks=5, n_weak=800, n_strong=700, reuse_inputs=True)),
@@ -42,7 +43,7 @@ def test_outcome_equals_numpy_on_the_same_draws(case: str) -> None:
         for name in NAMES:
             error = np.abs(np.asarray(getattr(outcome, name)) - expected[name]) / scale
             assert error.max() < 1e-9, (name, index, error.max())
-            computed = np.asarray(getattr(outcome.standard_errors, name))
+            computed = np.asarray(outcome.spread[name])
             error = np.abs(computed - expected[f"{name}_se"]) / scale
             assert error.max() < 1e-8, (name, index, error.max())
 
@@ -159,7 +160,7 @@ def test_errors_below_rounding_are_flagged(settings: dict[str, Any]) -> None:
     assert np.mean(error > 0.01) > 0.8
     assert np.all(below_rounding(single)[error > 0.01])
     for tasks in (10, 100):  # by labels, and by moments
-        mixed = dataclasses.replace(protocol, tasks=tasks, feature_precision="float32")
+        mixed = dataclasses.replace(protocol, tasks=tasks, numerics=w2s.Numerics(feature_precision="float32"))
         assert np.all(below_rounding(w2s.sweep(world, mixed, pairs=4)))
         few = dataclasses.replace(mixed, n_weak=20, label_noise=0.1)
         assert not np.any(below_rounding(w2s.sweep(WORLD, few, pairs=16)))
@@ -189,7 +190,7 @@ def test_refusals(key: jax.Array) -> None:
     with pytest.raises(ValueError, match=r"n_strong=20.5 is not an integer"):
         w2s.Protocol(n_strong=20.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"ridge=-1 is out of range"):
-        w2s.Protocol(ridge=-1.0)
+        Ridge(-1.0)
     with pytest.raises(ValueError, match=r"reuse_inputs=True needs n_strong <= n_weak"):
         w2s.Protocol(n_weak=10, n_strong=20, reuse_inputs=True)
     with pytest.raises(ValueError, match=r"weak_noise=nan is out of range"):
@@ -223,16 +224,16 @@ def test_refusals(key: jax.Array) -> None:
     with pytest.raises(ValueError, match="is not a world: pass an object"):
         w2s.run_pair(w2s.worlds.PerturbedMLP, protocol, key)
     with pytest.raises(ValueError, match="ridge=.* is not a single number"):
-        w2s.Protocol(ridge=jnp.array([0.1, 1.0]))
+        Ridge(jnp.array([0.1, 1.0]))
     several = jax.tree.map(lambda value: jnp.stack([jnp.asarray(value)] * 2), w2s.Protocol())
     with pytest.raises(ValueError, match="ridge=.* is not a single value"):
         w2s.run_pair(WORLD, several, key)
     with pytest.raises(ValueError, match="key holds 2 keys"):
         w2s.run_pair(WORLD, protocol, jax.random.split(key))
     with pytest.raises(ValueError, match="ridge=-1 is out of range"):
-        w2s.Protocol(ridge=jnp.asarray(-1.0))
-    with pytest.raises(ValueError, match="ridge=5 is not for head='trained'"):
-        w2s.Protocol(ridge=jnp.asarray(5.0), head="trained")
+        Ridge(jnp.asarray(-1.0))
+    with pytest.raises(ValueError, match="head='trained' is not a head: pass one of w2sjax.heads"):
+        w2s.Protocol(head="trained")  # type: ignore[arg-type]
 
 
 def test_dropped_effect_is_the_share_along_features_that_were_dropped() -> None:
@@ -255,7 +256,7 @@ def test_units_that_a_small_sample_never_saw_are_no_dropped_signal() -> None:
     assert np.median(dataset["status_dropped_effect"].values[missing]) < 1e-12
 
 
-@pytest.mark.parametrize("settings", [{}, {"tasks": 60}, {"head": "ball", "label_noise": 0.1}])
+@pytest.mark.parametrize("settings", [{}, {"tasks": 60}, {"head": Ball(), "label_noise": 0.1}])
 def test_no_key_is_used_twice(settings: dict[str, Any], key: jax.Array, key_reuse_checked: None) -> None:
     """But for standard errors, which go over their sample a second time."""
     protocol = w2s.Protocol(**{"n_weak": 100, "n_strong": 100, "n_eval": 600, "tasks": 2} | settings)
@@ -265,8 +266,8 @@ def test_no_key_is_used_twice(settings: dict[str, Any], key: jax.Array, key_reus
 def test_one_evaluation_sample_has_no_standard_error(key: jax.Array) -> None:
     for tasks in (2, 60):  # by labels, and by moments
         protocol = w2s.Protocol(n_weak=100, n_strong=100, n_eval=1, tasks=tasks, standard_errors=True)
-        spread = w2s.run_pair(WORLD, protocol, key).standard_errors
-        assert spread is not None and np.isnan(np.asarray(spread.weak_error)).all()
+        spread = w2s.run_pair(WORLD, protocol, key).spread
+        assert np.isnan(np.asarray(spread["weak_error"])).all()
 
 
 def test_units_that_the_pilot_hardly_sees_keep_their_digits() -> None:

@@ -65,7 +65,7 @@ def test_networks_are_trained_once_whatever_the_grid(trained: list, tmp_path: Pa
     assert (tmp_path / "a.zarr" / "trained").is_dir() and trained
 
     trained.clear()
-    protocol = dataclasses.replace(PROTOCOL, ridge=0.1)
+    protocol = dataclasses.replace(PROTOCOL, head=w2s.heads.Ridge(0.1))
     again = w2s.sweep(WORLD, protocol, pairs=3, axes=AXES, checkpoints=tmp_path / "a.zarr" / "trained")
     assert not trained
     np.testing.assert_array_equal(again["weak_loss_curve"], memory["weak_loss_curve"])

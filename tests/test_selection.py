@@ -23,8 +23,8 @@ from w2sjax.analysis import (
     selection_report,
 )
 from w2sjax.analysis.selection_by_size import criteria_for, held_out_error, selections
-from w2sjax.engine.outcome import UNUSABLE
 from w2sjax.figures import selection_against_samples
+from w2sjax.flags import UNUSABLE
 from w2sjax.worlds import PerturbedCandidates
 
 WEAK = np.array([1.0, 0.8, 0.9, 2.0])

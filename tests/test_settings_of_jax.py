@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
-from w2sjax import draws
+from w2sjax.random import draws
 from w2sjax.random.keys import cell_key, pair_key, run_pair_key
-from w2sjax.sweeps.grid import make_grid
 from w2sjax.random.threefry import as_threefry, seed_key
+from w2sjax.sweeps.grid import make_grid
 from w2sjax.worlds import PerturbedCandidates
 
 WORLD = w2s.worlds.PerturbedMLP(width=4, depth=2, inputs="student_t")
@@ -96,7 +96,8 @@ def test_callers_share_no_key() -> None:
 
 def test_every_cell_has_draws_of_its_own_whatever_the_axis() -> None:
     axes = {"weak_noise": np.arange(100) / 100, "strong_noise": np.arange(100) / 100}
-    cells = [*make_grid(WORLD, PROTOCOL, axes, paired=False).cells()]
+    grid = make_grid(WORLD, PROTOCOL, axes, paired=False)
+    cells = [grid.cell(position) for position in grid.positions()]
     assert len({cell.own_draws for cell in cells}) == 10_000
     short = w2s.sweep(WORLD, PROTOCOL, pairs=2, axes={"weak_noise": [0, 1]}, paired=False)
     long = w2s.sweep(WORLD, PROTOCOL, pairs=2, axes={"weak_noise": [0.5, 0.0, 1.0]}, paired=False)
@@ -106,8 +107,8 @@ def test_every_cell_has_draws_of_its_own_whatever_the_axis() -> None:
 
 PUBLIC = (
     w2s.Protocol(),
-    w2s.Protocol(head="ball", head_radius=0.5),
-    w2s.Protocol(head="trained", head_epochs=2, n_weak=20, n_strong=20, n_eval=20),
+    w2s.Protocol(head=w2s.heads.Ball(0.5)),
+    w2s.Protocol(head=w2s.heads.Trained(epochs=2), n_weak=20, n_strong=20, n_eval=20),
     WORLD,
     w2s.worlds.PretrainedMLP(),
     PerturbedCandidates(),
@@ -131,9 +132,9 @@ def test_public_types_are_lawful_pytrees(value: Any) -> None:
     "fields",
     [
         {},
-        {"tasks": 30, "ridge": 0.1},
-        {"head": "ball", "head_radius": 0.5},
-        {"head": "trained", "head_epochs": 2},
+        {"tasks": 30, "head": w2s.heads.Ridge(0.1)},
+        {"head": w2s.heads.Ball(0.5)},
+        {"head": w2s.heads.Trained(epochs=2)},
     ],
     ids=str,
 )

@@ -13,12 +13,18 @@ import w2sjax as w2s
 from tests.oracle import errors
 from tests.test_few_tasks import ROUTES, run
 from tests.test_pair import NAMES, WORLD
+from w2sjax.engine.design import design_keys, design_of
+from w2sjax.engine.source import Source
+from w2sjax.heads import Ball, Ridge, Trained
 from w2sjax.random import draws
-from w2sjax.random.keys import BLOCK, Role, block_keys, pair_key, with_points
-from w2sjax.random.sobol import POINTS, _directions, sobol_bits, sobol_keys
+from w2sjax.random.keys import BLOCK, Role, pair_key
+from w2sjax.random.sobol import POINTS, _directions, sobol_bits
 from w2sjax.random.threefry import threefry
+from w2sjax.worlds.mlp import inputs_of_bits
 
-SOBOL = w2s.Protocol(n_weak=600, n_strong=700, n_eval=1024, tasks=30, evaluation_points="sobol")
+SOBOL_POINTS = w2s.Numerics(evaluation_points="sobol")
+SOBOL = w2s.Protocol(n_weak=600, n_strong=700, n_eval=1024, tasks=30, numerics=SOBOL_POINTS)
+ZERO = jnp.zeros((), jnp.uint32)
 
 
 @pytest.mark.parametrize(
@@ -34,18 +40,24 @@ def test_threefry_gives_the_known_answers(key: Any, counter: Any, expected: Any)
 
 
 def test_only_evaluation_samples_are_points(key: jax.Array) -> None:
-    keys = block_keys(key, {Role.PAIR: 1, Role.TASKS: 1, Role.WEAK: 2, Role.EVAL: 3})
-    changed = with_points(keys, "sobol")
-    for role in (Role.PAIR, Role.TASKS, Role.WEAK):
-        assert changed[role] is keys[role]
-    np.testing.assert_array_equal(jax.random.key_data(changed[Role.EVAL])[:, 2], [0, BLOCK, 2 * BLOCK])
-    assert with_points(keys, "random") is keys
+    design = design_of(dataclasses.replace(SOBOL, fresh_misfit=True, label_noise=0.1))
+    keys = design_keys(key, design)
+    source = Source(WORLD.draw(key), design, {}, keys)
+    for role in (Role.WEAK, Role.STRONG):
+        assert source.entries((role, 0)) is keys[role, 0]
+    for role in (Role.EVAL, Role.MISFIT):
+        of_sequence, first = source.entries((role, 0))
+        assert (of_sequence == keys[role, 0][0]).all()
+        np.testing.assert_array_equal(first, [0, BLOCK, 2 * BLOCK])
+    assert (keys[Role.EVAL, 0][0] != keys[Role.MISFIT, 0][0]).all()
+    plain = source._replace(design=dataclasses.replace(design, evaluation_points="random"))
+    assert plain.entries((Role.EVAL, 0)) is keys[Role.EVAL, 0]
 
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_outcomes_equal_numpy_on_the_same_draws(route: str) -> None:
     protocol = w2s.Protocol(
-        n_weak=900, n_strong=1100, n_eval=1300, tasks=5, ridge=1e-6, evaluation_points="sobol"
+        n_weak=900, n_strong=1100, n_eval=1300, tasks=5, head=Ridge(1e-6), numerics=SOBOL_POINTS
     )
     key = pair_key(jax.random.key(4), 0)
     outcome = run(route, WORLD, protocol, key)
@@ -53,7 +65,7 @@ def test_outcomes_equal_numpy_on_the_same_draws(route: str) -> None:
     for name in NAMES:
         error = np.abs(getattr(outcome, name) - expected[name]) / expected["weak_error"]
         assert error.max() < 1e-9, (name, error.max())
-    other = run(route, WORLD, dataclasses.replace(protocol, evaluation_points="random"), key)
+    other = run(route, WORLD, dataclasses.replace(protocol, numerics=w2s.Numerics()), key)
     assert (other.weak_error != outcome.weak_error).all()
     np.testing.assert_allclose(other.weak_error, outcome.weak_error, rtol=0.5)
 
@@ -73,9 +85,8 @@ def test_directions_are_those_of_scipy() -> None:
 
 
 def test_scrambled_points_are_a_net_whose_blocks_follow_each_other(key: jax.Array) -> None:
-    keys = sobol_keys(key, 3, 500)
-    blocks = jax.vmap(lambda key: sobol_bits(key, 6, 500))(keys)
-    together = sobol_bits(keys[0], 6, 1024)
+    blocks = jax.vmap(lambda first: sobol_bits(key, first, 6, 500))(jnp.arange(0, 1500, 500, jnp.uint32))
+    together = sobol_bits(key, ZERO, 6, 1024)
     np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1)[:, :1024], together)
     unit = np.asarray(together) / 2.0**32
     assert (np.sort((unit * 1024).astype(int), axis=1) == np.arange(1024)).all()  # one in every interval
@@ -92,24 +103,27 @@ def test_scrambled_points_are_a_net_whose_blocks_follow_each_other(key: jax.Arra
 
 def test_every_point_is_uniform_over_scramblings(key: jax.Array) -> None:
     n = 4000
-    keys = jax.vmap(lambda key: sobol_keys(key, 1, 1)[0])(jax.random.split(key, n))
-    points = np.asarray(jax.vmap(lambda key: sobol_bits(key, 3, 8))(keys)) / 2.0**32
+    bits = jax.vmap(lambda key: sobol_bits(key, ZERO, 3, 8))(jax.random.split(key, n))
+    points = np.asarray(bits) / 2.0**32
     assert np.abs(points.mean(0) - 0.5).max() < 4.5 / (12 * n) ** 0.5
     assert np.abs((points**2).mean(0) - 1 / 3).max() < 4.5 * (4 / 45 / n) ** 0.5
-    normal = np.asarray(jax.vmap(lambda key: draws.normal(key, (3, 8)))(keys))
+    normal = np.asarray(inputs_of_bits("gaussian", bits, jnp.ones(())))
     assert np.abs(normal.mean(0)).max() < 4.5 / n**0.5
 
 
 def test_means_over_sobol_points_vary_less(key: jax.Array) -> None:
-    def mean(key: jax.Array) -> jax.Array:
-        x = draws.normal(key, (4, 1024))
+    def mean(x: jax.Array) -> jax.Array:
         return jnp.mean(jnp.sum(x, axis=0) ** 2 + jnp.max(x, axis=0))
 
     keys = jax.random.split(key, 64)
-    random = np.asarray(jax.vmap(mean)(keys))
-    sobol = np.asarray(jax.vmap(lambda key: mean(sobol_keys(key, 1, 1024)[0]))(keys))
+    random = np.asarray(jax.vmap(lambda key: mean(draws.normal(key, (4, 1024))))(keys))
+    bits = jax.vmap(lambda key: sobol_bits(key, ZERO, 4, 1024))(keys)
+    sobol = np.asarray(jax.vmap(mean)(inputs_of_bits("gaussian", bits, jnp.ones(()))))
     assert abs(sobol.mean() - random.mean()) < 4 * random.std() / 8
     assert sobol.var() < random.var() / 5
+
+
+FLOAT32 = dataclasses.replace(SOBOL_POINTS, feature_precision="float32")
 
 
 @pytest.mark.parametrize(
@@ -118,20 +132,21 @@ def test_means_over_sobol_points_vary_less(key: jax.Array) -> None:
         {},
         {"fresh_misfit": True},
         {"label_noise": 0.5},
-        {"head": "trained", "head_epochs": 2, "fresh_misfit": True},
-        {"head": "ball", "head_radius": 1.0},
-        {"reuse_inputs": True, "n_strong": 600, "feature_precision": "float32"},
+        {"head": Trained(epochs=2), "fresh_misfit": True},
+        {"head": Ball(1.0)},
+        {"reuse_inputs": True, "n_strong": 600, "numerics": FLOAT32},
     ],
     ids=str,
 )
 def test_every_kind_of_experiment_takes_them(fields: dict[str, Any]) -> None:
     protocol = dataclasses.replace(SOBOL, **fields)
     outcome = w2s.run_pair(WORLD, protocol, pair_key(jax.random.key(2), 1))
-    plain = dataclasses.replace(protocol, evaluation_points="random")
+    random = dataclasses.replace(protocol.numerics, evaluation_points="random")
+    plain = dataclasses.replace(protocol, numerics=random)
     other = w2s.run_pair(WORLD, plain, pair_key(jax.random.key(2), 1))
     assert np.isfinite(outcome.weak_error).all() and (outcome.weak_error != other.weak_error).all()
     assert 0.5 < np.median(outcome.weak_error / other.weak_error) < 2
-    if protocol.head != "trained":
+    if not isinstance(protocol.head, Trained):
         np.testing.assert_array_equal(outcome.status.weak_rank, other.status.weak_rank)
 
 
@@ -162,17 +177,18 @@ class RowsByJax:
 def test_worlds_and_settings_that_cannot_have_them_are_refused() -> None:
     key = jax.random.key(0)
     with pytest.raises(
-        ValueError, match="evaluation_points='sobol' needs a world that draws its inputs by one call"
+        ValueError,
+        match="evaluation_points='sobol' needs a world whose pairs have input_dim and inputs_of_bits",
     ):
         w2s.run_pair(RowsByJax(), SOBOL, key)
-    with pytest.raises(ValueError, match="evaluation_points='sobol' needs a world"):
+    with pytest.raises(ValueError, match="needs inputs 'gaussian' or 'uniform', not 'student_t'"):
         w2s.run_pair(dataclasses.replace(WORLD, inputs="student_t"), SOBOL, key)
     with pytest.raises(ValueError, match="at most 1024 input dimensions, not 1025"):
         w2s.run_pair(dataclasses.replace(WORLD, input_dim=1025), SOBOL, key)
     with pytest.raises(ValueError, match="standard_errors=True supposes independent inputs"):
-        w2s.Protocol(standard_errors=True, evaluation_points="sobol")
+        w2s.Protocol(standard_errors=True, numerics=SOBOL_POINTS)
     with pytest.raises(ValueError, match="n_eval=2000000 is more than the 1048576 points"):
-        w2s.Protocol(n_eval=2_000_000, evaluation_points="sobol")
+        w2s.Protocol(n_eval=2_000_000, numerics=SOBOL_POINTS)
     with pytest.raises(ValueError, match="more than the 1048576 points"):
         w2s.sweep(
             WORLD,

@@ -19,12 +19,13 @@ import xarray as xr
 
 import w2sjax as w2s
 from w2sjax.errors import StoreError
-from w2sjax.sweeps import labels, run
+from w2sjax.sweeps import provenance, run
 from w2sjax.sweeps.batch import group_program
-from w2sjax.sweeps.store.compare import first_difference
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.sweeps.interrupt import SweepInterrupted
-from w2sjax.sweeps.plan import choose_chunk_pairs, make_plan
+from w2sjax.sweeps.labels import Variable
+from w2sjax.sweeps.plan import Item, Plan, choose_chunk_pairs, make_plan
+from w2sjax.sweeps.store.compare import first_difference
 from w2sjax.sweeps.store.summary import RELATIVE_ERROR, Distribution
 from w2sjax.sweeps.store.writing import Writer
 
@@ -68,20 +69,20 @@ def assert_same(a: xr.Dataset, b: xr.Dataset) -> None:
 
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the regions that sweeps write, as they are written."""
+    """The runs of pairs and the positions on the outer axes of what sweeps write, as it is written."""
     names: list[str] = []
-    write = Writer.write
+    write = Writer.write_item
 
-    def spy(self: Writer, region: Any, *rest: Any) -> None:
-        write(self, region, *rest)
-        names.append(region.name)
+    def spy(self: Writer, plan: Plan, item: Item, arrays: Any) -> None:
+        write(self, plan, item, arrays)
+        names.append(".".join(map(str, (item.run, *plan.cells[item.cell].position.values()))))
 
-    monkeypatch.setattr(Writer, "write", spy)
+    monkeypatch.setattr(Writer, "write_item", spy)
     return names
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, regions: int, error: BaseException) -> None:
-    write = Writer.write
+    write = Writer.write_item
     written = []
 
     def failing(self: Writer, *arguments: Any) -> None:
@@ -90,7 +91,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, regions: int, error: BaseExcepti
         written.append(None)
         write(self, *arguments)
 
-    monkeypatch.setattr(Writer, "write", failing)
+    monkeypatch.setattr(Writer, "write_item", failing)
 
 
 @pytest.mark.parametrize("chunk", [2, 14, None])
@@ -135,10 +136,10 @@ def test_deleted_cut_and_unmarked_chunks_are_computed_again(
     computed.clear()
     (path / "gain" / "c.0.0.0.0.0").unlink()
     (path / "status_code" / "c.2.0.1.0").write_bytes(b"")
-    mark = path / "regions" / "1.1.json"
+    mark = path / "regions" / "1.0.1.0.json"
     mark.write_text(mark.read_text()[:20])
     assert_same(memory, stored(path))
-    assert sorted(computed) == ["0.0", "1.1", "1.2"]
+    assert sorted(computed) == ["0.0", "1.1", "2.1"]
 
 
 def test_flipped_bits_are_found_named_and_mended(
@@ -168,7 +169,7 @@ def test_flipped_bits_are_found_named_and_mended(
             r"holds world\.weak_noise=0\.05 but this sweep has world\.weak_noise=0\.1",
         ),
         ({}, {"n_weak": 51}, {}, r"protocol\.n_weak=50 but .*protocol\.n_weak=51"),
-        ({}, {}, {"axes": AXES | {"ridge": [0, 1e-2]}}, r"axes\.ridge=\[0\.0, 0\.001\] but"),
+        ({}, {}, {"axes": AXES | {"ridge": [1.0, 1e-2]}}, r"axes\.ridge=\[0\.0, 0\.001\] but"),
         ({}, {}, {"axes": {"ridge": [0, 1e-3]}}, r"axes\.weak_noise=\[0\.02, 0\.05\] but .*=nothing"),
         ({}, {}, {"axes": dict(reversed(AXES.items()))}, r"axes \(order\)=ridge, weak_noise, n_strong but"),
         (
@@ -177,7 +178,9 @@ def test_flipped_bits_are_found_named_and_mended(
             {"seed": 4},
             r"seed=3 but this sweep has seed=4: go back to seed=3, or write to another path",
         ),
-        ({}, {}, {"pairs": 15}, "pairs=14 but"),
+        ({}, {}, {"pairs": 13}, "pairs=14 but"),
+        ({}, {}, {"first_pair": 1}, "first_pair=0 but"),
+        ({}, {}, {"axes": AXES | {"weak_noise": [0.02, 0.1]}}, r"holds weak_noise=0\.05 among others"),
         ({}, {}, {"paired": False}, "paired=true but"),
     ],
 )
@@ -208,8 +211,8 @@ def test_another_dtype_or_version_is_refused(
     stored(path)
     with jax.enable_x64(False), pytest.raises(StoreError, match='dtype="float64" but .*"float32"'):
         stored(path)
-    provenance = labels.provenance() | {"jax_version": "0.0.1"}
-    monkeypatch.setattr(labels, "provenance", lambda: provenance)
+    known = provenance.provenance() | {"jax_version": "0.0.1"}
+    monkeypatch.setattr(provenance, "provenance", lambda: known)
     with pytest.raises(StoreError, match="jax_version=.* but this sweep has jax_version=.*0.0.1"):
         stored(path)
 
@@ -245,6 +248,7 @@ def test_paths_that_cannot_hold_a_store(tmp_path: Path, memory: xr.Dataset) -> N
     with pytest.raises(StoreError, match="is not a Zarr v3 store: choose another path"):
         stored(tmp_path / "text")
     stored(tmp_path / "a.zarr")
+    (tmp_path / "a.zarr" / "regions" / "0.0.0.0.json").unlink()
     (tmp_path / "a.zarr" / "gain" / "zarr.json").write_text("{")
     with pytest.raises(StoreError, match=r"gain/zarr\.json is damaged: restore it"):
         stored(tmp_path / "a.zarr")
@@ -254,6 +258,7 @@ def test_paths_that_cannot_hold_a_store(tmp_path: Path, memory: xr.Dataset) -> N
         ("configuration", {"protocol": []}),
         ("configuration", {"world": None}),
         ("configuration", {"pairs": "many"}),
+        ("w2sjax_store", {"blocks": {}}),
         ("w2sjax_store", {"chunk_pairs": 0}),
     ):
         damaged = copy.deepcopy(whole)
@@ -278,7 +283,7 @@ def test_a_world_without_a_description_is_refused(tmp_path: Path) -> None:
         function: Any
 
     for world in (Nameless(), Called(lambda x: x)):
-        with pytest.raises(StoreError, match="make it a dataclass"):
+        with pytest.raises(StoreError, match="use dataclasses"):
             w2s.sweep(world, PROTOCOL, pairs=2, store=tmp_path / "a.zarr")
     assert not os.listdir(tmp_path)
 
@@ -298,7 +303,7 @@ def test_ctrl_c_stops_after_the_running_chunk(
     memory: xr.Dataset, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.zarr"
-    spied = Writer.write
+    spied = Writer.write_item
 
     def interrupted(self: Writer, *arguments: Any) -> None:
         if len(computed) == 2:
@@ -306,7 +311,7 @@ def test_ctrl_c_stops_after_the_running_chunk(
         spied(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "write", interrupted)
+        patch.setattr(Writer, "write_item", interrupted)
         with pytest.raises(SweepInterrupted, match="stopped with 3 of 6 chunks done"):
             stored(path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -353,7 +358,8 @@ def test_cells_of_one_shape_compile_once(memory: xr.Dataset) -> None:
     )
     assert group_program()._cache_size() == before  # type: ignore[attr-defined]
     grid = make_grid(WORLD, PROTOCOL, {"depth": [2, 3], "weak_noise": [0.0, 0.1], "n_weak": [20, 50]})
-    plan = make_plan(grid, 0, 100, memory_budget=2**30, template={"gain": np.zeros((1, 2, 3))})
+    gain = Variable(own=("task",), shape=(3,), dtype="float64", attributes={})
+    plan = make_plan(grid, 0, range(100), memory_budget=2**30, variables={"gain": gain})
     assert plan.shapes == (0, 0, 1, 1)
     assert "8 cells (4 runs of 100 pairs), 2 compilations" in plan.describe()
 

@@ -82,7 +82,8 @@ def test_cells_equal_single_pairs(grid: xr.Dataset) -> None:
         {"ridge": 1e-3, "n_strong": 150, "n_weak": 250},
         {"ridge": 0.0, "n_strong": 900, "n_weak": 700},
     ):
-        protocol = dataclasses.replace(PROTOCOL, **cell)
+        sizes = {name: value for name, value in cell.items() if name != "ridge"}
+        protocol = dataclasses.replace(PROTOCOL, head=w2s.heads.Ridge(cell["ridge"]), **sizes)
         outcome = run_alone(WORLD, protocol, pair_key(jax.random.key(5), 2))
         chosen = grid.sel(pair=2, weak_noise=0.05, **cell)
         for name in ERRORS:
@@ -180,7 +181,7 @@ def test_integers_of_numpy_are_integers(tmp_path: Path) -> None:
         ({"axes": {"ridge": np.array(1.0)}}, r"axes\['ridge'\] has 0 dimensions"),
         ({"axes": {"ridge": np.ones((1, 1))}}, r"axes\['ridge'\] has 2 dimensions"),
         ({"axes": {"tasks": [1, 2]}}, "axes has no field 'tasks' to vary: run the most"),
-        ({"axes": {"gain": [1, 2]}, "world": Gain()}, "axes has no field 'gain' to vary"),
+        ({"axes": {"gain": [1, 2]}, "world": Gain()}, "has the name of a result: call it 'world.gain'"),
         ({"axes": {"weak_noise": [None, 1.0]}}, r"axes\['weak_noise'\] holds None"),
         ({"seed": 2**32}, "seed=4294967296 is too large: pass a whole number <= 4294967295"),
         ({"pairs": 2**40}, "is too large"),

@@ -9,6 +9,7 @@ import xarray as xr
 import w2sjax as w2s
 from w2sjax import analysis, theory
 from w2sjax.figures import theory_beside_simulation
+from w2sjax.heads import Ball, Ridge
 
 LINEAR = w2s.worlds.PerturbedMLP(depth=1, activation="identity", input_scale=1.0, width=8)
 NARROW = w2s.worlds.PerturbedMLP(depth=2, activation="identity", width=5, weak_noise=0.0, strong_noise=0.0)
@@ -114,10 +115,10 @@ def test_without_axes_there_is_one_cell() -> None:
         ({"activation": "relu"}, {}, {}, "activation='relu' violates the assumption of features that are linear"),
         ({"inputs": "uniform"}, {}, {}, "inputs='uniform' violates the assumption of Gaussian inputs: set inputs="),
         ({"width": 4}, {}, {}, "weak_noise=0.05 with width=4 < input_dim=8 violates"),
-        ({}, {"ridge_strong": 0.1}, {}, "ridge_strong=0.1 violates the assumption of least squares"),
+        ({}, {"head": Ridge(0.1), "weak_head": Ridge()}, {}, "ridge=0.1 violates the assumption of least squares"),
         ({}, {}, {"ridge": [0.0, 0.5]}, "ridge=0.5 violates the assumption of least squares: set ridge=0"),
-        ({}, {"head": "ball"}, {}, "head='ball' violates the assumption of least squares"),
-        ({}, {}, {"n_wek": [100]}, "axes='n_wek' is not known: did you mean 'n_weak'"),
+        ({}, {"head": Ball()}, {}, r"head=Ball\(.*\) violates the assumption of least squares: set head=Ridge"),
+        ({}, {}, {"n_wek": [100]}, "axes has no field 'n_wek' to vary: did you mean 'n_weak'"),
     ],
 )  # fmt: skip
 def test_violated_assumptions_are_refused_by_name(

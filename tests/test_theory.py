@@ -234,7 +234,9 @@ def test_looseness_on_a_sweep(panel: xr.Dataset) -> None:
 
 def test_class_moments_draw_the_points_of_the_sweep() -> None:
     world = w2s.worlds.PerturbedMLP(strong_noise=0.01)
-    protocol = w2s.Protocol(n_weak=700, n_eval=4000, tasks=3, evaluation_points="sobol")
+    protocol = w2s.Protocol(
+        n_weak=700, n_eval=4000, tasks=3, numerics=w2s.Numerics(evaluation_points="sobol")
+    )
     axes = {"weak_noise": [0.05, 0.1], "ridge": [0, 0.1]}
     chosen = w2s.sweep(world, protocol, pairs=2, seed=4, axes=axes).sel(weak_noise=0.1, ridge=0)
     moments = analysis.class_moments(chosen, samples=4000)
@@ -244,9 +246,9 @@ def test_class_moments_draw_the_points_of_the_sweep() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ridge": 0.1}, "ridge of the weak heads 0.1"),
+        ({"head": w2s.heads.Ridge(0.1)}, "ridge of the weak heads 0.1"),
         ({"label_noise": 0.5}, "label_noise 0.5"),
-        ({"head": "ball"}, "head 'ball'"),
+        ({"head": w2s.heads.Ball()}, "weak head 'Ball'"),
         ({}, "paired=False"),
     ],
 )

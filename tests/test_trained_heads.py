@@ -10,14 +10,14 @@ import pytest
 
 import w2sjax as w2s
 from tests.oracle import run_alone
-from w2sjax.engine.design import HeadTraining, design_of, numbers_of
-from w2sjax.heads.functions import HeadFunctions
+from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.pair import run_grid
-from w2sjax.heads.training import train
+from w2sjax.heads import Ball, Ridge, Trained
+from w2sjax.heads.functions import HeadFunctions
+from w2sjax.heads.training import Schedule, train
 from w2sjax.random.draws import fold_in
 from w2sjax.random.keys import pair_key
 from w2sjax.random.shuffles import shuffled
-from w2sjax.sweeps.grid import make_grid
 from w2sjax.worlds.training import CURVE_POINTS
 
 NAMES = ("weak_error", "w2s_error", "ceiling_error", "misfit", "gain")
@@ -38,12 +38,10 @@ class Gaussian:
         return target, jnp.stack([x[:, 0] + 0.3 * x[:, 2], jnp.tanh(2 * x[:, 1])], axis=1), x
 
 
-SMALL = w2s.Protocol(
-    n_weak=60, n_strong=50, n_eval=40, tasks=4, head="trained", head_epochs=3, head_batch_size=16
-)
+SMALL = w2s.Protocol(n_weak=60, n_strong=50, n_eval=40, tasks=4, head=Trained(epochs=3, batch_size=16))
 
 
-def forward(head: HeadClass, p: np.ndarray, z: np.ndarray) -> Any:
+def forward(head: HeadFunctions, p: np.ndarray, z: np.ndarray) -> Any:
     """One task's prediction on one row, by loops; real or complex."""
     outputs = []
     stored = p[: head.copies * head.single].reshape(head.single, head.copies)
@@ -62,7 +60,7 @@ def forward(head: HeadClass, p: np.ndarray, z: np.ndarray) -> Any:
     return sum(share * output for share, output in zip(shares / shares.sum(), outputs, strict=True))
 
 
-def gradient(head: HeadClass, p: np.ndarray, z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+def gradient(head: HeadFunctions, p: np.ndarray, z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     """The loss of a batch and its gradient, each entry by a complex step: exact to rounding, without differences."""
 
     def loss(q: np.ndarray) -> Any:
@@ -76,11 +74,11 @@ def gradient(head: HeadClass, p: np.ndarray, z: np.ndarray, y: np.ndarray) -> tu
 def test_training_equals_numpy_step_by_step(width: int, copies: int, schedule: str, key: jax.Array) -> None:
     n, d, tasks, batch, epochs, rate, decay = 7, 3, 2, 3, 5, 0.1, 0.3
     head = HeadFunctions(d, width, "tanh", copies)
-    training = HeadTraining(width, "tanh", copies, epochs, batch, schedule, standardize=False)
+    plan = Schedule(epochs, batch, schedule)
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(n, d)), rng.normal(size=(n, tasks))
     start = rng.normal(size=(head.size, tasks))
-    found, curve = jax.jit(lambda *a: train(head, training, *a))(
+    found, curve = jax.jit(lambda *a: train(head, plan, *a))(
         *(jnp.asarray(a) for a in (z, y, start, rate, decay)), key
     )
     orders = [np.asarray(shuffled(fold_in(key, np.array([e], np.uint32))[0], n, n)) for e in range(epochs)]
@@ -132,22 +130,13 @@ def test_a_combination_of_equal_heads_is_that_head(width: int) -> None:
 
 def test_closed_form_is_the_limit(key: jax.Array) -> None:
     """Full batches, no weight decay, a rate that falls to zero: the same draws lead to the same numbers."""
-    limit = dataclasses.replace(
-        SMALL,
-        head_batch_size=0,
-        head_weight_decay=0.0,
-        head_schedule="cosine",
-        head_epochs=3000,
-        label_noise=0.3,
-        reuse_inputs=True,
-        standard_errors=True,
-    )
-    closed = dataclasses.replace(SMALL, label_noise=0.3, reuse_inputs=True, standard_errors=True)
-    closed = dataclasses.replace(closed, head="ridge", head_epochs=1000, head_batch_size=32)
+    protocol = dataclasses.replace(SMALL, label_noise=0.3, reuse_inputs=True, standard_errors=True)
+    closed = dataclasses.replace(protocol, head=Ridge())
     exact = w2s.run_pair(Gaussian(), closed, key)
     gaps = []
     for rate in (1e-4, 0.03):
-        trained = w2s.run_pair(Gaussian(), dataclasses.replace(limit, head_learning_rate=rate), key)
+        head = Trained(batch_size=0, weight_decay=0.0, schedule="cosine", epochs=3000, learning_rate=rate)
+        trained = w2s.run_pair(Gaussian(), dataclasses.replace(protocol, head=head), key)
         gaps.append(
             max(
                 float(jnp.max(jnp.abs(getattr(trained, n) - getattr(exact, n)) / exact.weak_error))
@@ -155,18 +144,27 @@ def test_closed_form_is_the_limit(key: jax.Array) -> None:
             )
         )
     assert gaps[1] < 1e-6 < 1e-2 < gaps[0]
-    np.testing.assert_allclose(trained.standard_errors.gain, exact.standard_errors.gain, rtol=1e-4)
+    np.testing.assert_allclose(trained.spread["gain"], exact.spread["gain"], rtol=1e-4)
     curve = np.asarray(trained.curves["weak_head"])
     assert curve.shape == (CURVE_POINTS,)
     assert curve[-1] < curve[0]
 
 
 def test_a_hidden_layer_beats_a_linear_head_where_the_target_bends(key: jax.Array) -> None:
-    protocol = dataclasses.replace(
-        SMALL, n_weak=300, n_strong=300, n_eval=300, head_epochs=100, head_learning_rate=0.02
+    linear, bent = (
+        w2s.run_pair(
+            Gaussian(bend=1.0),
+            w2s.Protocol(
+                n_weak=300,
+                n_strong=300,
+                n_eval=300,
+                tasks=4,
+                head=Trained(epochs=100, batch_size=16, learning_rate=0.02, width=width),
+            ),
+            key,
+        )
+        for width in (0, 16)
     )
-    linear = w2s.run_pair(Gaussian(bend=1.0), protocol, key)
-    bent = w2s.run_pair(Gaussian(bend=1.0), dataclasses.replace(protocol, head_width=16), key)
     assert np.all(np.asarray(bent.ceiling_error) < 0.2 * np.asarray(linear.ceiling_error))
 
 
@@ -186,17 +184,17 @@ def test_results_do_not_depend_on_how_pairs_are_batched() -> None:
 
 
 def test_cells_of_a_sweep_equal_single_pairs() -> None:
-    axes = {"n_eval": [40, 20], "n_strong": [20, 50], "n_weak": [60, 30], "head_learning_rate": [1e-3, 1e200]}
+    axes = {"n_eval": [40, 20], "n_strong": [20, 50], "n_weak": [60, 30], "learning_rate": [1e-3, 1e200]}
     ds = w2s.sweep(Gaussian(), SMALL, pairs=2, seed=1, axes=axes)
     assert ds.w2s_head_loss_curve.dims == ("pair", *axes, "progress")
-    assert ds.head_learning_rate.attrs["long_name"] == "learning rate of the heads"
+    assert ds.learning_rate.attrs["long_name"] == "learning rate"
     diverged = ds.status_code & int(w2s.Flag.NOT_FINITE)
-    assert (diverged.sel(head_learning_rate=1e-3) == 0).all()
-    assert (diverged.sel(head_learning_rate=1e200) > 0).all()
+    assert (diverged.sel(learning_rate=1e-3) == 0).all()
+    assert (diverged.sel(learning_rate=1e200) > 0).all()
     assert (ds.status_strong_rank == 3).all()
     assert bool(ds.status_weak_condition.isnull().all())
 
-    cell = ds.sel(n_weak=30, n_strong=50, n_eval=20, head_learning_rate=1e-3).isel(pair=1)
+    cell = ds.sel(n_weak=30, n_strong=50, n_eval=20, learning_rate=1e-3).isel(pair=1)
     protocol = dataclasses.replace(SMALL, n_weak=30, n_eval=20)
     alone = run_alone(Gaussian(), protocol, pair_key(jax.random.key(1), 1))
     for name in NAMES:
@@ -205,38 +203,38 @@ def test_cells_of_a_sweep_equal_single_pairs() -> None:
         np.testing.assert_allclose(cell[f"{name}_loss_curve"], curve, rtol=1e-9)
 
 
-def test_cells_of_closed_and_trained_heads_have_the_same_variables(key: jax.Array) -> None:
-    axes = {"head": ["ridge", "ball", "trained"], "head_radius": [1.0]}
-    grid = make_grid(Gaussian(), dataclasses.replace(SMALL, head_epochs=1), axes)
-    shapes = [
-        jax.eval_shape(lambda c=cell: run_grid(Gaussian(), key, c.design, c.numbers))
-        for cell in grid.cells()
-    ]
-    assert shapes[0] == shapes[1] == shapes[2]
-    assert set(shapes[0].curves) == {"weak_head", "w2s_head", "ceiling_head"}
+def test_cells_of_closed_heads_have_no_curves_beside_trained_ones() -> None:
+    heads = [Ridge(), Ball(), Trained(epochs=1)]
+    ds = w2s.sweep(Gaussian(), SMALL, pairs=1, axes={"head": heads})
+    curves = [f"{name}_head_loss_curve" for name in ("weak", "w2s", "ceiling")]
+    assert sorted(curves) == sorted(name for name in ds if str(name).endswith("_curve"))
+    for name in curves:
+        assert ds[name].dims == ("pair", "head", "progress")
+        assert ds[name].isnull().all(("pair", "progress")).values.tolist() == [True, True, False]
+    for name in NAMES:
+        assert ds[name].notnull().all()
+    assert (ds["status_strong_rank"] == 3).all()
 
 
 def test_misfit_of_the_notebook_comes_from_another_sample(key: jax.Array) -> None:
     same = w2s.run_pair(Gaussian(), SMALL, key)
-    fresh = w2s.run_pair(
-        Gaussian(), dataclasses.replace(SMALL, fresh_misfit=True, head_standardize=True), key
-    )
+    standardized = Trained(epochs=3, batch_size=16, standardize=True)
+    fresh = w2s.run_pair(Gaussian(), dataclasses.replace(SMALL, fresh_misfit=True, head=standardized), key)
     assert np.all(np.asarray(fresh.misfit != same.misfit))
     np.testing.assert_allclose(fresh.deviation, fresh.gain - fresh.misfit, rtol=1e-12)
 
 
-def test_refusals(key: jax.Array) -> None:
-    with pytest.raises(ValueError, match=r"ridge=0.1 is not for head='trained': use head_weight_decay"):
-        dataclasses.replace(SMALL, ridge=0.1)
-    with pytest.raises(ValueError, match=r"axes\['ridge_weak'\] is not for head='trained'"):
-        w2s.sweep(
-            Gaussian(), w2s.Protocol(), pairs=1, axes={"ridge_weak": [0.0, 1.0], "head": ["ridge", "trained"]}
-        )
-    with pytest.raises(ValueError, match=r"head_width has no effect with head='ridge': set head='trained'"):
-        w2s.run_pair(Gaussian(), w2s.Protocol(head_width=8), key)
-    with pytest.raises(ValueError, match=r"head_batch_size=-1 is too small"):
-        dataclasses.replace(SMALL, head_batch_size=-1)
-    with pytest.raises(ValueError, match=r"head_activation='rleu' is not known: did you mean 'relu'"):
-        dataclasses.replace(SMALL, head_activation="rleu")
-    with pytest.raises(ValueError, match=r"head_learning_rate=0 is out of range"):
-        dataclasses.replace(SMALL, head_learning_rate=0.0)
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match=r"axes has no field 'ridge' to vary"):
+        w2s.sweep(Gaussian(), SMALL, pairs=1, axes={"ridge": [0.0, 1.0]})
+    with pytest.raises(ValueError, match=r"Trained has no field ridge: leave the axis out, or vary another"):
+        axes = {"ridge": [0.0, 1.0], "head": [Ridge(), Trained()]}
+        w2s.sweep(Gaussian(), w2s.Protocol(), pairs=1, axes=axes)
+    with pytest.raises(ValueError, match=r"axes has no field 'epochs' to vary"):
+        w2s.sweep(Gaussian(), w2s.Protocol(), pairs=1, axes={"epochs": [8]})
+    with pytest.raises(ValueError, match=r"batch_size=-1 is too small"):
+        Trained(batch_size=-1)
+    with pytest.raises(ValueError, match=r"activation='rleu' is not known: did you mean 'relu'"):
+        Trained(activation="rleu")
+    with pytest.raises(ValueError, match=r"learning_rate=0 is out of range"):
+        Trained(learning_rate=0.0)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import w2sjax as w2s
 from w2sjax.engine.design import design_of, numbers_of
-from w2sjax.engine.outcome import Flag
 from w2sjax.engine.pair import run_grid
+from w2sjax.flags import Flag
+from w2sjax.random.keys import Purpose
 from w2sjax.random.shuffles import shuffled, sort_columns
 from w2sjax.sweeps.batch import prepare_pairs
 from w2sjax.worlds import PretrainedMLP
@@ -48,7 +49,7 @@ def numpy_adamw(training, key: jax.Array) -> tuple[np.ndarray, list[float]]:
     ]
     first, second = [np.zeros_like(p) for p in parameters], [np.zeros_like(p) for p in parameters]
     count, curve = 0, []
-    shuffle_key = training._keys(key, 5)[0]
+    shuffle_key = training._key(key, Purpose.SHUFFLE)
     for epoch in range(training.epochs):
         losses = []
         for task in range(training.tasks):
@@ -201,18 +202,20 @@ def test_a_pair_trains_by_itself_or_takes_what_was_trained(key: jax.Array) -> No
     alone, given = WORLD.draw(key), WORLD.draw(key, prepared)
     for name in ("weak", "target", "strong"):
         jax.tree.map(np.testing.assert_array_equal, alone.parameters[name], given.parameters[name])
-    inputs = jax.random.key(1)
-    together = given.columns(inputs, 7, ("weak", "target", "strong"))
-    target, weak, strong = given.features(inputs, 7)
-    np.testing.assert_allclose(together, np.concatenate([weak.T, target.T, strong.T]), rtol=1e-12)
+    inputs = given.inputs(jax.random.key(1), 7, "eval")
+    names = ("weak", "target", "strong")
+    together = given.columns(names, inputs)
+    apart = [given.represent(name, inputs) for name in names]
+    np.testing.assert_allclose(together, np.concatenate(apart, axis=1).T, rtol=1e-12)
     assert together.dtype == jnp.float64
 
 
 def test_the_strong_model_can_be_the_target(key: jax.Array) -> None:
     world = dataclasses.replace(WORLD, strong="target")
     assert set(world.preparations()) == {"weak"}
-    target, _, strong = world.draw(key).features(jax.random.key(1), 5)
-    np.testing.assert_array_equal(target, strong)
+    pair = world.draw(key)
+    inputs = pair.inputs(jax.random.key(1), 5, "eval")
+    np.testing.assert_array_equal(pair.represent("target", inputs), pair.represent("strong", inputs))
     outcome = w2s.run_pair(world, PROTOCOL, key)
     assert np.abs(outcome.ceiling_error).max() < 1e-12
     assert set(outcome.curves) == {"weak"}

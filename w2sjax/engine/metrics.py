@@ -53,6 +53,9 @@ def metrics_of(
         )
     if {"w2s", "baseline"} <= set(names):
         found.append(Metric("opr", "baseline_error / w2s_error", "1", of_means=_outperformance))
+    for metric in extra:
+        if metric.name in [other.name for other in found]:
+            raise W2SError(f"metric name {metric.name!r} is taken: choose another.")
     return (*found, *extra)
 
 

@@ -5,7 +5,7 @@ import importlib
 import inspect
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -122,8 +122,11 @@ def check_configuration(content: dict[str, Any], modules: Sequence[str] = ()) ->
     world = kinds.object("world", {"kind": DEFAULT_WORLD} | given.world)
     protocol = kinds.build("protocol", Protocol, given.protocol)
     axes = {name: _axis(kinds, name, values) for name, values in _flat(given.axes).items()}
-    metrics = tuple(kinds.metric(name) for name in given.metrics)
-    make_grid(world, protocol, axes, paired=given.paired, metrics=metrics)
+    metrics = tuple(metric for name in given.metrics for metric in kinds.metrics(name))
+    try:
+        make_grid(world, protocol, axes, paired=given.paired, metrics=metrics)
+    except W2SError as error:
+        raise W2SError(_with_path("axes", str(error), [name.split(".")[-1] for name in axes])) from error
     rest = given.model_dump(exclude={"world", "protocol", "axes", "metrics"})
     return SweepConfiguration(world=world, protocol=protocol, axes=axes, metrics=metrics, **rest)
 
@@ -135,6 +138,11 @@ def _imported(name: str) -> ModuleType:
         raise W2SError(
             f"--module {name} cannot be imported ({error}): pass a module on Python's path."
         ) from error
+
+
+def _as_metrics(value: Any) -> tuple[Metric, ...]:
+    several = value if isinstance(value, tuple | list) and not isinstance(value, Metric) else (value,)
+    return tuple(several) if all(isinstance(each, Metric) for each in several) else ()
 
 
 def _flat(axes: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -177,13 +185,13 @@ class _Kinds:
             and callable(getattr(kind, PARTS[part], None))
         }
 
-    def metric(self, name: str) -> Metric:
-        """Return a metric of a user's module."""
-        found = self._named.get(name)
-        if not isinstance(found, Metric):
-            known = ", ".join(n for n, value in self._named.items() if isinstance(value, Metric)) or "none"
-            raise W2SError(f"metrics holds {name!r}, which is no metric of a --module: use one of {known}.")
-        return found
+    def metrics(self, name: str) -> tuple[Metric, ...]:
+        """Return the metrics of a name in a user's module: one, or several in a tuple."""
+        known = {other: _as_metrics(value) for other, value in self._named.items()}
+        if not known.get(name):
+            names = ", ".join(other for other, found in known.items() if found) or "none"
+            raise W2SError(f"metrics holds {name!r}, which is no metric of a --module: use one of {names}.")
+        return known[name]
 
     def object(self, path: str, table: dict[str, Any], default: Any = None) -> Any:
         """Build the object of a table, of the class that its `kind` names, or that of the default."""
@@ -222,7 +230,7 @@ class _Kinds:
         try:
             return kind(**values)
         except W2SError as error:
-            raise W2SError(f"{path}: {error}") from error
+            raise W2SError(_with_path(path, str(error), fields)) from error
         except TypeError as error:
             raise W2SError(f"{path} cannot be built ({error}): see the fields of {kind.__name__}.") from error
 
@@ -245,6 +253,13 @@ class _Kinds:
             )
         stage: Stage = self.build(path, Stage, table)
         return stage
+
+
+def _with_path(path: str, message: str, names: Iterable[str]) -> str:
+    """Put the path of its table before a message that begins with the name of a field; before others too."""
+    if any(message.startswith(f"{name}=") for name in names):
+        return f"{path}.{message}"
+    return message if message.startswith(path) else f"{path}: {message}"
 
 
 def _first(error: pydantic.ValidationError) -> Any:
