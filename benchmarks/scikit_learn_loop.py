@@ -132,7 +132,10 @@ def agreement(world: PerturbedMLP, protocol: w2s.Protocol) -> dict[str, float]:
             pair = world.draw(keys[Role.PAIR, 0][0])
             weights, bias = pair.heads(keys[Role.TASKS, 0][0], protocol.tasks)
             splits = [
-                [np.concatenate(parts) for parts in zip(*(features(pair, k) for k in keys[sample]), strict=True)]
+                [
+                    np.concatenate(parts)
+                    for parts in zip(*(features(pair, k) for k in keys[sample]), strict=True)
+                ]
                 for sample in samples
             ]
             reference = fit_and_measure(splits, np.asarray(weights).T, np.asarray(bias))

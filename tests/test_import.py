@@ -1,6 +1,8 @@
 """What importing the package and asking for help load, and which way imports point."""
 
 import ast
+import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +99,10 @@ def test_imports_point_one_way(package: str) -> None:
     assert files
     for file in files:
         assert not imported(file) & set(FORBIDDEN[package]), file
+
+
+@pytest.mark.parametrize("package", ["analysis", "figures", "studies", "theory", "worlds"])
+def test_no_function_hides_a_module(package: str) -> None:
+    modules = {file.stem for file in (PACKAGE / package).glob("*.py")}
+    public = vars(importlib.import_module(f"w2sjax.{package}"))
+    assert not [name for name in modules & set(public) if not inspect.ismodule(public[name])]

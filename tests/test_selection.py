@@ -22,7 +22,7 @@ from w2sjax.analysis import (
     selection_by_size,
     selection_report,
 )
-from w2sjax.analysis.selection_by_size import criteria_for, held_out_error, selections
+from w2sjax.analysis.selection_study import criteria_for, held_out_error, selections
 from w2sjax.figures import selection_against_samples
 from w2sjax.flags import UNUSABLE
 from w2sjax.worlds import PerturbedCandidates

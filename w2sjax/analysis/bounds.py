@@ -4,8 +4,7 @@ from typing import Any
 
 import xarray as xr
 
-from w2sjax.analysis.axes import axis_values, configuration
-from w2sjax.analysis.moments import class_moments
+from w2sjax.analysis.moments import axis_values, class_moments, configuration
 from w2sjax.analysis.statistics import counted, quantiles
 from w2sjax.theory.charikar2024 import localized_term, theorem2_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound

@@ -1,6 +1,7 @@
-"""Moments of the strong class on a world, which the bounds need and a sweep does not keep."""
+"""Moments of the strong class on a world, which the bounds need and a sweep does not keep: its pairs drawn again."""
 
 import functools
+import json
 from typing import Any
 
 import jax
@@ -8,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from w2sjax import worlds
-from w2sjax.analysis.axes import axis_values, configuration
 from w2sjax.engine.design import Design, design_keys, design_of
 from w2sjax.engine.protocol import Numerics, Protocol
 from w2sjax.engine.source import Source, draw_pair, feature_widths, stack_blocks, target_heads
@@ -19,6 +19,25 @@ from w2sjax.worlds.static import as_pytree
 
 _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
+
+
+def axis_values(dataset: xr.Dataset, name: str) -> xr.DataArray | None:
+    """Return the values of an axis, or the one that was selected; None where the field is no axis of the sweep.
+
+    Raises:
+        W2SError: if it is an axis whose values were dropped.
+    """
+    if name in dataset.coords:
+        return dataset[name]
+    if name in dataset.dims or name in configuration(dataset)["axes"]:
+        raise W2SError(f"axis {name} has no values left: select one of them without drop=True.")
+    return None
+
+
+def configuration(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return what a sweep was configured with."""
+    found: dict[str, Any] = json.loads(dataset.attrs["configuration"])
+    return found
 
 
 def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:

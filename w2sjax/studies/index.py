@@ -21,66 +21,51 @@ class Names(TypedDict):
 
 _CHARIKAR = "Charikar, Pabbaraju, Shiragur 2024, arXiv 2405.15116"
 
+_RULE = " (rule; worlds and candidates are this project's)"
 
-def _charikar(title: str, note: str = "") -> Entry:
-    return Entry("charikar2024", title, _CHARIKAR + note)
-
-
-INDEX = {
-    "charikar2024-perturbation-realizable": _charikar(
-        "Weak = noisy copy of the target network, strong = the target network"
-    ),
-    "charikar2024-perturbation-nonrealizable": _charikar(
-        "Weak and strong = noisy copies of the target network, strong with less noise"
-    ),
-    "charikar2024-perturbation-sample-size": _charikar(
+# fmt: off
+_CHARIKAR2024 = {
+    "-perturbation-realizable": ("Weak = noisy copy of the target network, strong = the target network", ""),
+    "-perturbation-nonrealizable": (
+        "Weak and strong = noisy copies of the target network, strong with less noise", ""),
+    "-perturbation-sample-size": (
         "Realizable perturbation: deviation against the size of all three splits",
-        " (setting; the sizes are this project's)",
-    ),
-    "charikar2024-pretraining-realizable": _charikar(
-        "Weak = 2 layers trained on 10 tasks, strong = the target network"
-    ),
-    "charikar2024-pretraining-nonrealizable": _charikar(
-        "Weak = 2 layers, strong = 8 layers, both trained on 10 tasks of the 5-layer target"
-    ),
-    "charikar2024-low-sample": _charikar(
-        "Trained on 5 tasks of 250 samples: 8 layers label for 2 layers (roles reversed)"
-    ),
-    "charikar2024-notebook": _charikar(
-        "Non-realizable pretraining as in the released notebook: heads by AdamW on reused inputs"
-    ),
+        " (setting; the sizes are this project's)"),
+    "-pretraining-realizable": ("Weak = 2 layers trained on 10 tasks, strong = the target network", ""),
+    "-pretraining-nonrealizable": (
+        "Weak = 2 layers, strong = 8 layers, both trained on 10 tasks of the 5-layer target", ""),
+    "-low-sample": ("Trained on 5 tasks of 250 samples: 8 layers label for 2 layers (roles reversed)", ""),
+    "-notebook": (
+        "Non-realizable pretraining as in the released notebook: heads by AdamW on reused inputs", ""),
     **{
-        f"charikar2024-nonconvex-{activation}": _charikar(
-            f"Heads with one hidden layer of 16 {activation} units, non-realizable perturbation",
-            ", Appendix D",
-        )
+        f"-nonconvex-{activation}": (
+            f"Heads with one hidden layer of 16 {activation} units, non-realizable perturbation", ", Appendix D")
         for activation in ("tanh", "relu", "sigmoid")
     },
-    "charikar2024": _charikar("Gain against misfit in every synthetic setting of Charikar et al. 2024"),
-    "charikar2024-heads": _charikar(
+    "": ("Gain against misfit in every synthetic setting of Charikar et al. 2024", ""),
+    "-heads": (
         "Heads with a hidden layer: width, activation and length of training apart, realizable perturbation",
-        " (Appendix D and open question 1; the grid is this project's)",
-    ),
-    "charikar2024-weak-quality": _charikar(
+        " (Appendix D and open question 1; the grid is this project's)"),
+    "-weak-quality": (
         "Weak representation varied, strong model = the target network",
-        " (open question 2; the grid is this project's)",
-    ),
-    "charikar2024-typicality": _charikar(
+        " (open question 2; the grid is this project's)"),
+    "-typicality": (
         "How typical is the published panel? Non-realizable pretraining over independent draws of everything",
-        " (setting; the study is this project's)",
-    ),
-    "charikar2024-selection": _charikar(
-        "Choosing among 8 weak models (weak_noise 0.02 to 0.1), strong model fixed",
-        " (rule; worlds and candidates are this project's)",
-    ),
-    "charikar2024-selection-strong": _charikar(
-        "Choosing among 6 strong models (strong_noise 0.005 to 0.04), weak model fixed (weak_noise 0.05)",
-        " (rule; worlds and candidates are this project's)",
-    ),
-    "charikar2024-bounds": _charikar(
+        " (setting; the study is this project's)"),
+    "-selection": ("Choosing among 8 weak models (weak_noise 0.02 to 0.1), strong model fixed", _RULE),
+    "-selection-strong": (
+        "Choosing among 6 strong models (strong_noise 0.005 to 0.04), weak model fixed (weak_noise 0.05)", _RULE),
+    "-bounds": (
         "Theorems 1 and 2 beside what is measured, non-realizable perturbation",
-        " (theorems; the constants of Theorem 2 are this project's)",
-    ),
+        " (theorems; the constants of Theorem 2 are this project's)"),
+}
+"""Title, and what follows the paper's name in the reference, by the end of the study's name."""
+# fmt: on
+
+INDEX = {
+    f"charikar2024{what}": Entry("charikar2024", title, _CHARIKAR + note)
+    for what, (title, note) in _CHARIKAR2024.items()
+} | {
     "finite-sample": Entry(
         "finite_sample",
         "Deviation of gain from misfit against both sample sizes",
