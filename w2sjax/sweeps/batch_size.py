@@ -1,22 +1,17 @@
 """How many pairs go together: what a cache holds, what memory holds, and what lets the host keep pace."""
 
 import dataclasses
-import functools
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from w2sjax.engine.design import Design
-from w2sjax.engine.source import draw_pair, feature_widths
+from w2sjax.engine.source import widths_of
 from w2sjax.heads.trained import Trained
 from w2sjax.random.keys import BLOCK
-from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.grid import Cell
-from w2sjax.worlds.static import as_pytree
 
 CPU_GROUP = 4
 """Most pairs batched together on a CPU core: enough to amortize the start of every operation; more fill its cache."""
@@ -83,7 +78,7 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Ba
     memory_budget = default_memory_budget() if memory_budget is None else memory_budget
     devices = local_mesh().devices.size
     design = cell.design
-    width = _joint_width(cell)
+    width = sum(widths_of(cell.world, design.order).values())
     need = bytes_per_pair(design, width)
     itemsize = 4 if design.single_features else jnp.zeros(()).dtype.itemsize
     group = min(
@@ -155,29 +150,3 @@ def rows_per_pair(design: Design) -> int:
     """Return how many rows one pair goes through: trained heads go through theirs once an epoch."""
     epochs = max(getattr(stage.head, "epochs", 1) for stage in design.chain)
     return epochs * (max(design.n_weak) + max(design.n_strong)) + max(design.n_eval)
-
-
-def _joint_width(cell: Cell) -> int:
-    """Return the width of all features of a pair together."""
-    return sum(_widths(as_pytree(cell.world), cell.design.order).values())
-
-
-@functools.lru_cache(maxsize=64)
-def _traced_widths(structure: Any, leaves: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, int]:
-    """Trace once for all worlds of a shape."""
-    found: dict[str, int] = {}
-
-    def trace(values: Any, key: jax.Array) -> jax.Array:
-        pair = draw_pair(jax.tree.unflatten(structure, values), key, None)
-        found.update(feature_widths(pair, names))
-        return key
-
-    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves]
-    jax.eval_shape(trace, shapes, seed_key(0))
-    return found
-
-
-def _widths(world: Any, names: tuple[str, ...]) -> dict[str, int]:
-    values, structure = jax.tree.flatten(world)
-    leaves = tuple((np.shape(value), jnp.asarray(value).dtype) for value in values)
-    return _traced_widths(structure, leaves, names)
