@@ -86,9 +86,8 @@ def _draw(world: Any, key: jax.Array, label_noise: jax.Array, *, design: Design)
         if group.split not in joint:
             joint[group.split] = _rows(source, entries[0], group.split)
         if len(entries) == 2 and group.split not in noise:
-            draw = functools.partial(normal, shape=(design.tasks, BLOCK))
-            noise[group.split] = stack_blocks(
-                lambda entry, draw=draw: label_noise * draw(entry).T, entries[1]
+            noise[group.split] = label_noise * stack_blocks(
+                lambda entry: normal(entry, (design.tasks, BLOCK)).T, entries[1]
             )
     joint[EVAL] = _rows(source, source.entries((Role.EVAL, 0)), EVAL)
     trained = {
