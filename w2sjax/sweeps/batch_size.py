@@ -39,9 +39,6 @@ DEVICE_SHARE = 4
 CALL_FEATURES = 5 * 2**22
 """Numbers that each device computes as features in one call: some 0.1 s of a CPU, so that the host keeps pace."""
 
-EMPTY_PLACES = 0.02
-"""Share of a cell's groups that may be computed for nothing at its end, so that calls need not be shorter."""
-
 FEATURES_IN_FLIGHT = 12
 """Rough number of feature-sized block arrays that a pair holds while it streams."""
 
@@ -52,15 +49,20 @@ class Batch:
 
     Attributes:
         group: pairs that each device batches together.
-        step: pairs that one call computes on all local devices, a multiple of devices * group.
+        places: groups that one call computes on each device, at most.
         at_once: pairs in flight on all local devices.
         working_bytes: estimated bytes of their working memory.
     """
 
     group: int
-    step: int
+    places: int
     at_once: int
     working_bytes: int
+
+    @property
+    def step(self) -> int:
+        """Pairs that one call computes on all local devices, at most."""
+        return self.at_once * self.places
 
 
 def default_memory_budget() -> int:
@@ -73,7 +75,11 @@ def default_memory_budget() -> int:
 
 
 def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Batch:
-    """Choose how many pairs of a cell go together, for a sweep of so many in so many bytes of working memory."""
+    """Choose how many pairs of a cell go together, for a sweep of so many in so many bytes of working memory.
+
+    Programs compile once: on CPUs it does not depend on the number of pairs, on accelerators on its power of two. Few
+    pairs whose heads go by rows, which takes much longer, share devices evenly.
+    """
     memory_budget = default_memory_budget() if memory_budget is None else memory_budget
     devices = local_mesh().devices.size
     design = cell.design
@@ -83,14 +89,17 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Ba
     group = min(
         group_size(width * BLOCK * itemsize),
         max(1, memory_budget // (devices * need)),
-        math.ceil(pairs / devices),
     )
+    each = math.ceil(pairs / devices)
+    if jax.default_backend() != "cpu":
+        group = min(group, 2 ** math.ceil(math.log2(each)))
+    elif not design.linear:
+        group = min(group, each)
     # What is prepared for a call takes much longer than the call.
     alone = hasattr(cell.world, "preparations")
-    most = 1 if alone else max(1, CALL_FEATURES // (group * rows_per_pair(design) * width))
-    groups = spread_evenly(math.ceil(pairs / (devices * group)), most)
+    places = 1 if alone else max(1, CALL_FEATURES // (group * rows_per_pair(design) * width))
     at_once = devices * group
-    return Batch(group=group, step=at_once * groups, at_once=at_once, working_bytes=at_once * need)
+    return Batch(group=group, places=places, at_once=at_once, working_bytes=at_once * need)
 
 
 def group_size(block_bytes: int) -> int:
@@ -108,17 +117,6 @@ def group_size(block_bytes: int) -> int:
     while group > LEAST_CPU_GROUP and group * block_bytes > CACHE_BYTES:
         group //= 2
     return group
-
-
-def spread_evenly(count: int, most: int) -> int:
-    """Return how many of `count` groups go into each call: as many of `most` as leave few places empty."""
-    if count <= most:
-        return count
-    choices = range(most, (most - 1) // 2, -1)
-    for each in choices:
-        if -count % each <= EMPTY_PLACES * count:
-            return each
-    return min(choices, key=lambda each: -count % each)
 
 
 def bytes_per_pair(design: Design, width: int) -> int:
