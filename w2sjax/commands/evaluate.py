@@ -52,18 +52,20 @@ def evaluate(
     report_file = None
     if json_file is not None:  # better refused before the computation than after it
         report_file = output_file("--json", json_file, inputs=[features], overwrite=overwrite)
-    arrays = load_arrays(features)
+    arrays: dict[str, Any] = dict(load_arrays(features))
 
     from rich.console import Console
 
     from w2sjax.commands.precision import configure
     from w2sjax.engine.evaluate import evaluate_features
+    from w2sjax.engine.outcome import Outcome
     from w2sjax.heads.ridge import Ridge
 
     used = configure(precision)
     outcome = evaluate_features(
         **arrays, weak_head=Ridge(ridge_weak), head=Ridge(ridge_strong), fit_intercept=intercept
     )
+    assert isinstance(outcome, Outcome)
     values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in QUANTITIES}
     status = {name: np.asarray(value).item() for name, value in outcome.status.named().items()}
     flags = [str(flag.name) for flag in Flag if status["code"] & flag]

@@ -24,7 +24,7 @@ _NO_AXES = ("tasks", "standard_errors", "stages", "loss", "numerics")
 
 def field_paths(world: Any, protocol: Protocol) -> list[Path]:
     """Return every field that can be an axis."""
-    found = [("world", name) for name in _fields(world)]
+    found: list[Path] = [("world", name) for name in _fields(world)]
     found += [
         ("protocol", *rest) for rest in _nested(protocol) if rest[0] != "weak_head" or protocol.weak_head
     ]

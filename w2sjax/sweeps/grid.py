@@ -121,7 +121,7 @@ class Grid:
         chosen |= {
             name: tuple(self.axes[name][i] for i in part) for name, part in zip(self.inner, box, strict=True)
         }
-        sizes = {
+        sizes: dict[str, Any] = {
             size: next(
                 (values for name, values in chosen.items() if self.paths[name] == ("protocol", size)),
                 (getattr(self.protocol, size),),

@@ -112,7 +112,7 @@ def sweep(
     path = None if store is None else user_path("store", store)
     networks = None if checkpoints is None else user_path("checkpoints", checkpoints)
     grid = make_grid(world, protocol, axes, paired=paired, metrics=metrics)
-    options = {"memory_budget": memory_budget, "process": place_among}
+    options: dict[str, Any] = {"memory_budget": memory_budget, "process": place_among}
     if path is None:
         plan = make_plan(grid, seed, wanted, chunk_pairs=chunk_pairs, **options)
         return _in_memory(plan, networks, show=show)
