@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.engine.chain import TARGET, Group
-from w2sjax.engine.design import Design, streams_of
+from w2sjax.engine.design import Design, stream_sizes, streams_of
 from w2sjax.errors import W2SError
 from w2sjax.heads.linear import Linear
 from w2sjax.random.draws import default_dtype
@@ -67,8 +67,8 @@ class Source(NamedTuple):
         """Return what the blocks of a stream are drawn from, stacked."""
         keys = self.keys[stream]
         if hasattr(self.pair, "take"):
-            rows = self.pair.rows(split_of(stream), BLOCK * len(keys))
-            return rows.reshape(len(keys), BLOCK)
+            rows = self.pair.rows(split_of(stream), stream_sizes(self.design)[stream])
+            return jnp.resize(rows, (len(keys), BLOCK))  # those that fill the last block are not used
         if self.design.evaluation_points == "sobol" and stream[0] in (Role.EVAL, Role.MISFIT):
             first = BLOCK * jnp.arange(len(keys), dtype=jnp.uint32)
             return jnp.broadcast_to(keys[0], keys.shape), first
