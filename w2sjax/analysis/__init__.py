@@ -8,6 +8,11 @@ from w2sjax.analysis.choices import Selection as Selection
 from w2sjax.analysis.choices import compare_criteria as compare_criteria
 from w2sjax.analysis.choices import rank_correlation as rank_correlation
 from w2sjax.analysis.choices import select as select
+from w2sjax.analysis.deviation import deviation_laws as deviation_laws
+from w2sjax.analysis.deviation import law_band as law_band
+from w2sjax.analysis.deviation import law_coverage as law_coverage
+from w2sjax.analysis.deviation import law_over_map as law_over_map
+from w2sjax.analysis.deviation import law_report as law_report
 from w2sjax.analysis.gain import gain_on_misfit as gain_on_misfit
 from w2sjax.analysis.gain import summarize as summarize
 from w2sjax.analysis.heads import by_head_class as by_head_class

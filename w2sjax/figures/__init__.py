@@ -1,5 +1,6 @@
 """Published figures: each draws the result of an analysis, and returns a matplotlib Figure."""
 
+from w2sjax.figures.deviation import law_coverage_figure as law_coverage_figure
 from w2sjax.figures.gain import gain_against_misfit as gain_against_misfit
 from w2sjax.figures.gain import gain_against_misfit_panels as gain_against_misfit_panels
 from w2sjax.figures.quartiles import head_study as head_study

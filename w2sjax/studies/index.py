@@ -71,6 +71,11 @@ INDEX = {
         "Deviation of gain from misfit against both sample sizes",
         f"this project; worlds of {_CHARIKAR}",
     ),
+    "finite-sample-law": Entry(
+        "finite_sample",
+        "The law of the deviation: its bands beside simulation, and what share of the tasks they hold",
+        f"this project; worlds of {_CHARIKAR}",
+    ),
     "least-squares": Entry(
         "least_squares",
         "Label noise where every head can express the truth: exact errors beside simulation",

@@ -9,9 +9,12 @@ from w2sjax.theory.charikar2024 import localized_term as localized_term
 from w2sjax.theory.charikar2024 import nonrealizable_term as nonrealizable_term
 from w2sjax.theory.charikar2024 import theorem1_bound as theorem1_bound
 from w2sjax.theory.charikar2024 import theorem2_bound as theorem2_bound
+from w2sjax.theory.deviation import DEVIATION_LAW as DEVIATION_LAW
+from w2sjax.theory.deviation import DeviationLaw as DeviationLaw
+from w2sjax.theory.deviation import deviation_law as deviation_law
 from w2sjax.theory.least_squares import LEAST_SQUARES as LEAST_SQUARES
 from w2sjax.theory.rademacher import empirical_rademacher_bound as empirical_rademacher_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound as linear_rademacher_bound
 
-THEORIES = (LEAST_SQUARES,)
+THEORIES = (LEAST_SQUARES, DEVIATION_LAW)
 """Every theory of sweeps; each is held against simulation by the same test."""

@@ -7,3 +7,4 @@ from w2sjax.worlds.candidates import PerturbedCandidates as PerturbedCandidates
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
 from w2sjax.worlds.resampled import Resampled as Resampled
+from w2sjax.worlds.subspaces import OverlappingSubspaces as OverlappingSubspaces
