@@ -43,5 +43,6 @@ SERIOUS = (
     | Flag.ERROR_BELOW_ROUNDING
     | Flag.FEATURE_BELOW_ROUNDING
     | Flag.FIT_NOT_CONVERGED
+    | Flag.SEPARABLE
 )
 """What is counted as trouble while a sweep runs; a lower rank alone is not."""

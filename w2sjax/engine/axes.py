@@ -47,7 +47,7 @@ def _nested(protocol: Protocol) -> Iterator[Path]:
             continue
         if name not in _NO_AXES:
             yield (name,)
-        if name in ("head", "weak_head", "numerics"):
+        if name in ("head", "weak_head", "target", "numerics"):
             yield from ((name, field) for field in _fields(value))
 
 

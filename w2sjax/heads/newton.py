@@ -16,6 +16,9 @@ STEPS = 40
 SINGLE_STEPS = 15
 """Most evaluations in float32 on the way to float64."""
 
+LARGE = 10**5
+"""Labels from which the passes that float32 saves are worth a second program."""
+
 SHORTEN = 0.25
 """What a step that went too far is multiplied by."""
 
@@ -117,7 +120,7 @@ class Found(NamedTuple):
 def minimize_by_newton(problem: Round, labels: jax.Array, family: Family) -> Found:
     """Minimize (1/n) sum loss(logits, labels) + penalty for every task, in the precision of the labels.
 
-    In float64 the way there is gone in float32, and mostly a single step is left.
+    Large problems in float64 go the way there in float32, and mostly a single step is left.
 
     Args:
         problem: the sample.
@@ -127,7 +130,7 @@ def minimize_by_newton(problem: Round, labels: jax.Array, family: Family) -> Fou
     Cost: per step O(n k^2 logit^2 task) in matrix products, and a Cholesky factorization of k * logit per task.
     """
     start = jnp.zeros((problem.rows.shape[1], *labels.shape[1:]), labels.dtype)
-    if labels.dtype == jnp.float64:
+    if labels.dtype == jnp.float64 and labels.size >= LARGE:
         single: Round = jax.tree.map(_single, problem)
         near = _newton(single, _single(labels), family, _single(start), SINGLE_STEPS)
         start = jnp.where(near.converged[None, None], near.coordinates.astype(labels.dtype), start)

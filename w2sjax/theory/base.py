@@ -79,8 +79,8 @@ class Theory:
             coords |= {"pair": np.array(drawn), "task": np.arange(protocol.tasks)}
         variables = {}
         for name in cells[0]:
-            values = np.stack([np.asarray(cell[name], float) for cell in cells])
-            variables[name] = ((*axes, *own), np.reshape(values, (*shape, *values.shape[1:])), _units(name))
+            found = np.stack([np.asarray(cell[name], float) for cell in cells])
+            variables[name] = ((*axes, *own), np.reshape(found, (*shape, *found.shape[1:])), _units(name))
         attributes = {"theory": self.name, "reference": self.reference}
         return xr.Dataset(variables, coords=coords, attrs=attributes)
 
