@@ -48,6 +48,13 @@ CASES = {
         {"weak_noise": [0.0, 0.05, 0.2]},
         300,
     ),
+    "subspaces": Case(
+        theory.SUBSPACES,
+        w2s.worlds.OverlappingSubspaces(weak_dim=20, strong_dim=12, ambient_dim=240.0),
+        w2s.Protocol(n_eval=500, tasks=2, label_noise=0.3, baseline=True),
+        {"n_weak": [60, 200], "n_strong": [40, 200], "overlap": [0, 4, 12]},
+        100,
+    ),
     "law of the deviation": Case(
         theory.DEVIATION_LAW,
         w2s.worlds.PerturbedMLP(

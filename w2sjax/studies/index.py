@@ -66,6 +66,11 @@ INDEX = {
     f"charikar2024{what}": Entry("charikar2024", title, _CHARIKAR + note)
     for what, (title, note) in _CHARIKAR2024.items()
 } | {
+    "dong2025-subspaces": Entry(
+        "dong2025",
+        "Overlapping subspaces: excess risks, PGR and OPR against both sample sizes, beside exact values",
+        "Dong et al. 2025, arXiv 2502.05075, and its public code",
+    ),
     "finite-sample": Entry(
         "finite_sample",
         "Deviation of gain from misfit against both sample sizes",

@@ -12,9 +12,15 @@ from w2sjax.theory.charikar2024 import theorem2_bound as theorem2_bound
 from w2sjax.theory.deviation import DEVIATION_LAW as DEVIATION_LAW
 from w2sjax.theory.deviation import DeviationLaw as DeviationLaw
 from w2sjax.theory.deviation import deviation_law as deviation_law
+from w2sjax.theory.dong2025 import SUBSPACES as SUBSPACES
 from w2sjax.theory.least_squares import LEAST_SQUARES as LEAST_SQUARES
 from w2sjax.theory.rademacher import empirical_rademacher_bound as empirical_rademacher_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound as linear_rademacher_bound
+from w2sjax.theory.xue2025 import PREDICTION_GAP as PREDICTION_GAP
+from w2sjax.theory.xue2025 import PRINCIPAL as PRINCIPAL
+from w2sjax.theory.xue2025 import label_free_metric as label_free_metric
+from w2sjax.theory.xue2025 import predicted_gap as predicted_gap
+from w2sjax.theory.xue2025 import prediction_gap as prediction_gap
 
-THEORIES = (LEAST_SQUARES, DEVIATION_LAW)
+THEORIES = (LEAST_SQUARES, DEVIATION_LAW, SUBSPACES, PRINCIPAL)
 """Every theory of sweeps; each is held against simulation by the same test."""
