@@ -74,6 +74,38 @@ CASES = {
         (theory.PREDICTION_GAP,),
         finite_size=10 / 150,  # features per sample: the prediction is of the training inputs
     ),
+    "two-stage ridge": Case(
+        theory.TWO_STAGE,
+        w2s.worlds.PowerLaw(dim=60, signal=1 / 60),
+        w2s.Protocol(
+            n_weak=120,
+            n_strong=90,
+            n_eval=1000,
+            tasks=1,
+            label_noise=1.0,
+            head=Ridge(0.3),
+            weak_head=Ridge(0.1),
+        ),
+        {"weak_head.ridge": [0.01, 0.3, 3.0], "n_weak": [40, 120]},
+        150,
+        finite_size=1 / 40,  # of order 1/n
+    ),
+    "two-stage ridge, weighted": Case(
+        theory.TWO_STAGE,
+        w2s.worlds.PowerLaw(dim=60, signal=0.1, spectrum_power=0.5, signal_power=1.0),
+        w2s.Protocol(
+            n_weak=40,
+            n_strong=300,
+            n_eval=1000,
+            tasks=1,
+            label_noise=0.5,
+            head=Ridge(0.1),
+            weak_head=Ridge(0.1),
+        ),
+        {"weight_power": [0.0, 1.0, 2.0]},
+        150,
+        finite_size=1 / 40,
+    ),
     "law of the deviation": Case(
         theory.DEVIATION_LAW,
         w2s.worlds.PerturbedMLP(

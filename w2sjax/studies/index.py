@@ -81,6 +81,16 @@ INDEX = {
         "The law of the deviation: its bands beside simulation, and what share of the tasks they hold",
         f"this project; worlds of {_CHARIKAR}",
     ),
+    "moniri2025-ridge": Entry(
+        "moniri2025",
+        "Two stages of ridge: where the student beats a teacher of too little ridge",
+        "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
+    ),
+    "moniri2025-weighted": Entry(
+        "moniri2025",
+        "Two stages of ridge, the student's penalty aligned with the target",
+        "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
+    ),
     "least-squares": Entry(
         "least_squares",
         "Label noise where every head can express the truth: exact errors beside simulation",

@@ -48,7 +48,7 @@ def effective_ridge(spectrum: jax.Array, n: jax.Array | float, ridge: jax.Array 
     """
     n, ridge = jnp.asarray(n, spectrum.dtype), jnp.asarray(ridge, spectrum.dtype)
     features = spectrum.shape[0]
-    determined = (ridge == 0) & (n > features)  # nothing is lost
+    determined = (ridge == 0) & (n >= features)  # nothing is lost
     smallest, total = jnp.min(spectrum), jnp.sum(spectrum)
     # With ridge 0 the bracket of a determined sample would be empty: any positive ridge takes its place.
     inside = jnp.where(determined, smallest, ridge)

@@ -11,7 +11,8 @@ labels, the predicted gap is E (w2s - ceiling)^2 = |P_s (y - P_w y_train)|^2 / n
 
 The definitions are recollections, not verified against the paper: that of P_w by the cross kernel was checked by
 simulation, where the kernel of one sample gives a gap a quarter too small; the metric takes P_w of the transfer inputs
-themselves, as third parties implement it. Kernels are centred, for the intercept.
+themselves, as third parties implement it. Kernels are centred, for the intercept. Principal directions are those of
+the sample, which the rest contaminates: gamma should be small beside the principal variances.
 """
 
 from typing import Any, NamedTuple

@@ -46,7 +46,7 @@ class PowerLawPair:
 class PowerLaw:
     """Independent Gaussian features x_i of variance i^-spectrum_power; weak and strong models see all of them.
 
-    The target is sum b_i x_i with b_i = +- of fair signs and b_i^2 times the variance of x_i = signal * i^-signal_power.
+    The target is sum b_i x_i with b_i of fair signs, b_i^2 times the variance of x_i being signal * i^-signal_power.
     The strong features are x_i i^(-weight_power / 2): a ridge on them is a weighted one on x, which is aligned with the
     target where that lies in the first coordinates.
 
