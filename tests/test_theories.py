@@ -24,6 +24,8 @@ class Case(NamedTuple):
     axes: dict[str, list[Any]]
     pairs: int
     metrics: tuple[w2s.Metric, ...] = ()
+    finite_size: float = 0.0
+    """Relative error that is stated for the theory's limit."""
 
 
 CASES = {
@@ -47,6 +49,62 @@ CASES = {
         w2s.Protocol(n_weak=60, n_strong=50, n_eval=500, tasks=5, label_noise=1.0),
         {"weak_noise": [0.0, 0.05, 0.2]},
         300,
+    ),
+    "subspaces": Case(
+        theory.SUBSPACES,
+        w2s.worlds.OverlappingSubspaces(weak_dim=20, strong_dim=12, ambient_dim=240.0),
+        w2s.Protocol(n_eval=500, tasks=2, label_noise=0.3, baseline=True),
+        {"n_weak": [60, 200], "n_strong": [40, 200], "overlap": [0, 4, 12]},
+        100,
+    ),
+    "principal representations": Case(
+        theory.PRINCIPAL,
+        w2s.worlds.RotatedSpectra(dim=10),
+        w2s.Protocol(
+            n_weak=150,
+            n_strong=300,
+            n_eval=500,
+            tasks=4,
+            label_noise=0.2,
+            head=Ridge(1e-3),
+            weak_head=Ridge(1e-2),
+        ),
+        {"weak_head.ridge": [1e-2, 0.1, 1.0]},
+        40,
+        (theory.PREDICTION_GAP,),
+        finite_size=10 / 150,  # features per sample: the prediction is of the training inputs
+    ),
+    "two-stage ridge": Case(
+        theory.TWO_STAGE,
+        w2s.worlds.PowerLaw(dim=60, signal=1 / 60),
+        w2s.Protocol(
+            n_weak=120,
+            n_strong=90,
+            n_eval=1000,
+            tasks=1,
+            label_noise=1.0,
+            head=Ridge(0.3),
+            weak_head=Ridge(0.1),
+        ),
+        {"weak_head.ridge": [0.01, 0.3, 3.0], "n_weak": [40, 120]},
+        150,
+        finite_size=1 / 40,  # of order 1/n
+    ),
+    "two-stage ridge, weighted": Case(
+        theory.TWO_STAGE,
+        w2s.worlds.PowerLaw(dim=60, signal=0.1, spectrum_power=0.5, signal_power=1.0),
+        w2s.Protocol(
+            n_weak=40,
+            n_strong=300,
+            n_eval=1000,
+            tasks=1,
+            label_noise=0.5,
+            head=Ridge(0.1),
+            weak_head=Ridge(0.1),
+        ),
+        {"weight_power": [0.0, 1.0, 2.0]},
+        150,
+        finite_size=1 / 40,
     ),
     "law of the deviation": Case(
         theory.DEVIATION_LAW,
@@ -86,7 +144,9 @@ def test_predictions_are_within_three_standard_errors(name: str) -> None:
     rounding = 1e-9 * dataset["weak_error"].mean()  # of what is zero
     for variable in result:
         predicted, simulated, error = (result[variable].sel(of=of) for of in result["of"].values)
-        assert (abs(simulated - predicted) <= 3 * error + rounding).all(), (
+        assert (
+            abs(simulated - predicted) <= 3 * error + rounding + case.finite_size * abs(predicted)
+        ).all(), (
             variable,
             simulated,
             predicted,
@@ -94,7 +154,7 @@ def test_predictions_are_within_three_standard_errors(name: str) -> None:
         )
     assert (result[first].sel(of="standard_error") < 0.2 * abs(result[first].sel(of="predicted"))).all()
     report = analysis.theory_report(result)
-    assert max(report["largest_distance_in_standard_errors"].values()) < 3
+    assert case.finite_size or max(report["largest_distance_in_standard_errors"].values()) < 3
     assert report["largest_distance_in_standard_errors"][first] > 0
     figure = theory_beside_simulation(result, "title")
     assert len([panel for panel in figure.axes if panel.get_visible()]) == len(result)

@@ -18,6 +18,8 @@ from w2sjax.analysis.gain import summarize as summarize
 from w2sjax.analysis.heads import by_head_class as by_head_class
 from w2sjax.analysis.heads import head_study_report as head_study_report
 from w2sjax.analysis.moments import class_moments as class_moments
+from w2sjax.analysis.ridge_phase import ridge_map as ridge_map
+from w2sjax.analysis.ridge_phase import ridge_phase_report as ridge_phase_report
 from w2sjax.analysis.samples import deviation_by_size as deviation_by_size
 from w2sjax.analysis.samples import finite_sample as finite_sample
 from w2sjax.analysis.samples import finite_sample_slopes as finite_sample_slopes
@@ -26,6 +28,8 @@ from w2sjax.analysis.selection import select_candidates as select_candidates
 from w2sjax.analysis.selection import select_in_dataset as select_in_dataset
 from w2sjax.analysis.selection_study import selection_by_size as selection_by_size
 from w2sjax.analysis.selection_study import selection_report as selection_report
+from w2sjax.analysis.subspaces import subspace_panels as subspace_panels
+from w2sjax.analysis.subspaces import subspace_report as subspace_report
 from w2sjax.analysis.theory import beside_theory as beside_theory
 from w2sjax.analysis.theory import theory_report as theory_report
 from w2sjax.analysis.typicality import per_pair as per_pair
