@@ -71,6 +71,11 @@ INDEX = {
         "Deviation of gain from misfit against both sample sizes",
         f"this project; worlds of {_CHARIKAR}",
     ),
+    "charikar2024-infinite-width": Entry(
+        "infinite_width",
+        "Random ReLU networks from width 16 to 1024 beside the limit of infinite width",
+        f"{_CHARIKAR} (setting); arc-cosine kernels of Cho, Saul 2009; the limit is this project's",
+    ),
     "least-squares": Entry(
         "least_squares",
         "Label noise where every head can express the truth: exact errors beside simulation",

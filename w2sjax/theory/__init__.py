@@ -9,9 +9,11 @@ from w2sjax.theory.charikar2024 import localized_term as localized_term
 from w2sjax.theory.charikar2024 import nonrealizable_term as nonrealizable_term
 from w2sjax.theory.charikar2024 import theorem1_bound as theorem1_bound
 from w2sjax.theory.charikar2024 import theorem2_bound as theorem2_bound
+from w2sjax.theory.infinite_width import INFINITE_WIDTH as INFINITE_WIDTH
+from w2sjax.theory.infinite_width import arc_cosine_kernel as arc_cosine_kernel
 from w2sjax.theory.least_squares import LEAST_SQUARES as LEAST_SQUARES
 from w2sjax.theory.rademacher import empirical_rademacher_bound as empirical_rademacher_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound as linear_rademacher_bound
 
-THEORIES = (LEAST_SQUARES,)
+THEORIES = (LEAST_SQUARES, INFINITE_WIDTH)
 """Every theory of sweeps; each is held against simulation by the same test."""

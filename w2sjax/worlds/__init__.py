@@ -6,3 +6,4 @@ from w2sjax.worlds.base import World as World
 from w2sjax.worlds.candidates import PerturbedCandidates as PerturbedCandidates
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
+from w2sjax.worlds.random_mlp import RandomMLP as RandomMLP
