@@ -14,6 +14,8 @@ from w2sjax.theory.infinite_width import arc_cosine_kernel as arc_cosine_kernel
 from w2sjax.theory.least_squares import LEAST_SQUARES as LEAST_SQUARES
 from w2sjax.theory.rademacher import empirical_rademacher_bound as empirical_rademacher_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound as linear_rademacher_bound
+from w2sjax.theory.random_features import RANDOM_FEATURE_FLOW as RANDOM_FEATURE_FLOW
+from w2sjax.theory.random_features import RANDOM_FEATURE_RIDGE as RANDOM_FEATURE_RIDGE
 
-THEORIES = (LEAST_SQUARES, INFINITE_WIDTH)
+THEORIES = (LEAST_SQUARES, INFINITE_WIDTH, RANDOM_FEATURE_RIDGE, RANDOM_FEATURE_FLOW)
 """Every theory of sweeps; each is held against simulation by the same test."""

@@ -6,4 +6,6 @@ from w2sjax.worlds.base import World as World
 from w2sjax.worlds.candidates import PerturbedCandidates as PerturbedCandidates
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
+from w2sjax.worlds.random_features import PowerLawFeatures as PowerLawFeatures
+from w2sjax.worlds.random_features import TwoLevelFeatures as TwoLevelFeatures
 from w2sjax.worlds.random_mlp import RandomMLP as RandomMLP
