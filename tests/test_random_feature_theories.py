@@ -8,8 +8,10 @@ import pytest
 
 import w2sjax as w2s
 from w2sjax import analysis, theory
-from w2sjax.heads import Ridge, RidgeThroughOrigin
+from w2sjax.heads import GradientFlow, Ridge, RidgeThroughOrigin
+from w2sjax.theory.equivalents import effective_ridge
 from w2sjax.theory.infinite_width import expected_errors
+from w2sjax.theory.random_features import ridge_chain
 
 
 class Case(NamedTuple):
@@ -23,6 +25,20 @@ class Case(NamedTuple):
     finite: float = 0.0
 
 
+POWER = w2s.worlds.PowerLawFeatures(dim=120, weak_width=30, strong_width=80)
+RIDGE = w2s.Protocol(
+    n_weak=60,
+    n_strong=100,
+    n_eval=300,
+    tasks=5,
+    label_noise=0.3,
+    weak_head=RidgeThroughOrigin(1e-4),
+    head=RidgeThroughOrigin(1e-3),
+)
+LINEAR = w2s.worlds.TwoLevelFeatures(dim=80, small=0.05, weak_width=30, strong_width=0, population=True)
+POPULATION = w2s.Protocol(
+    n_weak=80, n_strong=80, n_eval=80, tasks=1, weak_head=RidgeThroughOrigin(), head=GradientFlow(2.0)
+)
 WIDE = w2s.worlds.RandomMLP(width=400)
 WIDE_PROTOCOL = w2s.Protocol(
     n_weak=20,
@@ -37,6 +53,25 @@ WIDE_PROTOCOL = w2s.Protocol(
 CASES = {
     "infinite width": Case(
         theory.INFINITE_WIDTH, WIDE, WIDE_PROTOCOL, {"label_noise": [0.0, 0.3, 1.0]}, 100, 40 / 400
+    ),
+    "ridge on random features": Case(
+        theory.RANDOM_FEATURE_RIDGE,
+        POWER,
+        RIDGE,
+        {"n_weak": [20, 60, 200], "head.ridge": [1e-3, 0.1]},
+        100,
+        0.03,
+    ),
+    "ridge on two levels, strong features all of the inputs": Case(
+        theory.RANDOM_FEATURE_RIDGE,
+        w2s.worlds.TwoLevelFeatures(dim=100, weak_width=40, strong_width=0, large=5, small_power=0.01),
+        RIDGE,
+        {"label_noise": [0.0, 0.3, 1.0]},
+        100,
+        0.03,
+    ),
+    "gradient flow on the population": Case(
+        theory.RANDOM_FEATURE_FLOW, LINEAR, POPULATION, {"time": [1.0, 2.0, 4.0]}, 300, 0.03
     ),
 }
 
@@ -84,6 +119,30 @@ REFUSED: dict[str, tuple[theory.Theory, Any, w2s.Protocol, str]] = {
         WIDE,
         w2s.Protocol(n_weak=20, n_strong=20, head=RidgeThroughOrigin(0.0)),
         "ridge=0 violates the assumption of a positive ridge",
+    ),
+    "as many samples as features without a ridge": (
+        theory.RANDOM_FEATURE_RIDGE,
+        POWER,
+        w2s.Protocol(n_weak=31, n_strong=200, head=RidgeThroughOrigin()),
+        "ridge=0 with n_weak=31 and 30 features violates the assumption of a positive ridge near",
+    ),
+    "few samples": (
+        theory.RANDOM_FEATURE_RIDGE,
+        POWER,
+        w2s.Protocol(n_weak=10, n_strong=200, head=RidgeThroughOrigin(0.1)),
+        "n_weak=10 violates the assumption of many samples and features: set it to 20 or more",
+    ),
+    "not the population": (
+        theory.RANDOM_FEATURE_FLOW,
+        POWER,
+        POPULATION,
+        "population=False violates the assumption of training on the population",
+    ),
+    "a ridge student in place of a flow": (
+        theory.RANDOM_FEATURE_FLOW,
+        LINEAR,
+        w2s.Protocol(n_weak=80, n_strong=80, n_eval=80, head=RidgeThroughOrigin()),
+        r"head=RidgeThroughOrigin\(ridge=0.0\) violates the assumption of a student by gradient flow",
     ),
 }
 
@@ -149,3 +208,56 @@ def test_spectral_heads_equal_their_oracles(rows: int, key: jax.Array) -> None:
     gram = x.T @ x / rows
     block = np.block([[-gram, x.T @ y / rows], [np.zeros((2, 22))]])
     np.testing.assert_allclose(weights, expm(3.0 * block)[:20, 20:], rtol=1e-6, atol=1e-10)
+
+
+def numbers(*values: float) -> Any:
+    return tuple(jax.numpy.asarray(float(value)) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("n", "width", "ridge", "known"),
+    [(200, 100, 1e-3, 0.1697), (100, 300, 1e-2, 0.1376), (150, 150, 1e-2, 0.2696)],
+)
+def test_one_stage_is_the_known_equivalent(n: int, width: int, ridge: float, known: float) -> None:
+    """Values of the formula with nu1 and nu2, ridge not divided by n, 800 coordinates, noise of variance 0.09."""
+    spectrum = tuple(w2s.worlds.PowerLawFeatures(dim=800).spectrum())
+    teacher = numbers(n, width, ridge / n)
+    found = ridge_chain(spectrum, teacher, teacher, *numbers(0.09))
+    assert found["weak_error"] == pytest.approx(known, abs=6e-5)
+    assert found["ceiling_error"] == pytest.approx(float(found["weak_error"]), rel=1e-9)
+
+
+def test_fixed_points_converge_map_and_differentiate() -> None:
+    rng = np.random.default_rng(0)
+    eigenvalues = jax.numpy.asarray(np.arange(1, 101.0) ** -1.5)
+    n, width = (jax.numpy.asarray(rng.integers(20, 300, 200).astype(float)) for _ in range(2))
+    ridge = jax.numpy.asarray(np.where(rng.random(200) < 0.2, 0.0, 10 ** rng.uniform(-8, 1, 200)))
+    found = jax.vmap(effective_ridge, (None, 0, 0, 0))(eigenvalues, n, width, ridge)
+    assert found.converged.all() and (found.residual < 1e-10).all() and (found.value >= 0).all()
+    v, r = np.asarray(found.value), np.asarray(ridge)
+    t = (np.asarray(eigenvalues) / (np.asarray(eigenvalues) + v[:, None])).sum(axis=1)
+    np.testing.assert_allclose(v * (1 - t / width) * (1 - t / n), r, rtol=1e-9, atol=1e-10)
+    value = lambda ridge: effective_ridge(eigenvalues, *numbers(60, 90), ridge).value  # noqa: E731
+    at = jax.numpy.asarray(1e-3)
+    slope = (value(at * 1.0001) - value(at * 0.9999)) / (0.0002 * at)
+    assert jax.grad(value)(at) == pytest.approx(float(slope), rel=1e-5)
+
+
+def test_without_a_student_of_its_own_the_chain_is_the_teacher() -> None:
+    """A ridgeless student on all inputs with more samples than coordinates repeats what it is told."""
+    spectrum = tuple(POWER.spectrum())
+    found = ridge_chain(spectrum, numbers(60, 30, 1e-3)[:3], numbers(500, np.inf, 0.0), *numbers(0.1))
+    assert found["misfit"] == pytest.approx(0, abs=1e-12)
+    assert found["w2s_error"] == pytest.approx(float(found["weak_error"]), rel=1e-9)
+
+
+def test_best_stopping_and_its_figure() -> None:
+    from w2sjax.figures import student_against_teacher
+
+    axes = {"weak_width": [20, 30, 60], "time": [1.0, 2.0, 4.0, 8.0]}
+    dataset = w2s.sweep(LINEAR, POPULATION, pairs=5, axes=axes)
+    result = analysis.best_stopping(dataset, theory.RANDOM_FEATURE_FLOW.predict(LINEAR, POPULATION, axes))
+    mean = dataset["w2s_error"].mean(("pair", "task"))
+    np.testing.assert_allclose(result["w2s_error"].sel(of="simulated"), mean.min("time"))
+    assert 1 < analysis.stopping_report(result)["predicted_exponent"] < 2
+    assert len(student_against_teacher(result, "title").axes) == 2

@@ -7,6 +7,7 @@ from w2sjax.figures.quartiles import weak_quality as weak_quality
 from w2sjax.figures.samples import deviation_against_samples as deviation_against_samples
 from w2sjax.figures.samples import finite_sample_map as finite_sample_map
 from w2sjax.figures.selection import selection_against_samples as selection_against_samples
+from w2sjax.figures.stopping import student_against_teacher as student_against_teacher
 from w2sjax.figures.theorems import bounds as bounds
 from w2sjax.figures.theory import theory_beside_simulation as theory_beside_simulation
 from w2sjax.figures.typical import typicality as typicality

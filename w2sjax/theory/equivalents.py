@@ -1,12 +1,12 @@
 """Deterministic equivalents of ridge regression on random features, for chains of models of any length.
 
 Inputs psi are whitened coordinates, the truth is sum b_k psi_k, random features are psi' L^(1/2) F / sqrt(P) with
-independent standard normal F `[D, P]` and L = diag(eigenvalues). With T = Tr L (L + v)^-1 and T2 = Tr L^2 (L + v)^-2, the
+independent standard normal F `[D, P]` and L = diag(eigenvalues). With T = Tr L (L + v)^-1, T2 = Tr L^2 (L + v)^-2, the
 fixed point v > 0 of n rows and the ridge r of (1/n) sum loss + r |b|^2 solves
 
     v (1 - T / P) (1 - T / n) = r,
 
-which is nu2 of `papers` on random-feature ridge (n - n r / nu1 = T, P - P nu1 / nu2 = T). A model with labels
+which is nu2 of papers on random-feature ridge (n - n r / nu1 = T, P - P nu1 / nu2 = T). A model with labels
 sum t_k psi_k + noise of variance s2, t fixed, has coefficients u with
 
     E u_k   = A_k t_k,    A = L / (L + v),
@@ -67,13 +67,14 @@ def effective_ridge(
     bounded = least < rank
     inside = jnp.where(bounded, least, rank / 2)
     low = jnp.log(smallest * (rank - inside) / inside) - 1
-    high = jnp.log(2 * total / inside + 4 * ridge / jnp.minimum(1.0, least / rank) + smallest) + 1
+    positive = jnp.where(ridge > 0, ridge, 1.0)
+    high = jnp.log(2 * total / inside + 4 * positive + smallest) + 1
 
     def degrees(log_value: jax.Array) -> jax.Array:
         return jnp.sum(eigenvalues / (eigenvalues + jnp.exp(log_value)))
 
     def solve(function: Any, start: Any, below: Any, above: Any, arguments: Any) -> jax.Array:
-        bisection = optimistix.Bisection(rtol=1e-15, atol=1e-13)
+        bisection = optimistix.Bisection(rtol=1e-15, atol=1e-13, expand_if_necessary=True)
         options = {"lower": below, "upper": above}
         first = optimistix.root_find(
             function, bisection, start, arguments, options=options, max_steps=100, throw=False
@@ -87,12 +88,11 @@ def effective_ridge(
         t = degrees(x)
         return (1 - t / features) * (1 - t / samples) * jnp.exp(x) / given[0] - given[1] / given[0]
 
-    positive = jnp.where(ridge > 0, ridge, 1.0)
     start = jnp.where(bounded, edge, jnp.log(positive) - 1)
-    above = jnp.maximum(high, start + 1)
-    found = solve(equation, (start + above) / 2, start, above, (positive, positive))
+    found = solve(equation, (start + high) / 2, start, high, (positive, positive))
     value = jnp.where(ridge > 0, jnp.exp(found), jnp.where(bounded, jnp.exp(edge), 0.0))
-    t = jnp.sum(eigenvalues / (eigenvalues + jnp.where(value > 0, value, 1.0))) * (value > 0) + rank * (value == 0)
+    shares = eigenvalues / (eigenvalues + jnp.where(value > 0, value, 1.0))
+    t = jnp.where(value > 0, jnp.sum(shares), rank)
     slack = (1 - t / features) * (1 - t / samples) * value - ridge
     residual = jnp.abs(slack) / jnp.where(ridge + value > 0, ridge + value, 1.0)
     return FixedPoint(value, residual, residual < TOLERANCE)

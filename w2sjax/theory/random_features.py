@@ -1,8 +1,8 @@
 """Weak-to-strong on random features: ridge at both stages, and early-stopped gradient flow on the population.
 
-The equations are in `w2sjax.theory.equivalents`. References: Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv 2603.05691)
-for ridge, whose own two-stage equivalent was not at hand: this one is this project's, checked by simulation. Medvedev et
-al. 2025 (arXiv 2503.02877) for a teacher fitted on the population and a student by gradient flow.
+The equations are in `w2sjax.theory.equivalents`. References: for ridge Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv
+2603.05691), whose own two-stage equivalent was not at hand: this one is this project's, checked by simulation. For a
+teacher fitted on the population and a student by gradient flow Medvedev et al. 2025 (arXiv 2503.02877).
 """
 
 import functools
@@ -136,11 +136,18 @@ def _assume_flow(world: Any, protocol: Protocol) -> None:
     for name in ("n_weak", "n_strong", "n_eval"):
         n = getattr(protocol, name)
         require(n == world.dim, "training on the population", f"{name}={n}", f"set it to dim={world.dim}")
-    require(world.strong_width == 0, "an infinitely wide student", f"strong_width={world.strong_width}", "set it to 0")
+    require(
+        world.strong_width == 0,
+        "an infinitely wide student",
+        f"strong_width={world.strong_width}",
+        "set it to 0",
+    )
     _require_sizes({"weak_width": world.weak_width})
     weak, student = protocol.chain()[:2]
     least = isinstance(weak.head, RidgeThroughOrigin) and float(weak.head.ridge) == 0
-    require(least, "a least-squares teacher", f"weak_head={weak.head!r}", "set weak_head=RidgeThroughOrigin(0)")
+    require(
+        least, "a least-squares teacher", f"weak_head={weak.head!r}", "set weak_head=RidgeThroughOrigin(0)"
+    )
     flow = isinstance(student.head, GradientFlow)
     require(flow, "a student by gradient flow", f"head={student.head!r}", "set head=GradientFlow(time)")
     noise = float(protocol.label_noise)

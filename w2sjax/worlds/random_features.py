@@ -101,9 +101,9 @@ class _Features:
 @pytree("decay", "target_decay")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PowerLawFeatures(_Features):
-    """Random features of Gaussian inputs whose variances fall as k^-decay; target coefficients as k^-target_decay.
+    """Random features of Gaussian inputs: variances fall as k^-decay, target coefficients as k^-target_decay.
 
-    Features are x'F / sqrt(width) with standard normal F, x ~ N(0, diag(k^-decay)); the target is sum +- k^-target_decay
+    Features are x'F / sqrt(width), F standard normal, x ~ N(0, diag(k^-decay)); the target is sum +- k^-target_decay
     psi_k in whitened coordinates psi, its signs random by task.
 
     Args:
