@@ -91,6 +91,21 @@ INDEX = {
         "Two stages of ridge, the student's penalty aligned with the target",
         "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
     ),
+    "charikar2024-infinite-width": Entry(
+        "infinite_width",
+        "Random ReLU networks from width 16 to 1024 beside the limit of infinite width",
+        f"{_CHARIKAR} (setting); arc-cosine kernels of Cho, Saul 2009; the limit is this project's",
+    ),
+    "medvedev2025-linear": Entry(
+        "random_features",
+        "Linear random features: infinitely wide student, stopped early, against its teacher",
+        "Medvedev et al. 2025, arXiv 2503.02877 (setting); sizes and the equivalent are this project's",
+    ),
+    "wu2026-scaling": Entry(
+        "random_features",
+        "Ridge on random features: errors of teacher and student against the teacher's samples",
+        "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
+    ),
     "least-squares": Entry(
         "least_squares",
         "Label noise where every head can express the truth: exact errors beside simulation",
