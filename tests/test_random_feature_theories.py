@@ -246,7 +246,7 @@ def test_fixed_points_converge_map_and_differentiate() -> None:
 def test_without_a_student_of_its_own_the_chain_is_the_teacher() -> None:
     """A ridgeless student on all inputs with more samples than coordinates repeats what it is told."""
     spectrum = tuple(POWER.spectrum())
-    found = ridge_chain(spectrum, numbers(60, 30, 1e-3)[:3], numbers(500, np.inf, 0.0), *numbers(0.1))
+    found = ridge_chain(spectrum, numbers(60, 30, 1e-3), numbers(500, np.inf, 0.0), *numbers(0.1))
     assert found["misfit"] == pytest.approx(0, abs=1e-12)
     assert found["w2s_error"] == pytest.approx(float(found["weak_error"]), rel=1e-9)
 

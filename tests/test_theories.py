@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 import w2sjax as w2s
+from tests import test_random_feature_theories
 from w2sjax import analysis, theory
 from w2sjax.figures import theory_beside_simulation
 from w2sjax.heads import Ball, Ridge
@@ -125,7 +126,8 @@ CASES = {
 
 
 def test_every_theory_has_a_case() -> None:
-    assert {case.theory.name for case in CASES.values()} == {one.name for one in theory.THEORIES}
+    cases = [*CASES.values(), *test_random_feature_theories.CASES.values()]
+    assert {case.theory.name for case in cases} == {one.name for one in theory.THEORIES}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -74,12 +74,14 @@ def effective_ridge(
         return jnp.sum(eigenvalues / (eigenvalues + jnp.exp(log_value)))
 
     def solve(function: Any, start: Any, below: Any, above: Any, arguments: Any) -> jax.Array:
-        bisection = optimistix.Bisection(rtol=1e-15, atol=1e-13, expand_if_necessary=True)
+        bisection: Any = optimistix.Bisection(  # type: ignore[call-arg]
+            rtol=1e-15, atol=1e-13, expand_if_necessary=True
+        )
         options = {"lower": below, "upper": above}
         first = optimistix.root_find(
             function, bisection, start, arguments, options=options, max_steps=100, throw=False
         ).value
-        newton = optimistix.Newton(rtol=1e-14, atol=1e-14)
+        newton: Any = optimistix.Newton(rtol=1e-14, atol=1e-14)
         return optimistix.root_find(function, newton, first, arguments, max_steps=20, throw=False).value
 
     edge = solve(lambda x, a: degrees(x) - a, (low + high) / 2, low, high, inside)

@@ -34,9 +34,11 @@ def ridge_chain(spectrum: Any, weak: Any, strong: Any, noise: Any) -> dict[str, 
         noise: variance of the noise of true labels.
     """
     eigenvalues, energy = spectrum
-    teacher = ridge_stage(eigenvalues, truth_of(energy), *weak, noise)
-    student = ridge_stage(eigenvalues, teacher.function, *strong, jnp.zeros_like(noise))
-    ceiling = ridge_stage(eigenvalues, truth_of(energy), *strong, noise)
+    teacher = ridge_stage(eigenvalues, truth_of(energy), weak[0], weak[1], weak[2], noise)
+    student = ridge_stage(
+        eigenvalues, teacher.function, strong[0], strong[1], strong[2], jnp.zeros_like(noise)
+    )
+    ceiling = ridge_stage(eigenvalues, truth_of(energy), strong[0], strong[1], strong[2], noise)
     return _results(energy, teacher, student) | {
         "ceiling_error": error_of(ceiling.function, energy),
         "converged": teacher.point.converged & student.point.converged & ceiling.point.converged,
