@@ -18,7 +18,10 @@ def hold_classes(given: Mapping[str, Any]) -> bool:
     arrays = [given[name] for name in LABELS if name in given]
     if any(isinstance(value, jax.core.Tracer) or value is None for value in arrays):
         return False
-    return all(np.asarray(value).dtype.kind in "biuUT" for value in arrays)
+    try:
+        return all(np.asarray(value).dtype.kind in "biuUT" for value in arrays)
+    except ValueError:  # no arrays, which are refused later
+        return False
 
 
 def encode(given: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
