@@ -1,4 +1,4 @@
-"""The Python of the README, of docs/studies.md and of docs/theory.md runs as printed, from top to bottom, in an empty folder."""
+"""The Python of the README and of pages of docs runs as printed, from top to bottom, in an empty folder."""
 
 import os
 import re

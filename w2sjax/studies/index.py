@@ -91,6 +91,11 @@ INDEX = {
         "Two stages of ridge, the student's penalty aligned with the target",
         "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
     ),
+    "xue2025-ranking": Entry(
+        "xue2025",
+        "Does a metric of representations alone rank weak models? Beside weak_error, misfit and chance",
+        "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
+    ),
     "least-squares": Entry(
         "least_squares",
         "Label noise where every head can express the truth: exact errors beside simulation",

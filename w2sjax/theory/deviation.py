@@ -154,7 +154,7 @@ def _assume(world: Any, protocol: Protocol) -> None:
     student = _student(protocol)
     ridge = getattr(student.head, "ridge", None)
     require(
-        isinstance(student.head, Ridge) and float(ridge or 0) == 0,  # type: ignore[arg-type]
+        isinstance(student.head, Ridge) and float(ridge or 0) == 0,
         "a w2s model by least squares",
         f"head={student.head!r}",
         "set head=Ridge(0), or weak_head for the weak model alone",

@@ -113,7 +113,8 @@ def _one_setting(
     ceiling_error = distance(ceiling, target) * (1 + 1 / n_strong) + noise**2 / n_strong
     converged = of_weak.converged & of_student.converged & of_ceiling.converged
     errors = (weak_error, w2s_error, ceiling_error, misfit)
-    return TwoStage(*(jnp.where(converged, v, jnp.nan) for v in errors), converged)
+    values = (jnp.where(converged, v, jnp.nan) for v in errors)
+    return TwoStage(*values, converged=converged)
 
 
 def surrogate_risk(spectrum: Any, target: Any, surrogate: Any, n: float, noise: float = 0.0) -> float:
