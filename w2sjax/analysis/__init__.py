@@ -17,6 +17,8 @@ from w2sjax.analysis.gain import gain_on_misfit as gain_on_misfit
 from w2sjax.analysis.gain import summarize as summarize
 from w2sjax.analysis.heads import by_head_class as by_head_class
 from w2sjax.analysis.heads import head_study_report as head_study_report
+from w2sjax.analysis.label_free import label_free_ranking as label_free_ranking
+from w2sjax.analysis.label_free import label_free_report as label_free_report
 from w2sjax.analysis.moments import class_moments as class_moments
 from w2sjax.analysis.ridge_phase import ridge_map as ridge_map
 from w2sjax.analysis.ridge_phase import ridge_phase_report as ridge_phase_report

@@ -106,6 +106,11 @@ INDEX = {
         "Ridge on random features: errors of teacher and student against the teacher's samples",
         "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
     ),
+    "xue2025-ranking": Entry(
+        "xue2025",
+        "Does a metric of representations alone rank weak models? Beside weak_error, misfit and chance",
+        "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
+    ),
     "least-squares": Entry(
         "least_squares",
         "Label noise where every head can express the truth: exact errors beside simulation",

@@ -67,8 +67,8 @@ class Theory:
         drawn = range(first_pair, first_pair + pairs)
         draws = (seed, drawn) if self.by_pair else ()
         cells = []
-        for values in itertools.product(*axes.values()):
-            cell = put(world, protocol, dict(zip(paths, values, strict=True)))
+        for chosen in itertools.product(*axes.values()):
+            cell = put(world, protocol, dict(zip(paths, chosen, strict=True)))
             self.assume(*cell)
             cells.append(self.expect(*cell, *draws))
         shape = tuple(map(len, axes.values()))

@@ -61,8 +61,8 @@ def effective_ridge(spectrum: jax.Array, n: jax.Array | float, ridge: jax.Array 
 
     ends = {"lower": jnp.log(lower / 2), "upper": jnp.log(2 * upper)}
     start = (ends["lower"] + ends["upper"]) / 2
-    solver = optx.Bisection(rtol=1e-15, atol=1e-14)
-    found = optx.root_find(excess, solver, start, (n, inside), options=ends, max_steps=200, throw=False)
+    solver: Any = optx.Bisection(rtol=1e-15, atol=1e-14)  # type: ignore[call-arg]
+    found: Any = optx.root_find(excess, solver, start, (n, inside), options=ends, max_steps=200, throw=False)
     kappa = jnp.where(determined, 0, jnp.exp(found.value))
     residual = jnp.where(determined, 0, jnp.abs(excess(found.value, (n, inside))))
     zeta = kappa / (spectrum + kappa)

@@ -112,8 +112,8 @@ def _one_setting(
     ceiling, of_ceiling = fitted(truth, noise, n_strong, ridge, weight)
     ceiling_error = distance(ceiling, target) * (1 + 1 / n_strong) + noise**2 / n_strong
     converged = of_weak.converged & of_student.converged & of_ceiling.converged
-    errors = (weak_error, w2s_error, ceiling_error, misfit)
-    return TwoStage(*(jnp.where(converged, v, jnp.nan) for v in errors), converged)
+    found = TwoStage(weak_error, w2s_error, ceiling_error, misfit, converged)
+    return jax.tree.map(lambda v: jnp.where(converged, v, jnp.nan), found)._replace(converged=converged)
 
 
 def surrogate_risk(spectrum: Any, target: Any, surrogate: Any, n: float, noise: float = 0.0) -> float:
