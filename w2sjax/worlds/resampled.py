@@ -127,7 +127,7 @@ class Resampled:
         return {split: size for deal in self.deals for split, size in deal.pools}
 
     @property
-    def sizes(self) -> dict[str, int]:
+    def sizes(self) -> dict[str, Any]:
         """The largest sizes of a protocol: `Protocol(**world.sizes, tasks=1)`."""
         return {
             f"n_{split}": self.pools[split] for split in ("weak", "strong", "eval") if split in self.pools
