@@ -52,7 +52,8 @@ def sweep(world: w2s.worlds.Resampled) -> Any:
 
 
 def order_of(world: w2s.worlds.Resampled, pair: int, seed: int = 0) -> np.ndarray:
-    return np.asarray(world.draw(role_key(pair_key(seed_key(seed), pair), Role.PAIR)).order)
+    drawn = world.draw(role_key(pair_key(seed_key(seed), pair), Role.PAIR))
+    return np.concatenate([drawn.pools[split] for split in ("weak", "strong", "eval")])
 
 
 def by_scikit_learn(
@@ -115,8 +116,8 @@ def test_splits_are_disjoint_and_grow(world: w2s.worlds.Resampled, key: jax.Arra
 
 def test_every_row_is_equally_often_in_a_pool(world: w2s.worlds.Resampled) -> None:
     """Of 400 resamples each row is in the evaluation pool in a share 0.2: within five standard errors."""
-    orders = jax.vmap(lambda i: world.draw(pair_key(seed_key(3), i)).order)(np.arange(400, dtype=np.uint32))
-    counts = np.bincount(np.asarray(orders)[:, 192:].ravel(), minlength=ROWS)
+    draw = lambda i: world.draw(pair_key(seed_key(3), i)).pools["eval"]  # noqa: E731
+    counts = np.bincount(np.ravel(jax.vmap(draw)(np.arange(400, dtype=np.uint32))), minlength=ROWS)
     assert np.abs(counts - 80).max() < 5 * np.sqrt(400 * 0.2 * 0.8)
 
 
@@ -212,3 +213,71 @@ def test_a_protocol_that_asks_for_too_much_is_refused_before_a_store_is_made(
     with pytest.raises(w2s.W2SError, match=message):
         w2s.sweep(world, w2s.Protocol(**settings), pairs=2, store=tmp_path / "a.zarr")
     assert not list(tmp_path.iterdir())
+
+
+GROUPS = np.concatenate(
+    [np.repeat([0, 1, 2, 3], [40, 40, 25, 9]), np.repeat(np.arange(10, 23), 2), np.arange(100, 200)]
+)
+
+
+def pools_of(world: w2s.worlds.Resampled, pairs: int) -> dict[str, np.ndarray]:
+    draw = lambda i: world.draw(pair_key(seed_key(5), i)).pools  # noqa: E731
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(draw))(np.arange(pairs, dtype=np.uint32)))
+
+
+def test_groups_stay_together_in_pools_of_fixed_sizes() -> None:
+    """And each group is in a pool about as often as the pool is large."""
+    world = w2s.worlds.Resampled(**table(), groups=GROUPS)
+    pools = pools_of(world, 300)
+    assert {split: rows.shape[1] for split, rows in pools.items()} == {"weak": 84, "strong": 108, "eval": 48}
+    home = np.empty((300, ROWS), int)
+    for number, rows in enumerate(pools.values()):
+        np.put_along_axis(home, rows, number, axis=1)
+    for label in np.unique(GROUPS):
+        own = home[:, label == GROUPS]
+        assert (own == own[:, :1]).all()
+    for row in (0, 100, 239):  # one of the largest groups, a small one, and a single row
+        assert abs((home[:, row] == 1).mean() - 0.45) < 0.15
+    single = (home[:, 140:] == 2).mean(axis=0)
+    assert np.ptp(single) < 8 * np.sqrt(0.2 * 0.8 / 300)
+    text = w2s.worlds.Resampled(**table(), groups=np.array([f"article {label}" for label in GROUPS]))
+    assert sorted(text.deals[0].sizes.tolist()) == sorted(world.deals[0].sizes.tolist())
+
+
+def test_splits_may_be_of_different_domains(key: jax.Array) -> None:
+    domains = np.array(["news", "films"])[np.arange(ROWS) % 3 % 2]
+    world = w2s.worlds.Resampled(
+        **table(),
+        shares={"weak": 0.9, "strong": 0.6, "eval": 0.4},
+        domains=domains,
+        domain_of={"weak": "news", "strong": "films", "eval": "films"},
+    )
+    pools = {split: np.asarray(rows) for split, rows in world.draw(key).pools.items()}
+    assert set(domains[pools["weak"]]) == {"news"} and len(pools["weak"]) == 144
+    rest = np.concatenate([pools["strong"], pools["eval"]])
+    assert sorted(rest) == np.flatnonzero(domains == "films").tolist()
+    again = dataclasses.replace(world, shares={"weak": 0.5, "strong": 0.6, "eval": 0.4})
+    assert again.pools == {"weak": 80, "strong": 48, "eval": 32}
+    assert np.isfinite(w2s.run_pair(world, w2s.Protocol(**world.sizes, tasks=1), key).gain).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"groups": np.repeat([0, 1], [200, 40])},
+            r"groups has one of 200 of 240 rows, which may fit no pool",
+        ),
+        ({"groups": np.zeros(3)}, r"groups has shape \(3,\): pass one label per row, of shape \(240,\)"),
+        ({"groups": np.array([None, *"ab" * 119, "c"])}, "groups has no label at row 0: give every row one"),
+        ({"domains": np.zeros(ROWS)}, r"domain_of=None must name a domain for each of weak, strong, eval"),
+        (
+            {"domains": np.zeros(ROWS), "domain_of": {"weak": 0, "strong": 0, "eval": 7}},
+            r"domain_of names 7, which no row is of: the domains are 0",
+        ),
+        ({"shares": {"weak": 0.001, "eval": 0.5}}, r"shares\['weak'\]=0\.001 is no row of 240: raise it"),
+    ],
+)
+def test_refusals_of_groups_and_domains(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(w2s.W2SError, match=message):
+        w2s.worlds.Resampled(**table() | changed)

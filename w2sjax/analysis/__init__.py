@@ -8,6 +8,8 @@ from w2sjax.analysis.choices import Selection as Selection
 from w2sjax.analysis.choices import compare_criteria as compare_criteria
 from w2sjax.analysis.choices import rank_correlation as rank_correlation
 from w2sjax.analysis.choices import select as select
+from w2sjax.analysis.compare import compare_representations as compare_representations
+from w2sjax.analysis.compare import median_intervals as median_intervals
 from w2sjax.analysis.deviation import deviation_laws as deviation_laws
 from w2sjax.analysis.deviation import law_band as law_band
 from w2sjax.analysis.deviation import law_coverage as law_coverage
