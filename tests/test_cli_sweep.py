@@ -47,11 +47,18 @@ def test_sweep_writes_what_python_returns(finished: Path, capsys: pytest.Capture
         np.testing.assert_allclose(ds[name], expected[name], rtol=1e-12)
     assert run("sweep", str(TINY), "--out", str(finished)) == 0
     captured = capsys.readouterr()
-    assert "plan: 4 cells (2 runs of 24 pairs), 1 compilation, 2 chunks" in captured.err
+    assert "plan: 4 cells (2 runs of 24 pairs), 0 compilations, 2 chunks" in captured.err
     assert "2 chunks done already" in captured.err
-    assert captured.out == f"wrote {finished}, with summary.json in it\n"
+    assert captured.out.endswith(f"\nwrote {finished}, with summary.json in it\n")
+    found = w2s.analysis.summarize(expected)
+    for cell in found["gain"].stack(cell=("weak_noise", "ridge")).transpose("cell", "of").values:
+        assert f"{cell[0]:.3g}" in captured.out
+        assert "[{:.2g}, {:.2g}]".format(*cell[1:]) in captured.out
+    count = int(found["flagged_pairs"].sel(flag="weak_rank_deficient").sum())
+    assert f"weak rank deficient, {count} of 96 (4 cells of 24 pairs): weak features repeat" in captured.out
     assert run("sweep", str(TINY), "--out", str(finished), "--quiet") == 0
-    assert capsys.readouterr().err == ""
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (f"wrote {finished}, with summary.json in it\n", "")
 
 
 def test_ctrl_c_prints_how_to_resume(
@@ -84,7 +91,7 @@ def test_ctrl_c_prints_how_to_resume(
         (
             ("weak_noise", "weak_nois"),
             (),
-            "axes.weak_nois is not a field that can vary: did you mean axes.weak_noise?",
+            "axes has no field 'weak_nois' to vary: ",
         ),
         (("width = 4", "width = 5"), (), "holds world.width=4 but this sweep has world.width=5"),
         (("", ""), ("--precision", "float32"), 'holds dtype="float64" but this sweep has dtype="float32"'),

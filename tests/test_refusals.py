@@ -308,11 +308,11 @@ def test_the_time_left_leaves_the_compilation_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     meter = Meter(1000, show=False)
     now[0] = 60.0  # of compilation
-    meter.advance(10, 0)
+    meter.advance(10, {})
     assert meter.seconds_left is None and "not known yet" in meter.line()
     now[0] = 61.0
-    meter.advance(10, 3)
-    assert meter.seconds_left == pytest.approx(98) and "3 with a serious flag" in meter.line()
+    meter.advance(10, {w2s.Flag.ILL_CONDITIONED: 3})
+    assert meter.seconds_left == pytest.approx(98) and "3 ill conditioned" in meter.line()
 
 
 def test_compiled_programs_are_kept_where_the_user_says(configuration: Path, tmp_path: Path) -> None:

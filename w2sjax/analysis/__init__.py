@@ -1,5 +1,7 @@
 """Statistics of sweeps, without drawing: an analysis is from Dataset to Dataset, a report from that to numbers."""
 
+from w2sjax.analysis.answers import compare as compare
+from w2sjax.analysis.answers import summarize as summarize
 from w2sjax.analysis.bounds import bounds_report as bounds_report
 from w2sjax.analysis.bounds import compare_bounds as compare_bounds
 from w2sjax.analysis.bounds import looseness as looseness
@@ -9,7 +11,7 @@ from w2sjax.analysis.choices import compare_criteria as compare_criteria
 from w2sjax.analysis.choices import rank_correlation as rank_correlation
 from w2sjax.analysis.choices import select as select
 from w2sjax.analysis.gain import gain_on_misfit as gain_on_misfit
-from w2sjax.analysis.gain import summarize as summarize
+from w2sjax.analysis.gain import gain_report as gain_report
 from w2sjax.analysis.heads import by_head_class as by_head_class
 from w2sjax.analysis.heads import head_study_report as head_study_report
 from w2sjax.analysis.moments import class_moments as class_moments

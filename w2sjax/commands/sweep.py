@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from w2sjax.commands.answers import show_answers
 from w2sjax.paths import user_path
 from w2sjax.process_wide import ProcessWide
 
@@ -34,7 +35,7 @@ def sweep(
             help="A module of yours whose worlds, heads and metrics the file names; may be repeated."
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option(help="No plan and no progress on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option(help="No plan, no progress and no table.")] = False,
     cpu_devices: Annotated[int | None, typer.Option(help="Host devices of this process on CPU.")] = None,
     distributed: Annotated[
         bool, typer.Option("--distributed", help="One of many processes under SLURM, Kubernetes or Open MPI.")
@@ -46,7 +47,7 @@ def sweep(
     process: Annotated[int | None, typer.Option(help="Index of this process, with --coordinator.")] = None,
     wait: Annotated[int, typer.Option(help="Seconds to wait for the other processes.")] = 300,
 ) -> None:
-    """Run the sweep that a file describes; the same command resumes it."""
+    """Run the sweep that a file describes and print what it found; the same command resumes it."""
     from w2sjax.commands.precision import configure
     from w2sjax.commands.processes import join
     from w2sjax.sweeps.configuration import load_configuration
@@ -83,6 +84,8 @@ def sweep(
         reason = str(stopped) or f"interrupted; finished chunks are in {out}"
         print(f"{reason}; resume with: {shlex.join(command)}", file=sys.stderr)
         raise typer.Exit(130) from None
+    if not quiet and (store / SUMMARY).is_file():
+        show_answers(store / SUMMARY)
     print(f"wrote {out}, with {SUMMARY} in it")
 
 

@@ -100,7 +100,7 @@ class Plan:
         working = max((batch.working_bytes for batch in self.batches), default=0)
         return (
             f"plan: {cells * inner} cells ({cells} runs of {len(self.pairs)} pairs), "
-            f"{len(self.batches)} compilation{'s' if len(self.batches) > 1 else ''}, "
+            f"{len(self.batches)} compilation{'s' if len(self.batches) != 1 else ''}, "
             f"{cells * self.runs} chunks of {self.chunk_pairs} pairs ({megabytes(self.chunk_pairs * each)}), "
             f"{at_once} pairs at once (about {megabytes(working)} of working memory), "
             f"{megabytes(cells * len(self.pairs) * each)} of results, {self.finished_regions} chunks done already"
