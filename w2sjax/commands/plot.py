@@ -1,10 +1,11 @@
-"""`w2sjax plot`: two quantities of a finished or running sweep against each other."""
+"""`w2sjax plot`: quantities of a finished or running sweep against an axis or against each other."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from w2sjax.commands.overrides import assignment
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.paths import output_file, user_path
 
@@ -17,19 +18,38 @@ def plot(
         Path | None,
         typer.Option(help="Figure to write: .png, .svg or .pdf; by default X.zarr.png beside X.zarr."),
     ] = None,
-    x: Annotated[str, typer.Option(help="Variable or axis on the horizontal axis.")] = "misfit",
-    y: Annotated[str, typer.Option(help="Variable or axis on the vertical axis.")] = "gain",
-    color: Annotated[str | None, typer.Option(help="Axis of the sweep that colours the points.")] = None,
-    facet: Annotated[str | None, typer.Option(help="Axis of the sweep with one panel per value.")] = None,
+    x: Annotated[
+        str, typer.Option(help="An axis (medians along it), a variable (points), or a formula as of --y.")
+    ] = "misfit",
+    y: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A variable, or abs(name), name/other, abs(name)/other; may be repeated.",
+            show_default="gain",
+        ),
+    ] = None,
+    color: Annotated[
+        str | None, typer.Option(help="Axis of the sweep that colours; by default the first one left.")
+    ] = None,
+    facet: Annotated[
+        str | None, typer.Option(help="Axis with one panel per value; by default the next one left.")
+    ] = None,
+    sel: Annotated[
+        list[str] | None, typer.Option(help="AXIS=VALUE: only these cells; may be repeated.")
+    ] = None,
+    log: Annotated[str, typer.Option(help="Logarithmic axes: x, y or xy.")] = "",
+    pool: Annotated[
+        bool,
+        typer.Option("--pool", help="Mix the cells of axes that nothing names, which is refused otherwise."),
+    ] = False,
     points: Annotated[
         int, typer.Option(help="Most points to draw, spread evenly over what is done.")
     ] = 20_000,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
-    """Plot one quantity of a sweep against another."""
-    from w2sjax.analysis.points import check_names
+    """Plot quantities of a sweep against an axis, as medians over pairs, or against another one, as points."""
+    from w2sjax.figures.relations import plot as draw
     from w2sjax.figures.saving import FORMATS, save
-    from w2sjax.figures.scatter import scatter
     from w2sjax.sweeps.store.layout import MARKS, layout_of
     from w2sjax.sweeps.store.reading import discard_damaged
     from w2sjax.validation import check_integer, nearest
@@ -42,14 +62,25 @@ def plot(
         raise W2SError(
             f"--out {wanted} has no known ending: use one of {', '.join(FORMATS)}, such as .{close}."
         )
-    dataset, blocks, share = finished_blocks(path)
+    _, blocks, share = finished_blocks(path)
     figure_file = output_file("--out", wanted, inputs=[path], overwrite=overwrite)
-    check_names(dataset, x=x, y=y, color=color, facet=facet)
     done = f"{share:.1%} of the sweep is done" if share < 1 else ""
     try:
-        figure = scatter(
-            blocks, x=x, y=y, color=color, facet=facet, points=points, title=path.name, note=done
+        figure = draw(
+            blocks,
+            x=x,
+            y=y or "gain",
+            color=color,
+            facet=facet,
+            sel=dict(map(assignment, sel or ())),
+            log=log,
+            pool=pool,
+            points=points,
+            title=path.name,
+            note=done,
         )
+    except W2SError:
+        raise
     except (ValueError, RuntimeError, OSError) as error:
         if (path / MARKS).is_dir() and (damaged := discard_damaged(layout_of(path))):
             raise W2SError(
