@@ -62,6 +62,25 @@ def test_sweep_writes_what_python_returns(finished: Path, capsys: pytest.Capture
     assert (captured.out, captured.err) == (f"wrote {finished}, with summary.json in it\n", "")
 
 
+def test_a_dry_run_plans_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "a.zarr"
+    changes = ("--set", "axes.n_strong=[50, 60]", "--set", "protocol.tasks=5", "--set", "pairs=7")
+    assert run("sweep", str(TINY), "--out", str(out), "--dry-run", *changes) == 0
+    assert "plan: 8 cells (2 runs of 7 pairs), 1 compilation, 2 chunks" in capsys.readouterr().out
+    assert not out.exists()
+
+
+def test_set_replaces_a_field_of_the_file(
+    tmp_path: Path, finished: Path, capsys: pytest.CaptureFixture
+) -> None:
+    changed = load_configuration(TINY, changes=[("protocol.tasks", 5), ("axes.ridge", [0.1])])
+    assert (changed.protocol.tasks, changed.axes["ridge"], changed.pairs) == (5, [0.1], 24)
+    assert run("sweep", str(TINY), "--out", str(tmp_path / "a"), "--set", "protocol.task=5") == 2
+    assert "protocol.task is not known: did you mean protocol.tasks?" in capsys.readouterr().err
+    assert run("sweep", str(TINY), "--out", str(tmp_path / "a"), "--set", "pairs.n=5") == 2
+    assert "pairs is no table" in capsys.readouterr().err
+
+
 def test_ctrl_c_prints_how_to_resume(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, finished: Path
 ) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from w2sjax.commands.answers import show_answers
+from w2sjax.commands.overrides import assignment
+from w2sjax.commands.plans import plan_of
 from w2sjax.paths import user_path
 from w2sjax.process_wide import ProcessWide
 
@@ -35,6 +37,13 @@ def sweep(
             help="A module of yours whose worlds, heads and metrics the file names; may be repeated."
         ),
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="PATH=VALUE in place of the file's, as protocol.n_strong=500; may be repeated."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     quiet: Annotated[bool, typer.Option(help="No plan, no progress and no table.")] = False,
     cpu_devices: Annotated[int | None, typer.Option(help="Host devices of this process on CPU.")] = None,
     distributed: Annotated[
@@ -54,13 +63,17 @@ def sweep(
 
     store = user_path("--out", out)
     trained = None if checkpoints is None else user_path("--checkpoints", checkpoints)
-    configuration = load_configuration(user_path("FILE", file), module or ())
+    set_values = [assignment(text) for text in changes or ()]
+    configuration = load_configuration(user_path("FILE", file), module or (), set_values)
     group = join(distributed, coordinator, processes, process, cpu_devices, wait)
     used = configure(precision or configuration.precision)
 
     from w2sjax.sweeps import run
     from w2sjax.sweeps.store.layout import SUMMARY
 
+    if dry_run:
+        print(f"{plan_of(**configuration.arguments())}; {used}")
+        return
     if not quiet:
         part = f"process {group[0]} of {group[1]}, " if group else ""
         print(f"{file}: {part}{used}", file=sys.stderr)
@@ -77,6 +90,8 @@ def sweep(
         command = ["w2sjax", "sweep", str(file), "--out", str(out)]
         if precision is not None:
             command += ["--precision", precision]
+        for text in changes or ():
+            command += ["--set", text]
         for name in module or ():
             command += ["--module", name]
         if checkpoints is not None:
