@@ -86,14 +86,14 @@ def test_ctrl_c_prints_how_to_resume(
 ) -> None:
     file, out = tmp_path / "my sweep.toml", tmp_path / "a.zarr"
     file.write_text(TINY.read_text().replace("pairs = 24", "pairs = 24\nchunk_pairs = 8"))
-    write = Writer.write
+    write = Writer.write_item
 
     def interrupted(self: Writer, *arguments: Any) -> None:
         signal.raise_signal(signal.SIGINT)
         write(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "write", interrupted)
+        patch.setattr(Writer, "write_item", interrupted)
         assert run("sweep", str(file), "--out", str(out)) == 130
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last == (
@@ -111,7 +111,7 @@ def test_ctrl_c_prints_how_to_resume(
         (
             ("weak_noise", "weak_nois"),
             (),
-            "axes has no field 'weak_nois' to vary: ",
+            "axes has no field 'weak_nois' to vary: did you mean 'weak_noise'?",
         ),
         (("width = 4", "width = 5"), (), "holds world.width=4 but this sweep has world.width=5"),
         (("", ""), ("--precision", "float32"), 'holds dtype="float64" but this sweep has dtype="float32"'),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from w2sjax import methods as methods
     from w2sjax import random as random
     from w2sjax import studies as studies
+    from w2sjax import targets as targets
     from w2sjax import theory as theory
     from w2sjax import worlds as worlds
     from w2sjax.cores import use_all_cores as use_all_cores
@@ -42,6 +43,7 @@ _PACKAGES = (
     "methods",
     "random",
     "studies",
+    "targets",
     "theory",
     "worlds",
 )
@@ -87,6 +89,7 @@ __all__ = [
     "run_pair",
     "studies",
     "sweep",
+    "targets",
     "theory",
     "use_all_cores",
     "worlds",

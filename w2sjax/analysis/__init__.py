@@ -10,11 +10,18 @@ from w2sjax.analysis.choices import Selection as Selection
 from w2sjax.analysis.choices import compare_criteria as compare_criteria
 from w2sjax.analysis.choices import rank_correlation as rank_correlation
 from w2sjax.analysis.choices import select as select
+from w2sjax.analysis.deviation import deviation_laws as deviation_laws
+from w2sjax.analysis.deviation import law_band as law_band
+from w2sjax.analysis.deviation import law_coverage as law_coverage
+from w2sjax.analysis.deviation import law_over_map as law_over_map
+from w2sjax.analysis.deviation import law_report as law_report
 from w2sjax.analysis.gain import gain_on_misfit as gain_on_misfit
 from w2sjax.analysis.gain import gain_report as gain_report
 from w2sjax.analysis.heads import by_head_class as by_head_class
 from w2sjax.analysis.heads import head_study_report as head_study_report
 from w2sjax.analysis.moments import class_moments as class_moments
+from w2sjax.analysis.ridge_phase import ridge_map as ridge_map
+from w2sjax.analysis.ridge_phase import ridge_phase_report as ridge_phase_report
 from w2sjax.analysis.samples import deviation_by_size as deviation_by_size
 from w2sjax.analysis.samples import finite_sample as finite_sample
 from w2sjax.analysis.samples import finite_sample_slopes as finite_sample_slopes
@@ -23,6 +30,8 @@ from w2sjax.analysis.selection import select_candidates as select_candidates
 from w2sjax.analysis.selection import select_in_dataset as select_in_dataset
 from w2sjax.analysis.selection_study import selection_by_size as selection_by_size
 from w2sjax.analysis.selection_study import selection_report as selection_report
+from w2sjax.analysis.subspaces import subspace_panels as subspace_panels
+from w2sjax.analysis.subspaces import subspace_report as subspace_report
 from w2sjax.analysis.theory import beside_theory as beside_theory
 from w2sjax.analysis.theory import theory_report as theory_report
 from w2sjax.analysis.typicality import per_pair as per_pair

@@ -45,9 +45,13 @@ def plot(
     points: Annotated[
         int, typer.Option(help="Most points to draw, spread evenly over what is done.")
     ] = 20_000,
+    theory: Annotated[
+        bool, typer.Option(help="Draw the band of the law of the deviation, from the first 32 pairs.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Plot quantities of a sweep against an axis, as medians over pairs, or against another one, as points."""
+    from w2sjax.analysis.points import selected
     from w2sjax.figures.relations import plot as draw
     from w2sjax.figures.saving import FORMATS, save
     from w2sjax.sweeps.store.layout import MARKS, layout_of
@@ -62,22 +66,25 @@ def plot(
         raise W2SError(
             f"--out {wanted} has no known ending: use one of {', '.join(FORMATS)}, such as .{close}."
         )
-    _, blocks, share = finished_blocks(path)
+    dataset, blocks, share = finished_blocks(path)
     figure_file = output_file("--out", wanted, inputs=[path], overwrite=overwrite)
     done = f"{share:.1%} of the sweep is done" if share < 1 else ""
+    chosen = dict(map(assignment, sel or ()))
     try:
+        bands = _laws(selected([dataset], chosen)[0], x, y, facet) if theory else None
         figure = draw(
             blocks,
             x=x,
             y=y or "gain",
             color=color,
             facet=facet,
-            sel=dict(map(assignment, sel or ())),
+            sel=chosen,
             log=log,
             pool=pool,
             points=points,
             title=path.name,
             note=done,
+            bands=bands,
         )
     except W2SError:
         raise
@@ -94,6 +101,24 @@ def plot(
             f"--out {figure_file} cannot be written ({reason(error)}): {remedy(error)}."
         ) from error
     print(f"wrote {figure_file}" + (f"; {done}" if done else ""))
+
+
+def _laws(dataset: Any, x: str, y: list[str] | None, facet: str | None) -> dict[Any, Any]:
+    """Return the bands of the law of the deviation over the first pairs of a sweep, in its precision, by facet."""
+    from w2sjax.analysis.deviation import law_band
+    from w2sjax.analysis.moments import configuration
+    from w2sjax.commands.precision import configure
+
+    if y and len(y) > 1:
+        raise W2SError(f"--theory is for one --y, and here are {len(y)}: pass one.")
+    name = y[0] if y else "gain"
+    if "configuration" not in dataset.attrs:
+        raise W2SError("--theory needs a store written by w2sjax sweep or reproduce: leave it out.")
+    configure(configuration(dataset)["dtype"])
+    few = dataset.isel(pair=slice(32)).load()
+    if facet is None or facet not in few.dims:
+        return {value: law_band(few, x, name) for value in ([None] if facet is None else [few[facet].item()])}
+    return {value: law_band(few.sel({facet: [value]}), x, name) for value in few[facet].values.tolist()}
 
 
 def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:

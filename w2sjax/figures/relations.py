@@ -56,6 +56,7 @@ def plot(
     points: int = 20_000,
     title: str = "",
     note: str = "",
+    bands: Mapping[Any, xr.Dataset] | None = None,
 ) -> "Figure":
     """Draw quantities of a sweep against an axis, as medians with intervals, or against another quantity, as points.
 
@@ -72,6 +73,7 @@ def plot(
         pool: mix the cells of axes that are left over, which is refused otherwise.
         points: most points in the whole figure.
         title, note: above the panels.
+        bands: of `w2sjax.analysis.law_band`, by the value of the facet, or None where there is none.
 
     Returns:
         A figure whose axes carry units, and whose panels share their limits.
@@ -129,6 +131,12 @@ def plot(
             panel.set_title(f"{plain_text(facet)} = {shown(value)}", fontsize=10)
         panel.tick_params(labelbottom=True)
     drawing.frame(panels[: len(facets)])
+    if bands is not None and (left_out := [value for value in facets if value not in bands]):
+        raise W2SError(
+            f"--theory has no band for {facet}={shown(left_out[0])}: name the panels, --facet {facet}."
+        )
+    for panel, value in zip(panels, facets, strict=False) if bands is not None else ():
+        _draw_band(panel, bands[value]["band"].dropna("x"))
     handles = panels[0].get_legend_handles_labels()[0] + handles
     if handles:
         figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=8)
@@ -350,6 +358,16 @@ class _Lines:
         cut = " (cut at the frame)" if self._cut else ""
         part = f", {self._share:.1%} of all, spread evenly" if self._share < 1 else ""
         return f"medians over {self._pairs:,} pairs{part}{bars}; bands: 10–90% of the pairs{cut}"
+
+
+def _draw_band(panel: "Axes", band: xr.DataArray) -> None:
+    """Draw the middle 90% and the median of single tasks that a theory predicts."""
+    low, middle, high = band.transpose("quantile", "x").values
+    limits = panel.get_xlim(), panel.get_ylim()
+    label = "law of the deviation, one\ntask: middle 90% and median"
+    panel.fill_between(band["x"], low, high, color=GREY, alpha=0.3, linewidth=0, label=label, zorder=2.5)
+    panel.plot(band["x"], middle, color="black", linewidth=1.2, zorder=2.6)
+    panel.set(xlim=limits[0], ylim=limits[1])
 
 
 def _zero_line(panel: "Axes", log: str) -> None:
