@@ -43,6 +43,12 @@ def test_reproduce_writes_data_figure_and_summary(tmp_path: Path, capsys: pytest
             "varies head.epochs: leave it out",
         ),
         (("reproduce", "finite-sample", "--out", "x", "--seed", str(2**64)), "is too large"),
+        (
+            ("reproduce", "finite-sample", "--out", "x", "--set", "protocol.n_weak=9"),
+            "which varies n_weak: set axes.n_weak",
+        ),
+        (("reproduce", "finite-sample", "--out", "x", "--set", "world.widht=9"), "did you mean width?"),
+        (("reproduce", "finite-sample", "--out", "x", "--set", "width=9"), "is no setting"),
         (("nothing",), "No such command"),
     ],
 )
@@ -58,6 +64,13 @@ def test_mistakes_are_one_line_and_status_two(
     error = capsys.readouterr().err.strip()
     assert message in error
     assert "\n" not in error
+
+
+def test_a_dry_run_of_a_study_shows_what_was_set(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    changes = ("--set", "axes.n_strong=[20, 50]", "--set", "pairs=3", "--set", "world.width=4")
+    assert run("reproduce", "charikar2024-bounds", "--out", str(tmp_path / "x"), "--dry-run", *changes) == 0
+    assert "charikar2024-bounds: plan: 2 cells (1 runs of 3 pairs)" in capsys.readouterr().out
+    assert not (tmp_path / "x").exists()
 
 
 def test_settings_lists_every_name(capsys: pytest.CaptureFixture) -> None:

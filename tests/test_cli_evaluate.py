@@ -62,6 +62,8 @@ def test_prints_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) 
     assert run(file, "--ridge-weak", "0.01", "--ridge-strong", "0.01", "--json", json_file) == 0
     assert json.loads(json_file.read_text()) == {"origin": MARK} | report
     assert "{" not in capsys.readouterr().out
+    assert run(file, "--ridge-weak", "0.01", "--ridge-strong", "0.01", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out) == report
 
 
 def without(name: str) -> Callable[[Path], None]:

@@ -12,8 +12,9 @@ import xarray as xr
 
 import w2sjax as w2s
 from tests.test_cli import run
-from w2sjax.analysis.points import draw_points
-from w2sjax.figures.scatter import scatter
+from w2sjax.analysis.points import Quantity, draw_points
+from w2sjax.figures import plot
+from w2sjax.medians import median_and_interval
 from w2sjax.sweeps.configuration import load_configuration
 from w2sjax.sweeps.store.writing import Writer
 
@@ -49,9 +50,35 @@ def test_sweep_writes_what_python_returns(finished: Path, capsys: pytest.Capture
     captured = capsys.readouterr()
     assert "plan: 4 cells (2 runs of 24 pairs), 0 compilations, 2 chunks" in captured.err
     assert "2 chunks done already" in captured.err
-    assert captured.out == f"wrote {finished}, with summary.json in it\n"
+    assert captured.out.endswith(f"\nwrote {finished}, with summary.json in it\n")
+    found = w2s.analysis.summarize(expected)
+    for cell in found["gain"].stack(cell=("weak_noise", "ridge")).transpose("cell", "of").values:
+        assert f"{cell[0]:.3g}" in captured.out
+        assert "[{:.2g}, {:.2g}]".format(*cell[1:]) in captured.out
+    count = int(found["flagged_pairs"].sel(flag="weak_rank_deficient").sum())
+    assert f"weak rank deficient, {count} of 96 (4 cells of 24 pairs): weak features repeat" in captured.out
     assert run("sweep", str(TINY), "--out", str(finished), "--quiet") == 0
-    assert capsys.readouterr().err == ""
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (f"wrote {finished}, with summary.json in it\n", "")
+
+
+def test_a_dry_run_plans_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "a.zarr"
+    changes = ("--set", "axes.n_strong=[50, 60]", "--set", "protocol.tasks=5", "--set", "pairs=7")
+    assert run("sweep", str(TINY), "--out", str(out), "--dry-run", *changes) == 0
+    assert "plan: 8 cells (2 runs of 7 pairs), 1 compilation, 2 chunks" in capsys.readouterr().out
+    assert not out.exists()
+
+
+def test_set_replaces_a_field_of_the_file(
+    tmp_path: Path, finished: Path, capsys: pytest.CaptureFixture
+) -> None:
+    changed = load_configuration(TINY, changes=[("protocol.tasks", 5), ("axes.ridge", [0.1])])
+    assert (changed.protocol.tasks, changed.axes["ridge"], changed.pairs) == (5, [0.1], 24)
+    assert run("sweep", str(TINY), "--out", str(tmp_path / "a"), "--set", "protocol.task=5") == 2
+    assert "protocol.task is not known: did you mean protocol.tasks?" in capsys.readouterr().err
+    assert run("sweep", str(TINY), "--out", str(tmp_path / "a"), "--set", "pairs.n=5") == 2
+    assert "pairs is no table" in capsys.readouterr().err
 
 
 def test_ctrl_c_prints_how_to_resume(
@@ -121,7 +148,7 @@ def test_plot_draws_panels_with_units(finished: Path, tmp_path: Path) -> None:
         assert run("plot", str(finished), *arguments, "--out", str(tmp_path / name)) == 0
         assert (tmp_path / name).stat().st_size > 10_000
     blocks = [xr.open_zarr(finished, chunks=None)]
-    figure = scatter(blocks, x="misfit", y="gain", color="weak_noise", facet="ridge")
+    figure = plot(blocks, x="misfit", y="gain", color="weak_noise", facet="ridge")
     assert (
         "[squared label unit]" in figure.get_supxlabel() and "[squared label unit]" in figure.get_supylabel()
     )
@@ -134,7 +161,7 @@ def test_plot_draws_panels_with_units(finished: Path, tmp_path: Path) -> None:
         zip(expected["misfit"].values.ravel(), expected["gain"].values.ravel(), strict=True)
     )
     assert figure.get_suptitle().startswith("288 points")
-    assert figure.get_suptitle().endswith("\npooled: 24 pairs, 3 tasks")
+    assert figure.axes[0].get_xlim() == figure.axes[0].get_ylim()
 
 
 def test_plot_without_options_writes_beside_the_store(finished: Path, tmp_path: Path) -> None:
@@ -144,30 +171,57 @@ def test_plot_without_options_writes_beside_the_store(finished: Path, tmp_path: 
     assert (tmp_path / "mine.zarr.png").stat().st_size > 10_000
 
 
-def test_plot_of_an_axis_shows_medians_and_says_what_is_pooled(finished: Path) -> None:
+def test_plot_along_an_axis_has_the_medians_of_pairs(finished: Path) -> None:
     ds = xr.open_zarr(finished, chunks=None)
-    figure = scatter([ds.isel(weak_noise=[i]) for i in range(2)], x="ridge", y="deviation")
-    assert "squared feature unit" in figure.get_supxlabel()
-    bars = figure.axes[0].containers[0]
-    np.testing.assert_allclose(
-        bars.lines[0].get_ydata(), ds["deviation"].median(("pair", "task", "weak_noise"))
-    )
-    low, high = ds["deviation"].quantile([0.1, 0.9], ("pair", "task", "weak_noise")).values
-    ends = np.array(bars.lines[2][0].get_segments())[:, :, 1]
-    np.testing.assert_allclose(ends, np.stack([low, high], axis=1))
-    assert "pooled: weak_noise (2 values, 0.02 to 0.1), 24 pairs, 3 tasks" in figure.get_suptitle()
+    blocks = [ds.isel(weak_noise=[i], pair=part) for i in range(2) for part in (slice(0, 9), slice(9, 24))]
+    figure = plot(blocks, x="ridge", y="abs(deviation)/weak_error", log="y")
+    assert "squared feature unit" in figure.get_supxlabel() and "[1]" in figure.get_supylabel()
+    by_pair = abs(ds["deviation"]).mean("task") / ds["weak_error"].mean("task")
+    for bars, noise in zip(figure.axes[0].containers, (0.02, 0.1), strict=True):
+        values = by_pair.sel(weak_noise=noise).transpose("pair", "ridge").values
+        median, low, high = median_and_interval(values)
+        np.testing.assert_allclose(bars.lines[0].get_ydata(), median, rtol=1e-12)
+        np.testing.assert_allclose(bars.lines[0].get_ydata(), np.median(values, axis=0), rtol=1e-12)
+        ends = np.array(bars.lines[2][0].get_segments())[:, :, 1]
+        np.testing.assert_allclose(ends, np.stack([low, high], axis=1), rtol=1e-9)
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["median, 10–90%\nof the points drawn"]
-    coloured = scatter([ds], x="ridge", y="deviation", color="weak_noise")
-    for bars, noise in zip(coloured.axes[0].containers, (0.02, 0.1), strict=True):
-        expected = ds["deviation"].sel(weak_noise=noise).median(("pair", "task"))
-        np.testing.assert_allclose(bars.lines[0].get_ydata(), expected)
+    assert names == ["weak_noise = 0.02", "weak_noise = 0.1"]
+    assert "medians over 24 pairs, bars: their 95% intervals" in figure.get_suptitle().replace("\n", " ")
+
+
+def test_several_quantities_have_the_colours_and_zero_a_line(finished: Path) -> None:
+    ds = xr.open_zarr(finished, chunks=None)
+    figure = plot(ds, x="weak_noise", y=["gain", "deviation"], sel={"ridge": 0.001})
+    bars = figure.axes[0].containers
+    for drawn, name in zip(bars, ("gain", "deviation"), strict=True):
+        expected = ds[name].sel(ridge=0.001).mean("task").median("pair")
+        np.testing.assert_allclose(drawn.lines[0].get_ydata(), expected)
+    assert any(set(line.get_ydata()) == {0} for line in figure.axes[0].lines)
+    points = plot(ds, x="weak_error", y=["gain/weak_error", "pgr"], sel={"ridge": 0.0, "weak_noise": 0.1})
+    assert [text.get_text() for text in points.legends[0].get_texts()] == ["gain/weak_error", "pgr"]
+
+
+def test_cells_are_not_pooled_unasked(finished: Path, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    ds = xr.open_zarr(finished, chunks=None)
+    several = ("--y", "gain", "--y", "deviation", "--facet", "ridge")
+    out = ("--out", str(tmp_path / "a.png"))
+    assert run("plot", str(finished), *several, *out) == 2
+    message = capsys.readouterr().err
+    assert (
+        "cells of different weak_noise would be mixed: choose some, such as --sel weak_noise=0.02" in message
+    )
+    assert run("plot", str(finished), *several, *out, "--pool") == 0
+    assert run("plot", str(finished), *several, *out, "--sel", "weak_noise=0.02") == 0
+    pooled = plot(ds, x="ridge", color="ridge", pool=True).get_suptitle()
+    assert "POOLED, cells of different settings mixed: weak_noise (2 values, 0.02 to 0.1)" in pooled.replace(
+        "\n", " "
+    )
 
 
 def test_a_part_of_the_points_is_spread_over_chunks_pairs_and_tasks(finished: Path) -> None:
     ds = xr.open_zarr(finished, chunks=None)
     blocks = [ds.isel(pair=slice(a, b)) for a, b in ((0, 10), (10, 20), (20, 24))]
-    data = draw_points(["pair", "task", "gain"], blocks, 48)
+    data = draw_points([Quantity.parse(name) for name in ("pair", "task", "gain")], blocks, 48)
     pairs = data.columns["pair"]
     assert (pairs.size, data.total, data.complete) == (48, 288, False)
     assert [np.count_nonzero((pairs >= a) & (pairs < b)) for a, b in ((0, 10), (10, 20), (20, 24))] == [
@@ -176,14 +230,14 @@ def test_a_part_of_the_points_is_spread_over_chunks_pairs_and_tasks(finished: Pa
         8,
     ]
     assert np.unique(pairs).size > 16 and set(data.columns["task"].tolist()) == {0, 1, 2}
-    few = draw_points(["pair", "gain"], blocks, 2)
+    few = draw_points([Quantity.parse("pair"), Quantity.parse("gain")], blocks, 2)
     assert few.columns["gain"].size == 2
-    text = scatter(blocks, x="pair", y="weak_error", points=48).get_suptitle()
-    assert "48 of 288 points drawn, spread evenly" in text
+    text = plot(blocks, x="pair", y="weak_error", points=48).get_suptitle()
+    assert "48 of 288 points, spread evenly" in text
 
 
 def test_long_labels_are_wrapped_within_the_figure(finished: Path, tmp_path: Path) -> None:
-    figure = scatter([xr.open_zarr(finished, chunks=None)], x="pair", y="weak_error")
+    figure = plot([xr.open_zarr(finished, chunks=None)], x="pair", y="weak_error")
     figure.savefig(tmp_path / "a.png")
     for text in figure.texts:
         box = text.get_window_extent()
@@ -197,8 +251,14 @@ def test_long_labels_are_wrapped_within_the_figure(finished: Path, tmp_path: Pat
         (("--x", "misfitt"), "--x misfitt is no variable or axis of this store: did you mean misfit?"),
         (("--color", "weaknoise"), "--color weaknoise is no axis of this store: did you mean weak_noise?"),
         (("--facet", "gain"), "--facet gain is no axis"),
-        (("--facet", "pair"), "--facet pair has 24 values"),
+        (("--facet", "pair", "--pool"), "--facet pair has 24 values"),
         (("--points", "0"), "--points=0 is too small"),
+        (("--log", "z"), "--log"),
+        (("--sel", "ridge=7"), "--sel ridge=7 is no value of ridge, which has [0.0, 0.001]"),
+        (("--sel", "rige=0"), "rige is no axis: did you mean ridge?"),
+        (("--sel", "ridge"), "'ridge' is not NAME=VALUE"),
+        (("--y", "gain/(x)"), "gain/(x) is no quantity"),
+        (("--y", "gain", "--y", "pgr", "--color", "ridge"), "use --facet ridge"),
         (("--out", "a.pgn"), "has no known ending"),
         (("--out", "/proc/a.png"), "cannot be written"),
     ],

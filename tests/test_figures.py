@@ -51,7 +51,7 @@ def test_one_task_has_no_slope_and_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fits, pairs = analysis.gain_on_misfit(dataset), analysis.per_pair(dataset)
-        reports = [analysis.summarize(fits), analysis.typicality_report(pairs)]
+        reports = [analysis.gain_report(fits), analysis.typicality_report(pairs)]
         drawn = [figures.gain_against_misfit(fits), figures.typicality(pairs, "title")]
     headlines = "".join(report["headline"] for report in reports)
     assert headlines.count("no slope, which needs 3 tasks") == 2
@@ -61,15 +61,15 @@ def test_one_task_has_no_slope_and_no_warning() -> None:
 
 
 def test_summary_without_a_slope_is_json() -> None:
-    numbers = analysis.summarize(analysis.gain_on_misfit(made_up([0.5, 0.8], tasks=1)))
+    numbers = analysis.gain_report(analysis.gain_on_misfit(made_up([0.5, 0.8], tasks=1)))
     assert numbers["gain_on_misfit"] == {"slope": None, "r2": None}
-    assert numbers["headline"].startswith("mean gain 0.065, mean misfit 0.1; no slope")
+    assert numbers["headline"].startswith("median gain 0.065, median misfit 0.1; no slope")
     json.dumps(numbers, allow_nan=False)
 
 
 def test_summary_gives_quantiles_over_pairs_and_spreads() -> None:
     slopes = [0.1, 0.5, 0.6, 0.8, 1.2]
-    numbers = analysis.summarize(analysis.gain_on_misfit(made_up(slopes, tasks=10)))
+    numbers = analysis.gain_report(analysis.gain_on_misfit(made_up(slopes, tasks=10)))
     fit = numbers["gain_on_misfit"]["slope"]
     expected = np.quantile(slopes, (0.1, 0.5, 0.9))
     np.testing.assert_allclose([fit["quantile_10"], fit["median"], fit["quantile_90"]], expected)

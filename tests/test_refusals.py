@@ -22,7 +22,7 @@ import w2sjax as w2s
 from tests.test_cli_evaluate import features
 from tests.test_paths import CONFIGURATION, run
 from w2sjax import cache, cli
-from w2sjax.figures.scatter import scatter
+from w2sjax.figures import plot
 from w2sjax.sweeps import run as sweeps
 from w2sjax.sweeps.progress import Meter
 
@@ -267,7 +267,7 @@ def test_text_objects_and_dollars_can_be_plotted(tmp_path: Path) -> None:
         given = dict(zip(options[::2], options[1::2], strict=True))
         arguments = {"--x": "$x_1", "--y": "$"} | given
         assert run("plot", tmp_path / "$x$.zarr", *(word for pair in arguments.items() for word in pair)) == 0
-    assert scatter([dataset], x="$x_1", y="$").get_supxlabel() == r"\$x_1: cost in \$  [\$]"
+    assert plot([dataset], x="$x_1", y="$").get_supxlabel() == r"\$x_1: cost in \$  [\$]"
 
 
 def test_words_of_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -308,11 +308,11 @@ def test_the_time_left_leaves_the_compilation_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     meter = Meter(1000, show=False)
     now[0] = 60.0  # of compilation
-    meter.advance(10, 0)
+    meter.advance(10, {})
     assert meter.seconds_left is None and "not known yet" in meter.line()
     now[0] = 61.0
-    meter.advance(10, 3)
-    assert meter.seconds_left == pytest.approx(98) and "3 with a serious flag" in meter.line()
+    meter.advance(10, {w2s.Flag.ILL_CONDITIONED: 3})
+    assert meter.seconds_left == pytest.approx(98) and "3 ill conditioned" in meter.line()
 
 
 def test_compiled_programs_are_kept_where_the_user_says(configuration: Path, tmp_path: Path) -> None:

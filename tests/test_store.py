@@ -322,17 +322,24 @@ def test_ctrl_c_stops_after_the_running_chunk(
 def test_summary_is_that_of_the_data(memory: xr.Dataset, tmp_path: Path) -> None:
     stored(tmp_path / "a.zarr")
     summary = json.loads((tmp_path / "a.zarr" / "summary.json").read_text())
+    in_memory = w2s.analysis.summarize(memory)
     assert len(summary["cells"]) == 8
     for cell in summary["cells"]:
-        chosen = memory.sel(cell["axes"])
+        chosen, answer = memory.sel(cell["axes"]), in_memory.sel(cell["axes"])
         for name in ("gain", "weak_error", "pgr"):
             by_pair = chosen[name].mean("task").values
+            if name == "pgr":
+                gap = (chosen["weak_error"] - chosen["ceiling_error"]).mean("task").values
+                by_pair = np.where(gap > 0, chosen["gain"].mean("task").values / gap, np.nan)
             levels = [float(level) for level in cell[name]["quantiles"]]
             assert levels == [0.05, 0.25, 0.5, 0.75, 0.95]
             expected = np.nanquantile(by_pair, levels)
             np.testing.assert_allclose(list(cell[name]["quantiles"].values()), expected, rtol=1e-12)
             assert cell[name]["mean"] == pytest.approx(np.nanmean(by_pair), rel=1e-12)
+            found = [cell[name]["quantiles"]["0.5"], *(cell[name]["median_interval"] or [np.nan, np.nan])]
+            np.testing.assert_allclose(found, answer[name].sel(of=["median", "low", "high"]), rtol=1e-9)
         assert cell["status"]["weak_rank_deficient"] == np.count_nonzero(chosen["status_code"] & 1)
+        assert cell["status"]["unusable"] == 0
 
 
 def test_quantiles_of_long_streams_keep_their_stated_error() -> None:

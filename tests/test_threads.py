@@ -12,9 +12,8 @@ import xarray as xr
 import w2sjax as w2s
 from tests.test_cli_evaluate import features
 from w2sjax.analysis import gain_on_misfit
-from w2sjax.figures import gain_against_misfit
+from w2sjax.figures import gain_against_misfit, plot
 from w2sjax.figures.saving import save
-from w2sjax.figures.scatter import scatter
 from w2sjax.process_wide import ProcessWide
 
 WORLD = w2s.worlds.PerturbedMLP(width=4, depth=2)
@@ -32,7 +31,7 @@ def test_stores_plots_and_evaluations_at_once(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ds.weak_error.values, alone)
         if number % 8 < 4:
             figure = (
-                scatter([ds], x="misfit", y="gain", title="a $title$")
+                plot([ds], x="misfit", y="gain", title="a $title$")
                 if number % 2
                 else gain_against_misfit(gain_on_misfit(ds))
             )

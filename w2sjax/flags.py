@@ -23,10 +23,34 @@ class Flag(enum.IntFlag):
     NO_GAP = 8192
     AT_CHANCE = 16384
 
+    def meaning(self) -> str:
+        """Return what a single bit means for the numbers of its pair, for people."""
+        return _MEANINGS[self]
+
     def words(self) -> str:
         """Return the names of the bits that are set, for people."""
         return ", ".join(str(flag.name).lower().replace("_", " ") for flag in Flag if flag and self & flag)
 
+
+_MEANINGS = {
+    Flag.WEAK_RANK_DEFICIENT: (
+        "weak features repeat each other or are constant; the head is the minimum-norm one: no harm"
+    ),
+    Flag.STRONG_RANK_DEFICIENT: (
+        "strong features repeat each other or are constant; the head is the minimum-norm one: no harm"
+    ),
+    Flag.ILL_CONDITIONED: (
+        "training hardly sees some direction of the features: true errors, but perhaps hundreds of times the usual"
+    ),
+    Flag.NOT_FINITE: "an error is NaN or infinite: left out",
+    Flag.WEAK_TRAINING_DIVERGED: "pretraining of the weak network diverged: left out",
+    Flag.STRONG_TRAINING_DIVERGED: "pretraining of the strong network diverged: left out",
+    Flag.WEAK_REPRESENTATION_DEAD: "all weak features are constant: left out",
+    Flag.STRONG_REPRESENTATION_DEAD: "all strong features are constant: left out",
+    Flag.ERROR_BELOW_ROUNDING: "a weak error is so small that it is rounding: compute in float64, or do not read it",
+    Flag.FEATURE_BELOW_ROUNDING: "a feature varies by no more than rounding and is left out: float64 may keep it",
+    Flag.FIT_NOT_CONVERGED: "a head that is trained stopped before its limit: its error is that of an early stop",
+}
 
 UNUSABLE = (
     Flag.NOT_FINITE

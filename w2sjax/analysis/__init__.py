@@ -1,5 +1,7 @@
 """Statistics of sweeps, without drawing: an analysis is from Dataset to Dataset, a report from that to numbers."""
 
+from w2sjax.analysis.answers import compare as compare
+from w2sjax.analysis.answers import summarize as summarize
 from w2sjax.analysis.bounds import bounds_report as bounds_report
 from w2sjax.analysis.bounds import compare_bounds as compare_bounds
 from w2sjax.analysis.bounds import looseness as looseness
@@ -16,7 +18,7 @@ from w2sjax.analysis.deviation import law_coverage as law_coverage
 from w2sjax.analysis.deviation import law_over_map as law_over_map
 from w2sjax.analysis.deviation import law_report as law_report
 from w2sjax.analysis.gain import gain_on_misfit as gain_on_misfit
-from w2sjax.analysis.gain import summarize as summarize
+from w2sjax.analysis.gain import gain_report as gain_report
 from w2sjax.analysis.heads import by_head_class as by_head_class
 from w2sjax.analysis.heads import head_study_report as head_study_report
 from w2sjax.analysis.label_free import label_free_ranking as label_free_ranking

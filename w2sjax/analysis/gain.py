@@ -59,7 +59,7 @@ def _in_bins(misfit: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return (edges[:-1] + edges[1:]) / 2, found, float(last)
 
 
-def summarize(result: xr.Dataset) -> dict[str, Any]:
+def gain_report(result: xr.Dataset) -> dict[str, Any]:
     """Return mean and spread of every error over all pairs and tasks, and slope and R2 of gain on misfit per pair.
 
     Args:
@@ -84,11 +84,11 @@ def summarize(result: xr.Dataset) -> dict[str, Any]:
     if slope is not None:
         headline = f"gain on misfit: slope {slope['median']:.3f}, R2 {r2['median']:.3f}"
     else:
-        means = (
-            f"mean {name} " + (f"{summary[name]['mean']:.3g}" if summary[name] else "not finite")
+        medians = (
+            f"median {name} " + (f"{summary[name]['median']:.3g}" if summary[name] else "not finite")
             for name in ("gain", "misfit")
         )
-        headline = f"{', '.join(means)}; {no_slope(tasks)}"
+        headline = f"{', '.join(medians)}; {no_slope(tasks)}"
     return summary | {"headline": headline}
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.analysis.statistics import common_sizes, counted, equal_sizes, quantiles
+from w2sjax.medians import FEWEST_RESAMPLED
 
 SIZES = ("n_weak", "n_strong", "n_eval")
 
@@ -16,9 +17,6 @@ SMALLEST_FITTED = 200
 """Slopes are fitted from this size on: below, a head of 16 units is not yet determined by its sample."""
 
 RESAMPLES = 200
-
-FEWEST_RESAMPLED = 8
-"""Pairs from which an interval is resampled: below, it says nothing."""
 
 
 def deviation_by_size(dataset: xr.Dataset) -> xr.Dataset:

@@ -40,7 +40,8 @@ def evaluate(
     ] = None,
     intercept: Annotated[bool, typer.Option(help="Fit an unpenalized intercept.")] = True,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the JSON here instead of below the table.")
+        Path | None,
+        typer.Option("--json", help="Write the JSON here instead of below the table; - prints it alone."),
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
@@ -54,8 +55,8 @@ def evaluate(
         if ridge is not None:
             check_number(name, ridge, least=0)
     features = user_path("FILE", file)
-    report_file = None
-    if json_file is not None:  # better refused before the computation than after it
+    report_file, alone = None, json_file == Path("-")
+    if json_file is not None and not alone:  # better refused before the computation than after it
         report_file = output_file("--json", json_file, inputs=[features], overwrite=overwrite)
     arrays: dict[str, Any] = dict(load_arrays(features))
 
@@ -85,7 +86,8 @@ def evaluate(
     status = {name: np.asarray(value).item() for name, value in outcome.status.named().items()}
     flags = [str(flag.name) for flag in Flag if status["code"] & flag]
     words = Flag(status["code"]).words() or "ok"
-    Console().print(_table(f"{features.name}, {used}", values, status | {"code": words}))
+    if not alone:
+        Console().print(_table(f"{features.name}, {used}", values, status | {"code": words}))
     report = {
         **{name: array.tolist() for name, array in values.items()},
         "status": status | {"flags": flags},

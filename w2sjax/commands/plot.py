@@ -1,10 +1,11 @@
-"""`w2sjax plot`: two quantities of a finished or running sweep against each other."""
+"""`w2sjax plot`: quantities of a finished or running sweep against an axis or against each other."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from w2sjax.commands.overrides import assignment
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.paths import output_file, user_path
 
@@ -17,10 +18,30 @@ def plot(
         Path | None,
         typer.Option(help="Figure to write: .png, .svg or .pdf; by default X.zarr.png beside X.zarr."),
     ] = None,
-    x: Annotated[str, typer.Option(help="Variable or axis on the horizontal axis.")] = "misfit",
-    y: Annotated[str, typer.Option(help="Variable or axis on the vertical axis.")] = "gain",
-    color: Annotated[str | None, typer.Option(help="Axis of the sweep that colours the points.")] = None,
-    facet: Annotated[str | None, typer.Option(help="Axis of the sweep with one panel per value.")] = None,
+    x: Annotated[
+        str, typer.Option(help="An axis (medians along it), a variable (points), or a formula as of --y.")
+    ] = "misfit",
+    y: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A variable, or abs(name), name/other, abs(name)/other; may be repeated.",
+            show_default="gain",
+        ),
+    ] = None,
+    color: Annotated[
+        str | None, typer.Option(help="Axis of the sweep that colours; by default the first one left.")
+    ] = None,
+    facet: Annotated[
+        str | None, typer.Option(help="Axis with one panel per value; by default the next one left.")
+    ] = None,
+    sel: Annotated[
+        list[str] | None, typer.Option(help="AXIS=VALUE: only these cells; may be repeated.")
+    ] = None,
+    log: Annotated[str, typer.Option(help="Logarithmic axes: x, y or xy.")] = "",
+    pool: Annotated[
+        bool,
+        typer.Option("--pool", help="Mix the cells of axes that nothing names, which is refused otherwise."),
+    ] = False,
     points: Annotated[
         int, typer.Option(help="Most points to draw, spread evenly over what is done.")
     ] = 20_000,
@@ -29,10 +50,10 @@ def plot(
     ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
-    """Plot one quantity of a sweep against another."""
-    from w2sjax.analysis.points import check_names
+    """Plot quantities of a sweep against an axis, as medians over pairs, or against another one, as points."""
+    from w2sjax.analysis.points import selected
+    from w2sjax.figures.relations import plot as draw
     from w2sjax.figures.saving import FORMATS, save
-    from w2sjax.figures.scatter import scatter
     from w2sjax.sweeps.store.layout import MARKS, layout_of
     from w2sjax.sweeps.store.reading import discard_damaged
     from w2sjax.validation import check_integer, nearest
@@ -47,13 +68,26 @@ def plot(
         )
     dataset, blocks, share = finished_blocks(path)
     figure_file = output_file("--out", wanted, inputs=[path], overwrite=overwrite)
-    check_names(dataset, x=x, y=y, color=color, facet=facet)
     done = f"{share:.1%} of the sweep is done" if share < 1 else ""
+    chosen = dict(map(assignment, sel or ()))
     try:
-        bands = _laws(dataset, x, y, facet) if theory else None
-        figure = scatter(
-            blocks, x=x, y=y, color=color, facet=facet, points=points, title=path.name, note=done, bands=bands
+        bands = _laws(selected([dataset], chosen)[0], x, y, facet) if theory else None
+        figure = draw(
+            blocks,
+            x=x,
+            y=y or "gain",
+            color=color,
+            facet=facet,
+            sel=chosen,
+            log=log,
+            pool=pool,
+            points=points,
+            title=path.name,
+            note=done,
+            bands=bands,
         )
+    except W2SError:
+        raise
     except (ValueError, RuntimeError, OSError) as error:
         if (path / MARKS).is_dir() and (damaged := discard_damaged(layout_of(path))):
             raise W2SError(
@@ -69,19 +103,22 @@ def plot(
     print(f"wrote {figure_file}" + (f"; {done}" if done else ""))
 
 
-def _laws(dataset: Any, x: str, y: str, facet: str | None) -> dict[Any, Any]:
+def _laws(dataset: Any, x: str, y: list[str] | None, facet: str | None) -> dict[Any, Any]:
     """Return the bands of the law of the deviation over the first pairs of a sweep, in its precision, by facet."""
     from w2sjax.analysis.deviation import law_band
     from w2sjax.analysis.moments import configuration
     from w2sjax.commands.precision import configure
 
+    if y and len(y) > 1:
+        raise W2SError(f"--theory is for one --y, and here are {len(y)}: pass one.")
+    name = y[0] if y else "gain"
     if "configuration" not in dataset.attrs:
         raise W2SError("--theory needs a store written by w2sjax sweep or reproduce: leave it out.")
     configure(configuration(dataset)["dtype"])
     few = dataset.isel(pair=slice(32)).load()
     if facet is None or facet not in few.dims:
-        return {value: law_band(few, x, y) for value in ([None] if facet is None else [few[facet].item()])}
-    return {value: law_band(few.sel({facet: [value]}), x, y) for value in few[facet].values.tolist()}
+        return {value: law_band(few, x, name) for value in ([None] if facet is None else [few[facet].item()])}
+    return {value: law_band(few.sel({facet: [value]}), x, name) for value in few[facet].values.tolist()}
 
 
 def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from w2sjax.commands.overrides import change_study
+from w2sjax.commands.plans import plan_of
 from w2sjax.commands.reports import write_report
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.paths import check_folder, output_file, user_path
@@ -35,6 +37,13 @@ def reproduce(
         int | None, typer.Option(help="Epochs of every training, if not the published number: a quick look.")
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, float64 or float32.")] = "auto",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="PATH=VALUE, such as protocol.n_strong=500 or world.width=8; may be repeated."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be run and stop.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace files that w2sjax did not make.")] = False,
 ) -> None:
     """Reproduce a published study: data, figure and summary in one folder. The same command resumes a stopped run."""
@@ -51,18 +60,27 @@ def reproduce(
     if pairs is not None:
         check_integer("--pairs", pairs, least=1, most=MOST_PAIRS)
     chosen = studies.get(name)
+    changes = changes or []
+    if dry_run:
+        used = configure(precision)
+        for member in (chosen,) if isinstance(chosen, studies.Study) else chosen.members:
+            study = _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
+            plan = plan_of(study.world, study.protocol, pairs=study.pairs, seed=seed, axes=study.axes)
+            print(f"{study.name}: {plan}; {used}")
+        return
     # Matplotlib's import runs beside the compilation, which takes longer; not beside that of NumPy, which it needs.
     importing = threading.Thread(target=importlib.import_module, args=("matplotlib.figure",))
     importing.start()
     folder = user_path("--out", out)
     used = configure(precision)
     if isinstance(chosen, studies.Study):
-        study = _changed(chosen, pairs, tasks, epochs)
+        study = _changed(chosen, pairs, tasks, epochs, changes)
         _check_outputs(folder, (*FIGURES, SUMMARY), overwrite)
         _reproduce_one(study, folder, seed, used, importing, started)
         return
     members = [
-        _changed(member, pairs, tasks, epochs if _trains(member) else None) for member in chosen.members
+        _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
+        for member in chosen.members
     ]
     _check_outputs(folder, FIGURES, overwrite)
     for member in members:
@@ -88,8 +106,11 @@ def _trains(study: "Study") -> bool:
     return hasattr(study.world, "epochs") or hasattr(study.protocol.head, "epochs")
 
 
-def _changed(study: "Study", pairs: int | None, tasks: int | None, epochs: int | None) -> "Study":
+def _changed(
+    study: "Study", pairs: int | None, tasks: int | None, epochs: int | None, changes: list[str]
+) -> "Study":
     """Return a study with the numbers that the user gave."""
+    study = change_study(study, changes)
     world, protocol = study.world, study.protocol
     if tasks is not None:
         protocol = dataclasses.replace(protocol, tasks=tasks)

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from w2sjax.commands.answers import show_answers
+from w2sjax.commands.overrides import assignment
+from w2sjax.commands.plans import plan_of
 from w2sjax.paths import user_path
 from w2sjax.process_wide import ProcessWide
 
@@ -34,7 +37,14 @@ def sweep(
             help="A module of yours whose worlds, heads and metrics the file names; may be repeated."
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option(help="No plan and no progress on stderr.")] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="PATH=VALUE in place of the file's, as protocol.n_strong=500; may be repeated."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    quiet: Annotated[bool, typer.Option(help="No plan, no progress and no table.")] = False,
     cpu_devices: Annotated[int | None, typer.Option(help="Host devices of this process on CPU.")] = None,
     distributed: Annotated[
         bool, typer.Option("--distributed", help="One of many processes under SLURM, Kubernetes or Open MPI.")
@@ -46,20 +56,24 @@ def sweep(
     process: Annotated[int | None, typer.Option(help="Index of this process, with --coordinator.")] = None,
     wait: Annotated[int, typer.Option(help="Seconds to wait for the other processes.")] = 300,
 ) -> None:
-    """Run the sweep that a file describes; the same command resumes it."""
+    """Run the sweep that a file describes and print what it found; the same command resumes it."""
     from w2sjax.commands.precision import configure
     from w2sjax.commands.processes import join
     from w2sjax.sweeps.configuration import load_configuration
 
     store = user_path("--out", out)
     trained = None if checkpoints is None else user_path("--checkpoints", checkpoints)
-    configuration = load_configuration(user_path("FILE", file), module or ())
+    set_values = [assignment(text) for text in changes or ()]
+    configuration = load_configuration(user_path("FILE", file), module or (), set_values)
     group = join(distributed, coordinator, processes, process, cpu_devices, wait)
     used = configure(precision or configuration.precision)
 
     from w2sjax.sweeps import run
     from w2sjax.sweeps.store.layout import SUMMARY
 
+    if dry_run:
+        print(f"{plan_of(**configuration.arguments())}; {used}")
+        return
     if not quiet:
         part = f"process {group[0]} of {group[1]}, " if group else ""
         print(f"{file}: {part}{used}", file=sys.stderr)
@@ -76,6 +90,8 @@ def sweep(
         command = ["w2sjax", "sweep", str(file), "--out", str(out)]
         if precision is not None:
             command += ["--precision", precision]
+        for text in changes or ():
+            command += ["--set", text]
         for name in module or ():
             command += ["--module", name]
         if checkpoints is not None:
@@ -83,6 +99,8 @@ def sweep(
         reason = str(stopped) or f"interrupted; finished chunks are in {out}"
         print(f"{reason}; resume with: {shlex.join(command)}", file=sys.stderr)
         raise typer.Exit(130) from None
+    if not quiet and (store / SUMMARY).is_file():
+        show_answers(store / SUMMARY)
     print(f"wrote {out}, with {SUMMARY} in it")
 
 

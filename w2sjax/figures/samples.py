@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.samples import FEWEST_RESAMPLED, SMALLEST_FITTED
+from w2sjax.analysis.samples import SMALLEST_FITTED
 from w2sjax.figures.style import (
     BELOW,
     BLUE,
@@ -18,6 +18,7 @@ from w2sjax.figures.style import (
     log_scales,
     new_figure,
 )
+from w2sjax.medians import FEWEST_RESAMPLED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -78,14 +78,15 @@ def log_scales(axes: "Axes", x: bool = True, y: bool = True) -> None:
     axes.grid(True, which="major", color=GREY, alpha=0.2)
 
 
-def plain_log_ticks(axes: "Axes", decades: float) -> None:
-    """Make the horizontal axis logarithmic with ticks that are written out, as many as so many decades need."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+def plain_log_ticks(axes: "Axes", decades: float, on: str = "x") -> None:
+    """Make an axis, "x" or "y", logarithmic with ticks that are written out, as many as so many decades need."""
+    from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter, StrMethodFormatter
 
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xscale("log") if on == "x" else axes.set_yscale("log")
+    axis = axes.xaxis if on == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}") if decades < 5 else LogFormatterSciNotation())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def identity_line(axes: "Axes", label: str = "gain = misfit") -> None:

@@ -34,7 +34,7 @@ def _panel(name: str, world: Any, unverified: tuple[str, ...], protocol: Protoco
         world=world,
         protocol=protocol,
         analysis=analysis.gain_on_misfit,
-        report=analysis.summarize,
+        report=analysis.gain_report,
         figure=figures.gain_against_misfit,
     )
 

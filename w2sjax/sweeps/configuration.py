@@ -73,7 +73,9 @@ class SweepConfiguration:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "precision"}
 
 
-def load_configuration(file: Path, modules: Sequence[str] = ()) -> SweepConfiguration:
+def load_configuration(
+    file: Path, modules: Sequence[str] = (), changes: Sequence[tuple[str, Any]] = ()
+) -> SweepConfiguration:
     """Read and check a configuration file. Nothing in it is executed.
 
     Args:
@@ -83,6 +85,7 @@ def load_configuration(file: Path, modules: Sequence[str] = ()) -> SweepConfigur
             field).
         modules: names of the user's modules, which are imported: the file may name what is in them,
             `kind = "module.Name"`.
+        changes: keys by their full path, such as "protocol.n_strong", and values in place of the file's.
 
     Raises:
         W2SError: for a file that cannot be read, an unknown key or a value out of range; one sentence with the full
@@ -103,9 +106,21 @@ def load_configuration(file: Path, modules: Sequence[str] = ()) -> SweepConfigur
     except ValueError as error:  # a syntax error, or a number of thousands of digits
         raise W2SError(_syntax(file, text, str(error))) from error
     try:
+        for path, value in changes:
+            _set(content, path, value)
         return check_configuration(content, modules)
     except W2SError as error:
         raise W2SError(f"{file}: {error}") from error
+
+
+def _set(content: dict[str, Any], path: str, value: Any) -> None:
+    """Put a value where a path of tables leads."""
+    *tables, name = path.split(".")
+    for table in tables:
+        content = content.setdefault(table, {})
+        if not isinstance(content, dict):
+            raise W2SError(f"{path}: {table} is no table: pass a path such as protocol.n_strong.")
+    content[name] = value
 
 
 def check_configuration(content: dict[str, Any], modules: Sequence[str] = ()) -> SweepConfiguration:

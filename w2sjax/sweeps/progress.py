@@ -3,17 +3,21 @@
 import datetime
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+
+from w2sjax.flags import Flag
 
 QUIET_SECONDS = 2.0
 PLAIN_LINE_SECONDS = 10.0
 
 
 class Meter:
-    """Counts pairs done and reports rate, time left and pairs with a serious flag.
+    """Counts pairs done and reports rate, time left and how many pairs have each serious flag.
 
     Args:
         total: pairs in all.
@@ -22,7 +26,8 @@ class Meter:
     """
 
     def __init__(self, total: int, *, show: bool, done: int = 0) -> None:
-        self.total, self.done, self.flagged = total, done, 0
+        self.total, self.done = total, done
+        self.flagged: Counter[Flag] = Counter()
         self._already = done
         self._first: tuple[float, int] | None = None
         self._show = show
@@ -55,10 +60,10 @@ class Meter:
             return 0.0 if self.done >= self.total else None
         return (self.total - self.done) / max(self.rate, 1e-9)
 
-    def advance(self, pairs: int, flagged: int) -> None:
-        """Record finished pairs, of which some carry a flag of `w2sjax.engine.outcome.SERIOUS`."""
+    def advance(self, pairs: int, flagged: Mapping[Flag, int]) -> None:
+        """Record finished pairs, and how many of them carry each flag of `w2sjax.flags.SERIOUS`."""
         self.done += pairs
-        self.flagged += flagged
+        self.flagged.update(flagged)
         now = time.monotonic()
         if self._first is None:
             self._first = (now, self.done)
@@ -74,9 +79,13 @@ class Meter:
         """Return the state in one plain line."""
         left = self.seconds_left
         time_left = "time left not known yet" if left is None else f"{left:.0f} s left"
+        return f"{self.done}/{self.total} pairs, {_shown(self.rate)} pairs/s, {time_left}, {self.flags()}"
+
+    def flags(self) -> str:
+        """Say which serious flags how many of the pairs computed now carry."""
         return (
-            f"{self.done}/{self.total} pairs, {_shown(self.rate)} pairs/s, {time_left}, "
-            f"{self.flagged} with a serious flag"
+            ", ".join(f"{count} {flag.words()}" for flag, count in self.flagged.items() if count)
+            or "no flags"
         )
 
     def _update_live(self) -> None:
@@ -86,10 +95,10 @@ class Meter:
                 TextColumn("{task.completed:.0f}/{task.total:.0f} pairs"),
                 TextColumn("{task.fields[rate]} pairs/s"),
                 TextColumn("{task.fields[left]}"),
-                TextColumn("{task.fields[flagged]} with a serious flag"),
+                TextColumn("{task.fields[flagged]}"),
                 console=Console(stderr=True),
             )
-            self._live.add_task("", total=self.total, completed=0, rate="0", left="", flagged=0)
+            self._live.add_task("", total=self.total, completed=0, rate="0", left="", flagged="")
             self._live.start()
         left = self.seconds_left
         self._live.update(
@@ -97,7 +106,7 @@ class Meter:
             completed=self.done,
             rate=_shown(self.rate),
             left="" if left is None else f"{datetime.timedelta(seconds=round(left))} left",
-            flagged=self.flagged,
+            flagged=self.flags(),
         )
 
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from w2sjax.cores import let_go_of_programs, one_linear_algebra_thread
-from w2sjax.flags import SERIOUS
+from w2sjax.flags import SERIOUS, Flag
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import arranged, group_program, in_order, local_mesh
 from w2sjax.sweeps.plan import Item, Plan, shared_arguments
@@ -28,7 +28,7 @@ class _Call:
 
 
 def run_items(
-    plan: Plan, preparations: Preparations, on_group: Callable[[int, int], None]
+    plan: Plan, preparations: Preparations, on_group: Callable[[int, dict[Flag, int]], None]
 ) -> Iterator[tuple[Item, Arrays]]:
     """Compute what is left to do and yield each item with its arrays `[pair, *inner axes, ...]`, once it is complete.
 
@@ -39,7 +39,7 @@ def run_items(
     Args:
         plan: from `make_plan`.
         preparations: what the worlds of the plan prepare.
-        on_group: called with (pairs, pairs with a serious status) after every fetched call.
+        on_group: called with (pairs, how many of them have each serious flag) after every fetched call.
     """
     pending: dict[Item, list[Arrays]] = {}
     running: tuple[_Call, Any] | None = None
@@ -85,7 +85,7 @@ def _collect(
     call: _Call,
     running: tuple[np.ndarray, Any],
     pending: dict[Item, list[Arrays]],
-    on_group: Callable[[int, int], None],
+    on_group: Callable[[int, dict[Flag, int]], None],
 ) -> Iterator[tuple[Item, Arrays]]:
     box = plan.cells[call.cell].box
     count, outcome = running
@@ -115,7 +115,7 @@ def place(plan: Plan, item: Item) -> tuple[Any, ...]:
     return (slice(item.pairs.start - first, item.pairs.stop - first), *along)
 
 
-def count_flagged(arrays: Arrays) -> int:
-    """Return how many pairs have a serious status in some cell."""
-    serious = arrays["status_code"] & int(SERIOUS)
-    return int((serious.reshape(serious.shape[0], -1) != 0).any(axis=1).sum())
+def count_flagged(arrays: Arrays) -> dict[Flag, int]:
+    """Return how many pairs have each serious flag in some cell."""
+    code = arrays["status_code"].reshape(len(arrays["status_code"]), -1)
+    return {flag: int(((code & int(flag)) != 0).any(axis=1).sum()) for flag in Flag if flag & SERIOUS}

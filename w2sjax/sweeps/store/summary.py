@@ -11,7 +11,8 @@ import numpy as np
 
 from w2sjax.errors import StoreError, reason, remedy
 from w2sjax.files import write_atomically
-from w2sjax.flags import Flag
+from w2sjax.flags import UNUSABLE, Flag
+from w2sjax.medians import interval_ranks, recovered, task_means
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.store.layout import SUMMARY, Layout, open_variable
 from w2sjax.sweeps.store.reading import reading
@@ -94,13 +95,14 @@ def summary_path(path: Path) -> Path:
 def summarize_store(layout: Layout, *, exact: int = EXACT) -> dict[str, Any]:
     """Sum up a finished store cell by cell.
 
-    Every quantity is first averaged over the tasks of a pair; mean and quantiles are over pairs, whatever their status.
-    A pair of which some task is NaN (`pgr` without a gap to recover) is averaged over its other tasks;
-    `tasks_left_out` says how many those are.
+    Every quantity is first averaged over what is finite of the tasks of a pair; mean and quantiles are over pairs, less
+    those with a flag of `UNUSABLE`. `pgr` is gain / (weak_error - ceiling_error) of these averages. The numbers are
+    those of `w2sjax.analysis.summarize`.
 
     Returns:
-        JSON values: the configuration, and per cell its place on the axes, per quantity `mean`, `quantiles` by level
-        and `finite_pairs`, and how many pairs carry each status flag.
+        JSON values: the configuration, and per cell its place on the axes, per quantity `mean`, `quantiles` by level,
+        `median_interval`, the 95% interval of the median by resampling pairs (None for a few), `finite_pairs` and
+        `tasks_left_out`, those that were not finite; how many pairs carry each status flag, and how many are unusable.
 
     Raises:
         StoreError: if a chunk is damaged.
@@ -125,9 +127,14 @@ def summarize_store(layout: Layout, *, exact: int = EXACT) -> dict[str, Any]:
             found, left_out = _distributions(layout, block, variable, exact)
             for index, distribution in found.items():
                 levels = distribution.quantiles(QUANTILES)
+                ranks = interval_ranks(distribution.count)
+                ends = ranks and distribution.quantiles(
+                    (ranks[0] / (distribution.count - 1), ranks[1] / (distribution.count - 1))
+                )
                 entries[_sum(first, index)][variable] = {
                     "mean": distribution.mean(),
                     "quantiles": dict(zip(map(str, QUANTILES), levels, strict=True)) if levels else None,
+                    "median_interval": ends,
                     "finite_pairs": distribution.count,
                     "tasks_left_out": left_out[index],
                 }
@@ -136,7 +143,7 @@ def summarize_store(layout: Layout, *, exact: int = EXACT) -> dict[str, Any]:
     return {
         "pairs": len(layout.pairs),
         "averaged_over": "task",
-        "flagged_pairs": "kept",
+        "unusable_pairs": "left out",
         "quantile_relative_error": 0.0 if len(layout.pairs) <= exact else RELATIVE_ERROR,
         "configuration": layout.configuration,
         "cells": list(entries.values()),
@@ -170,15 +177,16 @@ def _distributions(
     """Return the distributions of task means over pairs, and how many tasks are not in them, by cell of the block."""
     found: dict[tuple[int, ...], Distribution] = {}
     left_out: dict[tuple[int, ...], int] = {}
-    for values in _chunks(layout, block, variable):
-        finite = np.isfinite(values)
-        count = finite.sum(axis=-1)
-        total = np.where(finite, values, 0.0).sum(axis=-1, dtype=float)
-        means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    gap = ("gain", "weak_error", "ceiling_error")
+    parts = gap if variable == "pgr" and all(name in layout.variables for name in gap) else ()
+    names = ("status_code", variable, *parts)
+    for code, values, *others in zip(*(_chunks(layout, block, name) for name in names), strict=True):
+        means = recovered(*map(task_means, others)) if others else task_means(values)
+        means = np.where(code & int(UNUSABLE), np.nan, means)
         for index in np.ndindex(means.shape[1:]):
             here = (slice(None), *index)
             found.setdefault(index, Distribution(exact)).add(means[here])
-            left_out[index] = left_out.get(index, 0) + int(np.count_nonzero(~finite[here]))
+            left_out[index] = left_out.get(index, 0) + int(np.count_nonzero(~np.isfinite(values[here])))
     return found, left_out
 
 
@@ -192,6 +200,7 @@ def _flags(layout: Layout, block: tuple[int, ...]) -> dict[tuple[int, ...], dict
                 if flag and flag.name:
                     name = flag.name.lower()
                     counts[name] = counts.get(name, 0) + int(np.count_nonzero(code & int(flag)))
+            counts["unusable"] = counts.get("unusable", 0) + int(np.count_nonzero(code & int(UNUSABLE)))
     return found
 
 
