@@ -187,7 +187,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a metric without a function": (
         {"metrics": [w2s.Metric("x", "x", "1")]},
-        "metric x has both or neither of per_sample and of_means: pass one",
+        "metric x has not one of per_sample, of_means and of_sample: pass one",
     ),
     "no metric": ({"metrics": ["gain"]}, "metrics holds 'gain', which is no metric: pass Metric"),
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from w2sjax import methods as methods
     from w2sjax import random as random
     from w2sjax import studies as studies
+    from w2sjax import targets as targets
     from w2sjax import theory as theory
     from w2sjax import worlds as worlds
     from w2sjax.cores import use_all_cores as use_all_cores
@@ -44,6 +45,7 @@ _PACKAGES = (
     "methods",
     "random",
     "studies",
+    "targets",
     "theory",
     "worlds",
 )
@@ -90,6 +92,7 @@ __all__ = [
     "run_pair",
     "studies",
     "sweep",
+    "targets",
     "theory",
     "use_all_cores",
     "worlds",

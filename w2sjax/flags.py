@@ -18,6 +18,10 @@ class Flag(enum.IntFlag):
     ERROR_BELOW_ROUNDING = 256
     FEATURE_BELOW_ROUNDING = 512
     FIT_NOT_CONVERGED = 1024
+    SEPARABLE = 2048
+    CONSTANT_TEACHER = 4096
+    NO_GAP = 8192
+    AT_CHANCE = 16384
 
     def words(self) -> str:
         """Return the names of the bits that are set, for people."""
@@ -39,5 +43,6 @@ SERIOUS = (
     | Flag.ERROR_BELOW_ROUNDING
     | Flag.FEATURE_BELOW_ROUNDING
     | Flag.FIT_NOT_CONVERGED
+    | Flag.SEPARABLE
 )
 """What is counted as trouble while a sweep runs; a lower rank alone is not."""

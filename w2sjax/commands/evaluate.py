@@ -32,8 +32,12 @@ def evaluate(
     file: Annotated[
         Path, typer.Argument(help="A .npz file with arrays under the names of evaluate_features.")
     ],
-    ridge_weak: Annotated[float, typer.Option(help="Ridge of the weak head, >= 0.")] = 0.0,
-    ridge_strong: Annotated[float, typer.Option(help="Ridge of the w2s and ceiling heads, >= 0.")] = 0.0,
+    ridge_weak: Annotated[
+        float | None, typer.Option(help="Ridge of the weak head, >= 0. [default: 0; 1 / (2 n) for classes]")
+    ] = None,
+    ridge_strong: Annotated[
+        float | None, typer.Option(help="Ridge of the w2s and ceiling heads, >= 0. [default: as above]")
+    ] = None,
     intercept: Annotated[bool, typer.Option(help="Fit an unpenalized intercept.")] = True,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the JSON here instead of below the table.")
@@ -46,8 +50,9 @@ def evaluate(
 
     from w2sjax.validation import check_number
 
-    check_number("--ridge-weak", ridge_weak, least=0)
-    check_number("--ridge-strong", ridge_strong, least=0)
+    for name, ridge in (("--ridge-weak", ridge_weak), ("--ridge-strong", ridge_strong)):
+        if ridge is not None:
+            check_number(name, ridge, least=0)
     features = user_path("FILE", file)
     report_file = None
     if json_file is not None:  # better refused before the computation than after it
@@ -57,16 +62,26 @@ def evaluate(
     from rich.console import Console
 
     from w2sjax.commands.precision import configure
+    from w2sjax.engine.arrays import LABELS
+    from w2sjax.engine.classes import encode, hold_classes
     from w2sjax.engine.evaluate import evaluate_features
     from w2sjax.engine.outcome import Outcome
-    from w2sjax.heads.ridge import Ridge
+    from w2sjax.heads import Logistic, Ridge, Softmax
 
-    used = configure(precision)
-    outcome = evaluate_features(
-        **arrays, weak_head=Ridge(ridge_weak), head=Ridge(ridge_strong), fit_intercept=intercept
+    kind: Any = Ridge
+    classes: tuple[str, ...] = ()
+    if hold_classes(arrays):
+        classes = encode({name: array for name, array in arrays.items() if name in LABELS})[1]
+        kind = Logistic if len(classes) == 2 else Softmax
+    head, weak_head = (
+        kind(ridge) if ridge is not None else kind(C=1.0) if classes else Ridge()
+        for ridge in (ridge_strong, ridge_weak)
     )
+    used = configure(precision)
+    outcome = evaluate_features(**arrays, weak_head=weak_head, head=head, fit_intercept=intercept)
     assert isinstance(outcome, Outcome)
-    values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in QUANTITIES}
+    names = outcome.values if classes else QUANTITIES
+    values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in names}
     status = {name: np.asarray(value).item() for name, value in outcome.status.named().items()}
     flags = [str(flag.name) for flag in Flag if status["code"] & flag]
     words = Flag(status["code"]).words() or "ok"
@@ -75,8 +90,9 @@ def evaluate(
         **{name: array.tolist() for name, array in values.items()},
         "status": status | {"flags": flags},
         "precision": used,
-        "ridge_weak": ridge_weak,
-        "ridge_strong": ridge_strong,
+        "ridge_weak": ridge_weak if classes else ridge_weak or 0.0,
+        "ridge_strong": ridge_strong if classes else ridge_strong or 0.0,
+        **({"classes": list(classes)} if classes else {}),
         "fit_intercept": intercept,
     }
     if report_file is None:

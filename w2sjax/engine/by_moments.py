@@ -43,7 +43,7 @@ def run_by_moments(source: Source, numbers: Numbers, target: Linear, finish: Any
         decompose_core=decompose,
     )
     quadratic = [metric for metric in design.metrics if metric.quadratic]
-    others = [metric for metric in design.metrics if not metric.quadratic and metric.per_sample is not None]
+    others = [metric for metric in design.metrics if not metric.quadratic and metric.of_means is None]
 
     def cell(
         trained: tuple[tuple[Sample, Factor], ...],

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 from w2sjax.engine.chain import TARGET, TRUTH, Group, Stage, depends_on, fits_in_order
 from w2sjax.engine.design import Design, Numbers, sizes_of
 from w2sjax.engine.evaluation import means_by_rows
-from w2sjax.engine.outcome import Status, status_of
+from w2sjax.engine.outcome import Status, mean_squares, status_of
 from w2sjax.engine.source import Source, first_rows, stack_blocks
 from w2sjax.errors import W2SError
 from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
 from w2sjax.heads.linear import Linear
-from w2sjax.random.draws import normal
 from w2sjax.random.keys import BLOCK, Role
+from w2sjax.targets import draws_for_labels, training_labels
 
 Sizes = tuple[int, int]
 """Positions along n_weak and n_strong; 0 along what a stage does not depend on."""
@@ -41,7 +41,7 @@ def run_by_rows(source: Source, numbers: Numbers, target: Linear, finish: Any) -
     stages = jax.tree.map(lambda a: a[0], design.stages(numbers))
     fitted, fits, powers = _fit_all(source, numbers, target, stages)
     dependence = depends_on(stages)
-    metrics = [metric for metric in design.metrics if metric.per_sample is not None]
+    metrics = [metric for metric in design.metrics if metric.of_means is None]
     misfit = [metric for metric in metrics if metric.name == "misfit"]
 
     def cell(heads: dict[str, Any], status: Status, power: jax.Array, n_eval: jax.Array) -> Any:
@@ -101,7 +101,7 @@ def _fit_all(
                 before = by_sizes.get(sizes, fit)
                 by_sizes[sizes] = worse_of(before, fit)
                 if i == 0:
-                    powers[sizes] = jnp.mean(labels**2, axis=0)
+                    powers[sizes] = mean_squares(labels)
     return fitted, fits, powers
 
 
@@ -114,13 +114,13 @@ def _draw(
 
     def of_block(entry: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
         joint = source.draw(entry[0], names, group.split).T
-        noise = numbers.label_noise * normal(entry[1], (tasks, BLOCK)).T if len(entry) == 2 else joint[:, :0]
-        return joint, noise
+        draws = draws_for_labels(target, entry[1], tasks, BLOCK) if len(entry) == 2 else joint[:, :0]
+        return joint, draws
 
-    joint, noise = stack_blocks(of_block, source.training(group))
+    joint, draws = stack_blocks(of_block, source.training(group))
     features = source.by_name(joint, names, axis=1)
     truth = target.of_rows(features[TARGET])
-    return features, truth + noise if noise.shape[1] else truth
+    return features, training_labels(target, truth, draws, numbers.label_noise) if draws.shape[1] else truth
 
 
 def _fit_jobs(

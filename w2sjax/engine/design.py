@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.chain import Group, Stage, groups_of, representations, shared_heads
+from w2sjax.engine.classification import classification_metrics
 from w2sjax.engine.metrics import Metric, metrics_of
 from w2sjax.engine.protocol import Protocol
 from w2sjax.methods.base import Naive
@@ -29,6 +30,7 @@ class Design:
         ridgeless: all ridges are 0.
         shared_heads: for each stage the first one that has the same head and method.
         metrics: what is measured.
+        target: structure of the protocol's target, whose numbers are traced; None where labels are scores.
         single_features: features in float32, everything else in the default precision.
         evaluation_points: as in `Numerics`.
     """
@@ -46,6 +48,7 @@ class Design:
     ridgeless: bool
     shared_heads: tuple[int, ...]
     metrics: tuple[Metric, ...]
+    target: Any = None
     single_features: bool = False
     evaluation_points: str = "random"
 
@@ -73,7 +76,8 @@ class Design:
     @property
     def linear(self) -> bool:
         """Whether all heads need no more than moments, fitted to their labels as they are."""
-        return all(stage.head.needs == "moments" and is_naive(stage) for stage in self.chain)
+        naive = all(stage.head.needs == "moments" and is_naive(stage) for stage in self.chain)
+        return naive and self.target is None
 
 
 def is_naive(stage: Stage) -> bool:
@@ -82,10 +86,11 @@ def is_naive(stage: Stage) -> bool:
 
 
 class Numbers(NamedTuple):
-    """The traced half: numbers of the stages' heads, `[combination]` each, and the scale of label noise."""
+    """The traced half: numbers of the stages' heads, `[combination]` each, the noise's scale, and the target's."""
 
     stages: tuple[jax.Array, ...]
     label_noise: jax.Array
+    target: tuple[jax.Array, ...] = ()
 
 
 def design_of(
@@ -107,14 +112,15 @@ def design_of(
         reuse_inputs=protocol.reuse_inputs,
         standard_errors=protocol.standard_errors,
         fresh_misfit=protocol.fresh_misfit,
-        noisy=known_number(protocol.label_noise) != 0,
+        noisy=known_number(protocol.label_noise) != 0 if protocol.target is None else protocol.target.noisy,
         structure=jax.tree.structure(chains[0]),
         combinations=len(chains),
         ridgeless=all(
             known_number(getattr(stage.head, "ridge", 0)) == 0 for chain in chains for stage in chain
         ),
         shared_heads=shared_heads(chains[0]),
-        metrics=metrics_of(chains[0], protocol.loss, metrics),
+        metrics=table_of(protocol, metrics),
+        target=None if protocol.target is None else jax.tree.structure(protocol.target),
         single_features=protocol.numerics.feature_precision == "float32",
         evaluation_points=protocol.numerics.evaluation_points,
     )
@@ -128,7 +134,15 @@ def numbers_of(protocol: Protocol, chains: Sequence[tuple[Stage, ...]] | None = 
     return Numbers(
         stages=tuple(jnp.stack([jnp.asarray(value, dtype) for value in values]) for values in leaves),
         label_noise=jnp.asarray(protocol.label_noise, dtype),
+        target=tuple(jnp.asarray(value, dtype) for value in jax.tree.leaves(protocol.target)),
     )
+
+
+def table_of(protocol: Protocol, metrics: Sequence[Metric] = ()) -> tuple[Metric, ...]:
+    """Return what is measured of a protocol, with a user's metrics."""
+    chain = protocol.chain()
+    classes = () if protocol.target is None else classification_metrics(chain)
+    return metrics_of(chain, protocol.loss, (*classes, *metrics))
 
 
 def design_keys(pair: jax.Array, design: Design) -> dict[Stream, jax.Array]:

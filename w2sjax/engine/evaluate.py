@@ -9,24 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from w2sjax.engine.arrays import cast, check_arrays
+from w2sjax.engine.arrays import LABELS, cast, check_arrays
+from w2sjax.engine.centred import is_blurred, run_centred
 from w2sjax.engine.chain import Stage, shared_heads, usual_stages
+from w2sjax.engine.classes import encode, hold_classes
+from w2sjax.engine.classification import classification_metrics
 from w2sjax.engine.given import EVAL, run_given
 from w2sjax.engine.metrics import Metric, check_metrics, metrics_of
-from w2sjax.engine.outcome import Models, Outcome, with_flag
+from w2sjax.engine.outcome import Models, Outcome
 from w2sjax.errors import W2SError
-from w2sjax.flags import Flag
 from w2sjax.heads.base import Head, check_head
-from w2sjax.heads.linear import CONSTANT_IN_EPS, Linear
-from w2sjax.heads.ridge import RIDGELESS
-from w2sjax.linalg import namespace, product
+from w2sjax.heads.logistic import Logistic, Softmax
+from w2sjax.heads.ridge import Ridge
 from w2sjax.losses import SQUARED, Loss
 from w2sjax.random.draws import default_dtype
 from w2sjax.random.threefry import as_threefry, seed_key
 from w2sjax.validation import check_boolean
-
-Features = dict[str, dict[str, Any]]
-"""Features `[n, width]` by split and representation."""
 
 
 def evaluate_features(
@@ -39,7 +37,7 @@ def evaluate_features(
     y_eval: ArrayLike,
     y_transfer: ArrayLike | None = None,
     *,
-    head: Head = RIDGELESS,
+    head: Head | None = None,
     weak_head: Head | None = None,
     fit_intercept: bool = True,
     loss: Loss = SQUARED,
@@ -67,13 +65,15 @@ def evaluate_features(
 
     Args:
         weak_train: `[n_weak, d_w]`, weak features of the weak model's training split.
-        y_train: `[n_weak]` or `[n_weak, task]`, its true labels.
+        y_train: `[n_weak]` or `[n_weak, task]`, its true labels: floating numbers, or classes, as integers, booleans or
+            text. Labels of all splits are then classes; see below.
         weak_transfer, strong_transfer: `[n_strong, d_w]` and `[n_strong, d_s]`, of the same inputs row by row.
         weak_eval, strong_eval: `[n_eval, d_w]` and `[n_eval, d_s]`, of the same inputs row by row.
         y_eval: `[n_eval]` or `[n_eval, task]`, the truth that errors are measured against.
         y_transfer: `[n_strong]` or `[n_strong, task]`, the truth on the transfer split. Without it `ceiling_error`
             and `pgr` are NaN.
-        head: the class of the w2s head and the ceiling.
+        head: the class of the w2s head and the ceiling. None is `Ridge()`, and for classes `Logistic(C=1)`, or
+            `Softmax(C=1)` where there are more than two.
         weak_head: the class of the weak head, if another.
         fit_intercept: whether linear heads have an intercept. Without one, features and labels are not centred.
         loss: what errors and misfit are means of.
@@ -84,6 +84,11 @@ def evaluate_features(
     All arrays are floating, NumPy or JAX, of any precision. They and the numbers of heads may be traced by `jax.jit`
     and batched by `jax.vmap`; everything is then computed in JAX's default float dtype, and values are not checked,
     shapes are. Heads that are not in closed form are compiled for every combination of shapes.
+
+    Classes are sorted. Of two, predictions are probabilities of the second; of more, those of all, with a last axis of
+    classes. Errors, gain and misfit are means of `loss` over these, and the metrics of
+    `w2sjax.engine.classification.classification_metrics`, accuracy first, stand beside them, as they do where `head` is
+    for classes and labels are floating numbers in [0, 1], which are probabilities of class 1.
 
     Returns:
         An `Outcome` with arrays of shape `()` for labels `[n]`, and `[task]` for labels `[n, task]`; with
@@ -114,21 +119,26 @@ def evaluate_features(
         "strong_eval": strong_eval,
         "y_eval": y_eval,
     }
-    arrays = check_arrays(given | ({} if y_transfer is None else {"y_transfer": y_transfer}))
+    given |= {} if y_transfer is None else {"y_transfer": y_transfer}
+    arrays, single, classes = _checked(given)
+    usual = Ridge() if not classes else Logistic(C=1.0) if classes == 2 else Softmax(C=1.0)
+    head = usual if head is None else head
     check_head("head", head)
     weak_head = head if weak_head is None else weak_head
     check_head("weak_head", weak_head)
     check_boolean("fit_intercept", fit_intercept)
     check_boolean("return_models", return_models)
     stages = usual_stages(head, weak_head)[: 3 if "y_transfer" in arrays else 2]
-    table = metrics_of(stages, loss, check_metrics(metrics))
+    own = check_metrics(metrics)
+    if _are_classes(stages, arrays, classes):
+        own = (*classification_metrics(stages), *own)
+    table = metrics_of(stages, loss, own)
     linear = all(stage.head.needs == "moments" for stage in stages)
     if not linear and not fit_intercept:
         raise W2SError(
             "fit_intercept=False is for linear heads in closed form: leave it True, or pass such heads."
         )
 
-    single = arrays["y_train"].ndim == 1
     columns = {name: a[:, None] if a.ndim == 1 else a for name, a in arrays.items()}
     leaves = jax.tree.leaves((stages, columns))
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
@@ -136,7 +146,7 @@ def evaluate_features(
         linear
         and fit_intercept
         and not traced
-        and any(_is_blurred(columns[name]) for name in ("weak_train", "strong_transfer"))
+        and any(is_blurred(columns[name]) for name in ("weak_train", "strong_transfer"))
     )
     if linear and not traced:
         columns = {name: np.asarray(a, np.float64) for name, a in columns.items()}
@@ -153,14 +163,12 @@ def evaluate_features(
     splits = {"weak": "y_train", "strong": "y_transfer", EVAL: "y_eval"}
     truth = {split: columns[name] for split, name in splits.items() if name in columns}
     random = seed_key(0) if key is None else as_threefry(key)
-    run = _run_centred if linear and fit_intercept else _run_compiled if not (linear or traced) else run_given
-    outcome, models = run(
-        stages, features, truth, random, metrics=table, shared=shared_heads(stages), intercept=fit_intercept
-    )
-    if blurred:
-        outcome = dataclasses.replace(
-            outcome, status=with_flag(outcome.status, True, Flag.FEATURE_BELOW_ROUNDING)
-        )
+    options: dict[str, Any] = {"metrics": table, "shared": shared_heads(stages), "intercept": fit_intercept}
+    if linear and fit_intercept:
+        outcome, models = run_centred(stages, features, truth, random, blurred=blurred, **options)
+    else:
+        run = run_given if linear or traced else _run_compiled
+        outcome, models = run(stages, features, truth, random, **options)
     values = outcome.values
     if "y_transfer" not in columns:
         values = values | dict.fromkeys(("ceiling_error", "pgr"), np.nan * values["gain"])
@@ -170,39 +178,38 @@ def evaluate_features(
     return (outcome, models) if return_models else outcome
 
 
+def _checked(given: dict[str, Any]) -> tuple[dict[str, Any], bool, int]:
+    """Return the arrays, whether labels are of one task without an axis, and how many classes they have (0: none)."""
+    if not hold_classes(given):
+        arrays = check_arrays(given)
+        return arrays, arrays["y_train"].ndim == 1, 0
+    labels = {name: value for name, value in given.items() if name in LABELS}
+    encoded, names = encode(labels)
+    single = np.ndim(given["y_train"]) == 1
+    # Shapes are checked as they were given.
+    plain = check_arrays(given | {name: np.asarray(np.zeros(np.shape(v))) for name, v in labels.items()})
+    return plain | encoded, single, len(names)
+
+
+def _are_classes(stages: Sequence[Stage], arrays: dict[str, Any], classes: int) -> bool:
+    """Say whether labels are classes, and refuse heads that are not for them."""
+    kinds = {getattr(stage.head, "labels", None) for stage in stages} - {None}
+    if not classes:
+        for name in LABELS if kinds else ():
+            values = arrays.get(name)
+            if values is None or isinstance(values, jax.core.Tracer):
+                continue
+            if values.min() < 0 or values.max() > 1:
+                raise W2SError(
+                    f"{name} holds numbers outside [0, 1], but the head is for classes: pass classes as integers, or "
+                    "another head."
+                )
+        return bool(kinds)
+    if classes > 2 and any(stage.head.needs == "moments" for stage in stages):
+        raise W2SError(
+            f"labels are of {classes} classes: pass head=Softmax(...), or numbers as astype(float) to a linear head."
+        )
+    return True
+
+
 _run_compiled = jax.jit(run_given, static_argnames=("metrics", "shared", "intercept"))
-
-
-def _run_centred(
-    stages: tuple[Stage, ...], features: Features, truth: dict[str, Any], key: jax.Array, **options: Any
-) -> tuple[Outcome, Models]:
-    """Run a chain of linear heads with features and labels less their training means, which costs no digits.
-
-    Labels less their mean are exact where they are near it; elsewhere nothing is gained.
-    """
-    mean = {name: features[name][name].mean(axis=0) for name in ("weak", "strong")}
-    moved = {
-        split: {name: values - mean[name][None, :] for name, values in named.items()}
-        for split, named in features.items()
-    }
-    labels = truth["weak"]
-    xp = namespace(labels)
-    origin = labels.mean(axis=0)
-    far = xp.max(xp.abs(labels - origin[None, :]), axis=0) < xp.abs(origin) / 2
-    origin = xp.where(far, origin, xp.zeros_like(origin))
-    less = {split: values - origin[None, :] for split, values in truth.items()}
-    outcome, models = run_given(stages, moved, less, key, **options)
-    fitted = {}
-    for stage in stages:
-        head = models.fitted[stage.name]
-        bias = head.bias + origin - product(mean[stage.features][None, :], head.weights)[0]
-        fitted[stage.name] = Linear(head.weights, bias)
-    predictions = {name: values + origin[None, :] for name, values in models.predictions.items()}
-    return outcome, Models(fitted, features[EVAL], predictions)
-
-
-def _is_blurred(values: Any) -> bool:
-    """Say whether a feature varies, but by no more than rounding of the dtype that it is given in."""
-    eps, wide = float(jnp.finfo(values.dtype).eps), np.asarray(values, np.float64)
-    spread = np.ptp(wide, axis=0)
-    return bool(((spread > 0) & (spread <= 2 * CONSTANT_IN_EPS * eps * np.abs(wide).max(axis=0))).any())

@@ -10,9 +10,10 @@ from w2sjax.engine.chain import TARGET, TRUTH, Stage
 from w2sjax.engine.metrics import Metric
 from w2sjax.engine.moments import add_compensated
 from w2sjax.engine.samples import Sample
-from w2sjax.engine.source import Source
+from w2sjax.engine.source import Source, stack_blocks
 from w2sjax.errors import W2SError
 from w2sjax.heads.linear import Linear
+from w2sjax.losses import over_classes
 from w2sjax.random.keys import BLOCK, Role
 
 Fitted = Mapping[str, Any]
@@ -47,13 +48,40 @@ def means_by_rows(
     metrics: Sequence[Metric],
     size: jax.Array,
 ) -> dict[str, jax.Array]:
-    """Return the means of metrics, `[task]` by name, over the first `size` rows of an evaluation stream.
+    """Return the values of metrics, `[task]` by name, over the first `size` rows of an evaluation stream.
 
-    Cost: one pass over the stream, block by block: the networks, predictions of all heads, and the metrics.
+    Cost: one pass over the stream, block by block: the networks, predictions of all heads, and the metrics; another,
+    and memory for all predictions, where a metric is one of the whole sample.
     """
-    terms = _terms(source, target, stages, fitted, metrics)
-    sums = sum_over_sample(terms, source.entries((role, 0)), size)
-    return jax.tree.map(lambda s: s / size.astype(s.dtype), sums)
+    entries = source.entries((role, 0))
+    whole = [metric for metric in metrics if metric.of_sample is not None]
+    found: dict[str, jax.Array] = {}
+    if len(whole) < len(metrics):
+        sums = sum_over_sample(_terms(source, target, stages, fitted, metrics), entries, size)
+        found = jax.tree.map(lambda s: s / size.astype(s.dtype), sums)
+    if whole:
+        order = source.design.order
+
+        def of_block(entry: Any) -> dict[str, jax.Array]:
+            features = source.by_name(source.draw(entry, order, "eval"), order)
+            return jax.tree.map(jnp.transpose, predictions_of(features, target, stages, fitted))
+
+        predictions = jax.tree.map(jnp.transpose, stack_blocks(of_block, entries))
+        inside = jnp.arange(predictions[TRUTH].shape[-1], dtype=jnp.int32) < size
+        found |= over_sample(whole, predictions, inside)
+    return found
+
+
+def over_sample(metrics: Sequence[Metric], predictions: Mapping[str, Any], inside: Any) -> dict[str, Any]:
+    """Return the values `[task]` of metrics of the whole sample, checked."""
+    found = {}
+    for metric in metrics:
+        if metric.of_sample is None:
+            continue
+        found[metric.name] = metric.of_sample(predictions, inside)
+        if getattr(found[metric.name], "shape", None) != predictions[TRUTH].shape[-2:-1]:
+            raise W2SError(f"metric {metric.name} does not return one value per task.")
+    return found
 
 
 def standard_errors(
@@ -94,7 +122,7 @@ def _terms(
 
 
 def terms_of(metrics: Sequence[Metric], predictions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the terms of every mean, in the shape of the predictions, checked."""
+    """Return the terms of every mean, `[task, n]`, checked; those of several classes are summed over them."""
     found = {}
     for metric in metrics:
         if metric.per_sample is None:
@@ -107,7 +135,9 @@ def terms_of(metrics: Sequence[Metric], predictions: Mapping[str, Any]) -> dict[
                 f"metric {metric.name} asks for {error}, which is no stage: it has {known}."
             ) from error
         shape = predictions[TRUTH].shape
-        if getattr(found[metric.name], "shape", None) != shape:
+        if getattr(found[metric.name], "shape", None) == shape:
+            found[metric.name] = over_classes(found[metric.name])
+        elif getattr(found[metric.name], "shape", None) != shape[-2:]:
             raise W2SError(f"metric {metric.name} does not return one term per prediction, of shape {shape}.")
     return found
 

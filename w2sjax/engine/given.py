@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.engine.chain import TRUTH, Stage, fits_in_order
-from w2sjax.engine.evaluation import terms_of
+from w2sjax.engine.evaluation import over_sample, terms_of
 from w2sjax.engine.metrics import Metric
-from w2sjax.engine.outcome import Models, Outcome, outcome_of, status_of
+from w2sjax.engine.outcome import Models, Outcome, mean_squares, outcome_of, status_of
 from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
 from w2sjax.linalg import namespace
 from w2sjax.random.draws import fold_in
@@ -59,7 +59,7 @@ def run_given(
             else:
                 labels.append(teacher.head.predict(fitted[teacher.name], rows[teacher.features]))
         if label_power is None:
-            label_power = namespace(labels[0]).mean(labels[0] * labels[0], axis=0)
+            label_power = mean_squares(labels[0])
         head, method = stages[ready[0]].head, stages[ready[0]].method
         numbers = np.array([*ready, len(stages) + ready[0]], np.uint32)
         keys = [key] * len(numbers) if head.needs == "moments" else list(fold_in(key, numbers))
@@ -72,8 +72,9 @@ def run_given(
     for stage in stages:
         predictions[stage.name] = stage.head.predict(fitted[stage.name], features[EVAL][stage.features])
     xp = namespace(truth[EVAL])
-    terms = terms_of(metrics, {name: values.T for name, values in predictions.items()})
-    means = {name: xp.mean(values, axis=1) for name, values in terms.items()}
+    columns = {name: values.T for name, values in predictions.items()}
+    means = {name: xp.mean(values, axis=1) for name, values in terms_of(metrics, columns).items()}
+    means |= over_sample(metrics, columns, xp.ones(len(truth[EVAL]), bool))
     effect = xp.max(xp.stack([xp.asarray(fit.effect) for fit in fits.values()]))
     eps = float(jnp.finfo(truth[EVAL].dtype).eps)
     outcome = outcome_of(means, metrics, status_of(fits, effect), label_power, eps)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from w2sjax.engine.chain import TRUTH, Stage
 from w2sjax.errors import W2SError
+from w2sjax.flags import Flag
 from w2sjax.linalg import namespace
-from w2sjax.losses import SQUARED, Loss
+from w2sjax.losses import SQUARED, Loss, over_classes
 from w2sjax.validation import shown
 
 
@@ -22,8 +23,11 @@ class Metric(NamedTuple):
         unit: of its values; "1" for none.
         per_sample: maps predictions, `[task, n]` by stage and "truth", to the terms of the mean, of the same shape.
         of_means: maps means, `[task]` by name, to values `[task]`, where the metric is no mean itself.
+        of_sample: maps predictions as above, of the whole evaluation sample, and which of the n samples count (booleans
+            `[n]`) to values `[task]`, where the metric follows from no means, such as a rank correlation.
         quadratic: `per_sample` is a homogeneous quadratic form of predictions minus truth: its mean then follows from
             second moments.
+        flag: set in the status of a pair where a value is above 0.
     """
 
     name: str
@@ -32,6 +36,8 @@ class Metric(NamedTuple):
     per_sample: Callable[[Mapping[str, Any]], Any] | None = None
     of_means: Callable[[Mapping[str, Any]], Any] | None = None
     quadratic: bool = False
+    of_sample: Callable[[Mapping[str, Any], Any], Any] | None = None
+    flag: Flag | None = None
 
 
 MODELS = {"weak": "weak model", "w2s": "w2s model", "ceiling": "ceiling", "baseline": "baseline"}
@@ -75,8 +81,11 @@ def check_metrics(metrics: Any) -> tuple[Metric, ...]:
             raise W2SError(
                 f"metric name={shown(metric.name)} is not a name: pass letters, digits, underscores."
             )
-        if (metric.per_sample is None) == (metric.of_means is None):
-            raise W2SError(f"metric {metric.name} has both or neither of per_sample and of_means: pass one.")
+        ways = (metric.per_sample, metric.of_means, metric.of_sample)
+        if sum(way is not None for way in ways) != 1:
+            raise W2SError(
+                f"metric {metric.name} has not one of per_sample, of_means and of_sample: pass one of them."
+            )
     names = [metric.name for metric in given]
     if len(set(names)) < len(names):
         raise W2SError(f"metrics has two of one name among {', '.join(names)}: give each its own.")
@@ -102,7 +111,7 @@ def _student(teacher: str, student: str, loss: Loss) -> tuple[Metric, ...]:
         if squared:
             difference = (p[teacher] - p[TRUTH]) - (p[student] - p[TRUTH])
             return difference * difference
-        return loss.value(p[student], p[teacher])
+        return loss.between(p[student], p[teacher])
 
     def gain(p: Mapping[str, Any]) -> Any:
         if squared:  # formed from the residuals so that it does not cancel
@@ -114,7 +123,7 @@ def _student(teacher: str, student: str, loss: Loss) -> tuple[Metric, ...]:
         if squared:
             ours, theirs = p[student] - p[TRUTH], p[teacher] - p[TRUTH]
             return 2 * (theirs - ours) * ours
-        return gain(p) - misfit(p)
+        return over_classes(gain(p)) - over_classes(misfit(p))
 
     distance = "squared distance" if squared else f"{loss.name} as a distance"
     meanings = (

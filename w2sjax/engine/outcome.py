@@ -116,6 +116,12 @@ def with_flag(status: Status, happened: Any, flag: Flag) -> Status:
     return dataclasses.replace(status, code=code)
 
 
+def mean_squares(labels: Any) -> Any:
+    """Return the mean squares `[task]` of labels `[n, task]` or `[n, task, class]`."""
+    squares = namespace(labels).mean(labels * labels, axis=0)
+    return squares.sum(axis=1) if squares.ndim == 2 else squares
+
+
 def status_of(fits: Mapping[str, Fit], effect: Any) -> Status:
     """Collect the numerical status of the fits of a chain, by group, and their largest dropped effect."""
     xp = namespace(effect)
@@ -152,14 +158,17 @@ def outcome_of(
         moves predictions by eps sqrt(label_power), and a mean square by twice that times its root.
     """
     xp = namespace(label_power)
-    finite = xp.all(xp.stack([xp.isfinite(mean) for mean in means.values()]))
+    whole = [metric.name for metric in metrics if metric.of_sample is not None]  # where NaN has a meaning
+    finite = xp.all(xp.stack([xp.isfinite(mean) for name, mean in means.items() if name not in whole]))
     status = with_flag(status, ~finite, Flag.NOT_FINITE)
     values: dict[str, Any] = {}
     for metric in metrics:
-        if metric.per_sample is None and metric.of_means is not None:
+        if metric.of_means is not None:
             values[metric.name] = metric.of_means(means | values)
         elif metric.name in means:
             values[metric.name] = means[metric.name]
+        if metric.flag is not None:
+            status = with_flag(status, xp.any(values[metric.name] > 0), metric.flag)
     first = next(iter(values))  # the error of the first stage
     below = values[first] <= (CONSTANT_IN_EPS * eps) ** 2 * label_power
     status = with_flag(status, xp.any(below), Flag.ERROR_BELOW_ROUNDING)
@@ -168,3 +177,23 @@ def outcome_of(
         resolved = gap > GAP_IN_EPS * eps * xp.sqrt(label_power * values["weak_error"])
         values["pgr"] = xp.where(resolved & ~below, values["pgr"], xp.full_like(gap, jnp.nan))
     return Outcome(values=values, status=status)
+
+
+def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
+    """Add the flags and the curves of the training runs of a pair, if it has any, to its outcome."""
+    runs = getattr(pair, "trained", {})
+    if not runs:
+        return outcome
+    status = outcome.status
+    for name, run in runs.items():
+        for happened, flag in zip((run.diverged, run.dead), _TRAINING_FLAGS[name], strict=True):
+            status = with_flag(status, happened, flag)
+    shape = status.code.shape
+    curves = {name: jnp.broadcast_to(run.curve, (*shape, *run.curve.shape)) for name, run in runs.items()}
+    return dataclasses.replace(outcome, status=status, curves=outcome.curves | curves)
+
+
+_TRAINING_FLAGS = {
+    "weak": (Flag.WEAK_TRAINING_DIVERGED, Flag.WEAK_REPRESENTATION_DEAD),
+    "strong": (Flag.STRONG_TRAINING_DIVERGED, Flag.STRONG_REPRESENTATION_DEAD),
+}

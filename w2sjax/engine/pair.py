@@ -9,14 +9,14 @@ import jax.numpy as jnp
 from w2sjax.engine.by_labels import OPERATIONS_PER_LABEL, fit_by_labels, has_few_tasks
 from w2sjax.engine.by_moments import run_by_moments
 from w2sjax.engine.by_rows import run_by_rows
-from w2sjax.engine.chain import Stage
+from w2sjax.engine.chain import TARGET, Stage
 from w2sjax.engine.design import Design, Numbers, design_keys
 from w2sjax.engine.evaluation import means_by_rows, predictions_of, standard_errors
-from w2sjax.engine.outcome import Models, Outcome, Status, outcome_of, with_flag
+from w2sjax.engine.outcome import Models, Outcome, Status, outcome_of, with_diagnostics
 from w2sjax.engine.source import Source, draw_pair, feature_widths, first_rows, stack_blocks, target_heads
-from w2sjax.flags import Flag
 from w2sjax.random.draws import default_dtype
 from w2sjax.random.keys import Role
+from w2sjax.targets import PILOT, TargetFunctions
 
 
 def run_grid(
@@ -46,8 +46,8 @@ def run_grid(
     keys = design_keys(key, design)
     pair = draw_pair(world, keys[Role.PAIR, 0][0], prepared)
     widths = feature_widths(pair, design.order)
-    target = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, widths["target"])
     source = Source(pair, design, widths, keys)
+    target = _target(source, numbers)
     eps = float(jnp.finfo(jnp.float32 if design.single_features else default_dtype()).eps)
 
     def finish(
@@ -74,7 +74,7 @@ def run_grid(
     elif has_few_tasks(design, widths, operations_per_label):
         stages, heads, status, label_power = fit_by_labels(source, numbers, target)
         size = jnp.array(design.n_eval[0], jnp.int32)
-        metrics = [metric for metric in design.metrics if metric.per_sample is not None]
+        metrics = [metric for metric in design.metrics if metric.of_means is None]
         means = means_by_rows(source, Role.EVAL, target, stages, heads, metrics, size)
         if design.fresh_misfit:
             misfit = [metric for metric in metrics if metric.name == "misfit"]
@@ -92,6 +92,18 @@ def run_grid(
     return outcome, _models(source, target, stages, fitted)
 
 
+def _target(source: Source, numbers: Numbers) -> Any:
+    """Draw the target functions of a pair: its target heads, and what labels are of their scores."""
+    design, width = source.design, source.widths[TARGET]
+    key = source.keys[Role.TASKS, 0][0]
+    if design.target is None:
+        return target_heads(source.pair, key, design.tasks, width)
+    kind = jax.tree.unflatten(design.target, numbers.target)
+    scores = target_heads(source.pair, key, design.tasks * kind.heads, width)
+    pilot = source.pilot((TARGET,), PILOT).T.astype(scores.weights.dtype)
+    return TargetFunctions(scores, kind, kind.prepare(scores.of_rows(pilot)))
+
+
 def _models(source: Source, target: Any, stages: tuple[Stage, ...], fitted: dict[str, Any]) -> Models:
     order, n = source.design.order, source.design.n_eval[0]
 
@@ -102,23 +114,3 @@ def _models(source: Source, target: Any, stages: tuple[Stage, ...], fitted: dict
 
     features, predictions = first_rows(stack_blocks(of_block, source.entries((Role.EVAL, 0))), n)
     return Models(fitted, features, predictions)
-
-
-def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
-    """Add the flags and the curves of the training runs of a pair, if it has any, to its outcome."""
-    runs = getattr(pair, "trained", {})
-    if not runs:
-        return outcome
-    status = outcome.status
-    for name, run in runs.items():
-        for happened, flag in zip((run.diverged, run.dead), _TRAINING_FLAGS[name], strict=True):
-            status = with_flag(status, happened, flag)
-    shape = status.code.shape
-    curves = {name: jnp.broadcast_to(run.curve, (*shape, *run.curve.shape)) for name, run in runs.items()}
-    return dataclasses.replace(outcome, status=status, curves=outcome.curves | curves)
-
-
-_TRAINING_FLAGS = {
-    "weak": (Flag.WEAK_TRAINING_DIVERGED, Flag.WEAK_REPRESENTATION_DEAD),
-    "strong": (Flag.STRONG_TRAINING_DIVERGED, Flag.STRONG_REPRESENTATION_DEAD),
-}

@@ -13,7 +13,8 @@ from w2sjax.heads.ridge import Ridge
 from w2sjax.losses import SQUARED, Loss
 from w2sjax.pytrees import pytree
 from w2sjax.random.sobol import POINTS
-from w2sjax.validation import check_boolean, check_choice, check_integer, check_number, shown
+from w2sjax.targets import Target
+from w2sjax.validation import check_boolean, check_choice, check_integer, check_number, known_number, shown
 
 SIZES = ("n_weak", "n_strong", "n_eval")
 FEATURE_PRECISIONS = ("default", "float32")
@@ -50,7 +51,7 @@ class Numerics:
         check_choice("evaluation_points", self.evaluation_points, EVALUATION_POINTS)
 
 
-@pytree("head", "weak_head", "label_noise", "stages", objects=("head", "weak_head"))
+@pytree("head", "weak_head", "label_noise", "stages", "target", objects=("head", "weak_head", "target"))
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Protocol:
     """Sample sizes, heads and evaluation of one weak-to-strong experiment.
@@ -71,6 +72,8 @@ class Protocol:
         baseline: also fit a strong head to the weak model's own true labels: `baseline_error`, and `opr`.
         stages: any chain of models in place of the usual three, a tuple of `Stage`; they bring their own heads.
         loss: what errors and misfit are means of.
+        target: what labels are of the scores of the target heads, one of `w2sjax.targets`, such as classes; None is the
+            scores themselves. Training labels are then spoiled as it says, and label_noise is 0.
         standard_errors: also return the standard error of every mean over the evaluation sample, from a second pass
             over it (about a third more time).
         fresh_misfit: measure the misfit on another fresh sample of `n_eval`, as the notebook does, and the deviation as
@@ -92,6 +95,7 @@ class Protocol:
     baseline: bool = False
     stages: tuple[Stage, ...] | None = None
     loss: Loss = SQUARED
+    target: Target | None = None
     standard_errors: bool = False
     fresh_misfit: bool = False
     numerics: Numerics = Numerics()
@@ -108,6 +112,10 @@ class Protocol:
             check_boolean(name, getattr(self, name))
         if not isinstance(self.loss, Loss):
             raise W2SError(f"loss={shown(self.loss)} is not a loss: pass one of w2sjax.losses.")
+        if self.target is not None and (
+            isinstance(self.target, type) or not callable(getattr(self.target, "truth", None))
+        ):
+            raise W2SError(f"target={shown(self.target)} is not a target: pass one of w2sjax.targets.")
         if not isinstance(self.numerics, Numerics):
             raise W2SError(f"numerics={shown(self.numerics)} is not Numerics: pass Numerics(...).")
         if self.stages is not None:
@@ -128,6 +136,15 @@ class Protocol:
                 "fresh_misfit=True takes the misfit from a sample of its own, but standard_errors=True needs one "
                 "sample for all: choose one."
             )
+        if self.target is not None and known_number(self.label_noise) != 0:
+            raise W2SError(
+                "label_noise is for labels that are scores: pass Binary(flip=...) as target instead."
+            )
+        for stage in self.chain() if self.target is None else ():
+            if hasattr(stage.head, "labels"):
+                raise W2SError(
+                    f"the head of stage {stage.name} is for classes: pass target=Binary(), say, from w2sjax.targets."
+                )
         names = [stage.name for stage in self.stages or ()]
         if self.fresh_misfit and names and not {"weak", "w2s"} <= set(names):
             raise W2SError(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from w2sjax.engine.chain import TARGET, Group
 from w2sjax.engine.design import Design, stream_sizes, streams_of
@@ -17,6 +18,7 @@ from w2sjax.random.keys import BLOCK, Role, Stream
 from w2sjax.random.sobol import sobol_bits
 from w2sjax.random.threefry import seed_key
 from w2sjax.worlds.base import default_heads
+from w2sjax.worlds.static import as_pytree
 
 Entry = Any
 """What a block is drawn from: a key, a key and the number of its first point, or rows of a table."""
@@ -197,6 +199,27 @@ def feature_widths(pair: Any, names: Sequence[str]) -> dict[str, int]:
 
     shapes = jax.eval_shape(drawn, seed_key(0))
     return {name: shapes[name].shape[1] for name in names}
+
+
+@functools.lru_cache(maxsize=64)
+def _traced_widths(structure: Any, leaves: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+
+    def trace(values: Any, key: jax.Array) -> jax.Array:
+        pair = draw_pair(jax.tree.unflatten(structure, values), key, None)
+        found.update(feature_widths(pair, names))
+        return key
+
+    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves]
+    jax.eval_shape(trace, shapes, seed_key(0))
+    return found
+
+
+def widths_of(world: Any, names: tuple[str, ...]) -> dict[str, int]:
+    """Return the widths of the named features of a world, whose pairs are drawn abstractly, once for all of a shape."""
+    values, structure = jax.tree.flatten(as_pytree(world))
+    leaves = tuple((np.shape(value), jnp.asarray(value).dtype) for value in values)
+    return _traced_widths(structure, leaves, names)
 
 
 def stack_blocks(draw_block: Callable[[Entry], Any], entries: Entry) -> Any:

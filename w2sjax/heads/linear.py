@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
 from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.columns import merge_proportional
@@ -81,6 +82,10 @@ class LinearHead:
         dropped.
         """
         xp = namespace(sample.features)
+        if labels.ndim != 2:
+            raise W2SError(
+                f"labels of shape {labels.shape} are of several classes: use a head such as Softmax."
+            )
         labels = xp.asarray(labels, sample.features.dtype)
         rows, width = sample.features.shape
         eps = float(jnp.finfo(sample.features.dtype).eps)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import ConfigDict, Field
 
-from w2sjax import heads, losses, methods, worlds
+from w2sjax import heads, losses, methods, targets, worlds
 from w2sjax.engine.chain import Stage
 from w2sjax.engine.metrics import Metric
 from w2sjax.engine.protocol import Protocol
@@ -26,7 +26,7 @@ from w2sjax.worlds.base import World
 
 DEFAULT_WORLD = "PerturbedMLP"
 
-PARTS = {"world": "draw", "head": "fit", "weak_head": "fit", "method": "targets"}
+PARTS = {"world": "draw", "head": "fit", "weak_head": "fit", "method": "targets", "target": "truth"}
 """What an object of a table must be able to do, by the name of the table."""
 
 
@@ -170,7 +170,7 @@ class _Kinds:
 
     def __init__(self, modules: Sequence[ModuleType]) -> None:
         self._named: dict[str, Any] = {}
-        for module in (worlds, heads, methods):
+        for module in (worlds, heads, methods, targets):
             self._named |= dict(inspect.getmembers(module, dataclasses.is_dataclass))
         for module in modules:
             self._named |= {f"{module.__name__}.{name}": value for name, value in vars(module).items()}

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from w2sjax.engine.axes import RESERVED, Path, find, label_of, put, values_of
-from w2sjax.engine.design import Design, Numbers, design_of, is_naive, numbers_of
-from w2sjax.engine.metrics import Metric, check_metrics, metrics_of
+from w2sjax.engine.axes import RESERVED, Path, find, label_of, of_one_kind, put, values_of
+from w2sjax.engine.design import Design, Numbers, design_of, is_naive, numbers_of, table_of
+from w2sjax.engine.metrics import Metric, check_metrics
 from w2sjax.engine.protocol import SIZES, Protocol, check_protocol
 from w2sjax.errors import W2SError
 from w2sjax.sweeps.boxes import Box
@@ -199,7 +199,7 @@ def make_grid(
     own = check_metrics(metrics)
     if axes is not None and not isinstance(axes, Mapping):
         raise W2SError(f"axes={shown(axes)} is not a mapping: pass {{field: values}}.")
-    taken = (*RESERVED, *(metric.name for metric in metrics_of(protocol.chain(), protocol.loss, own)))
+    taken = (*RESERVED, *(metric.name for metric in table_of(protocol, own)))
     checked: dict[str, tuple[Any, ...]] = {}
     paths: dict[str, Path] = {}
     for name, given in (axes or {}).items():
@@ -214,7 +214,7 @@ def make_grid(
                 put(world, protocol, {path: value})
             elif path[1] in SIZES:
                 put(world, dataclasses.replace(protocol, reuse_inputs=False), {path: value})
-        checked[name], paths[name] = values, path
+        checked[name], paths[name] = of_one_kind(values), path
     return Grid(world, protocol, checked, paths, paired, own)
 
 
