@@ -1,5 +1,6 @@
 """Data sets of a user: files, checks, and every weak with every strong representation beside scikit-learn."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 import w2sjax as w2s
 from w2sjax import data
 from w2sjax.analysis import compare_representations, median_intervals
+from w2sjax.cli import main
 from w2sjax.random.keys import Role, pair_key, role_key
 from w2sjax.random.threefry import seed_key
 
@@ -144,3 +146,33 @@ def test_molecules_equal_scikit_learn() -> None:
     strong = data.standardized("strong", stored["features"].astype(float))
     weak = {"16": strong[:, :16], "64": strong[:, 16:80]}
     check_table(weak, {"minimol": strong}, stored["target"].astype(float), 2)
+
+
+def test_the_command_compares_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(120, 8))
+    np.savez(tmp_path / "weak.npz", two=x[:, :2], three=x[:, 2:5])
+    np.savez(tmp_path / "strong.npz", all=np.tanh(x), some=x[:, :6])
+    pd.DataFrame({"y": np.sin(x).sum(axis=1)}).to_csv(tmp_path / "y.csv", index=False)
+    arguments = [
+        "compare",
+        "--targets",
+        f"{tmp_path}/y.csv:y",
+        "--resamples",
+        "3",
+        "--json",
+        f"{tmp_path}/out.json",
+    ]
+    for name in ("two", "three"):
+        arguments += ["--weak", f"{tmp_path}/weak.npz:{name}"]
+    for name in ("all", "some"):
+        arguments += ["--strong", f"{tmp_path}/strong.npz:{name}"]
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 0 and "three" in capsys.readouterr().out
+    written = json.loads((tmp_path / "out.json").read_text())["pairs"]
+    assert [(row["weak"], row["strong"]) for row in written[:2]] == [("two", "all"), ("three", "all")]
+    assert sum(row["chosen"] for row in written[:2]) == pytest.approx(1)
+    with pytest.raises(SystemExit):
+        main([*arguments[:-1], f"{tmp_path}/strong.npz:al"])
+    assert "did you mean 'all'?" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import typer
 
 import w2sjax
 from w2sjax.commands.bench import bench
+from w2sjax.commands.compare import compare
 from w2sjax.commands.evaluate import evaluate
 from w2sjax.commands.plot import plot
 from w2sjax.commands.reproduce import reproduce
@@ -24,6 +25,7 @@ app = typer.Typer(
 # The modules of commands import no library before their command runs, so that help and lists are there at once.
 app.command()(reproduce)
 app.command()(evaluate)
+app.command()(compare)
 app.command()(sweep)
 app.command()(plot)
 app.command()(bench)
