@@ -144,10 +144,11 @@ def compile_program(numerics: w2s.Numerics, pairs: int, device: Any) -> Any:
 
     shared = jax.tree.map(placed, (cell.world, cell.numbers, seed_key(0)))
     along = NamedSharding(mesh, PartitionSpec("pair"))
-    indices = jax.ShapeDtypeStruct((pairs,), jnp.uint32, sharding=along)
-    program = jax.jit(functools.partial(run_groups, design=cell.design, mesh=mesh, group=pairs))
+    count = jax.ShapeDtypeStruct((), jnp.int32, sharding=NamedSharding(mesh, PartitionSpec()))
+    indices = jax.ShapeDtypeStruct((1, pairs), jnp.uint32, sharding=along)
+    program = jax.jit(functools.partial(run_groups, design=cell.design, mesh=mesh))
     with mock.patch.object(jax, "default_backend", lambda: "gpu"):
-        return program.lower(*shared, indices).compile()
+        return program.lower(*shared, count, indices).compile()
 
 
 def tensor_core_types() -> list[str]:

@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from w2sjax.engine.chain import TARGET, representations
 from w2sjax.engine.design import design_keys, design_of, numbers_of
 from w2sjax.engine.run import run_single
+from w2sjax.random.draws import normal
 from w2sjax.random.keys import BLOCK, Role
 from w2sjax.random.sobol import sobol_bits
 from w2sjax.worlds.static import as_pytree
@@ -95,3 +97,54 @@ def errors(world: Any, protocol: Any, key: jax.Array) -> dict[str, np.ndarray]:
     root = np.sqrt(protocol.n_eval)
     spread = {f"{name}_se": values.std(0, ddof=1) / root for name, values in per_sample.items()}
     return means | spread
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _draw_chain(world: Any, key: jax.Array, design: Any) -> Any:
+    """Return the features by split and name, the noise of the splits, and the heads of one pair of a chain."""
+    keys = design_keys(key, design)
+    pair = world.draw(keys[Role.PAIR, 0][0])
+    rows, noise = {}, {}
+    for stage in design.chain:
+        number = stage.split_number
+        weak = stage.split == "weak" or (design.reuse_inputs and not number)
+        rows[stage.split] = keys[Role.WEAK if weak else Role.STRONG, number]
+        noise[stage.split] = keys[Role.WEAK_NOISE if stage.split == "weak" else Role.STRONG_NOISE, number]
+    rows["eval"] = keys[Role.EVAL, 0]
+    features = {split: jax.lax.map(lambda k: pair.features(k, BLOCK), of) for split, of in rows.items()}
+    noises = {
+        split: jax.lax.map(lambda k: normal(k, (design.tasks, BLOCK)).T, of) for split, of in noise.items()
+    }
+    return features, noises, pair.heads(keys[Role.TASKS, 0][0], design.tasks)
+
+
+def chain_errors(world: Any, protocol: Any, key: jax.Array) -> dict[str, np.ndarray]:
+    """Return what a chain of ridge heads is measured by, for a world with `features`, from its first predictions on."""
+    design = design_of(protocol)
+    features, noises, (weights, bias) = jax.device_get(_draw_chain(as_pytree(world), key, design))
+    joined = lambda blocks, n: blocks.reshape(-1, blocks.shape[-1])[:n]  # noqa: E731
+    stages = protocol.chain()
+    sizes = {stage.split: protocol.n_weak if stage.split == "weak" else protocol.n_strong for stage in stages}
+    sizes["eval"] = protocol.n_eval
+    names = representations(stages)
+    x = {split: {name: joined(features[split][name], n) for name in names} for split, n in sizes.items()}
+    heads = {"truth": (TARGET, weights.T, bias)}
+    for stage in stages:
+        name, slope, offset = heads[stage.labels]
+        labels = x[stage.split][name] @ slope + offset
+        if stage.labels == "truth":
+            labels = labels + protocol.label_noise * joined(noises[stage.split], sizes[stage.split])
+        found = ridge_head(x[stage.split][stage.features], labels, stage.head.ridge)
+        heads[stage.name] = (stage.features, *found)
+    p = {name: x["eval"][features] @ slope + offset for name, (features, slope, offset) in heads.items()}
+    square = lambda a, b: ((p[a] - p[b]) ** 2).mean(0)  # noqa: E731
+    values = {f"{stage.name}_error": square(stage.name, "truth") for stage in stages}
+    for stage in stages:
+        if stage.labels != "truth":
+            prefix = "" if (stage.labels, stage.name) == ("weak", "w2s") else f"{stage.name}_"
+            gain = values[f"{stage.labels}_error"] - values[f"{stage.name}_error"]
+            misfit = square(stage.labels, stage.name)
+            values |= {f"{prefix}gain": gain, f"{prefix}misfit": misfit, f"{prefix}deviation": gain - misfit}
+    if "baseline_error" in values:
+        values["opr"] = values["baseline_error"] / values["w2s_error"]
+    return values

@@ -40,7 +40,7 @@ def test_reproduce_writes_data_figure_and_summary(tmp_path: Path, capsys: pytest
         (("reproduce", "charikar2024-perturbation-realizable", "--out", "/proc/x"), "cannot be written"),
         (
             ("reproduce", "charikar2024-heads", "--out", "x", "--epochs", "2"),
-            "varies head_epochs: leave it out",
+            "varies head.epochs: leave it out",
         ),
         (("reproduce", "finite-sample", "--out", "x", "--seed", str(2**64)), "is too large"),
         (("nothing",), "No such command"),

@@ -47,7 +47,7 @@ def test_sweep_writes_what_python_returns(finished: Path, capsys: pytest.Capture
         np.testing.assert_allclose(ds[name], expected[name], rtol=1e-12)
     assert run("sweep", str(TINY), "--out", str(finished)) == 0
     captured = capsys.readouterr()
-    assert "plan: 4 cells (2 runs of 24 pairs), 1 compilation, 2 chunks" in captured.err
+    assert "plan: 4 cells (2 runs of 24 pairs), 0 compilations, 2 chunks" in captured.err
     assert "2 chunks done already" in captured.err
     assert captured.out == f"wrote {finished}, with summary.json in it\n"
     assert run("sweep", str(TINY), "--out", str(finished), "--quiet") == 0
@@ -59,14 +59,14 @@ def test_ctrl_c_prints_how_to_resume(
 ) -> None:
     file, out = tmp_path / "my sweep.toml", tmp_path / "a.zarr"
     file.write_text(TINY.read_text().replace("pairs = 24", "pairs = 24\nchunk_pairs = 8"))
-    write = Writer.write
+    write = Writer.write_item
 
     def interrupted(self: Writer, *arguments: Any) -> None:
         signal.raise_signal(signal.SIGINT)
         write(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "write", interrupted)
+        patch.setattr(Writer, "write_item", interrupted)
         assert run("sweep", str(file), "--out", str(out)) == 130
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last == (
@@ -84,7 +84,7 @@ def test_ctrl_c_prints_how_to_resume(
         (
             ("weak_noise", "weak_nois"),
             (),
-            "axes.weak_nois is not a field that can vary: did you mean axes.weak_noise?",
+            "axes has no field 'weak_nois' to vary: did you mean 'weak_noise'?",
         ),
         (("width = 4", "width = 5"), (), "holds world.width=4 but this sweep has world.width=5"),
         (("", ""), ("--precision", "float32"), 'holds dtype="float64" but this sweep has dtype="float32"'),

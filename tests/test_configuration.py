@@ -28,18 +28,61 @@ def test_a_file_becomes_the_arguments_of_sweep(tmp_path: Path) -> None:
         width = 8
         [protocol]
         n_weak = 100
+        loss = "squared"
+        [protocol.weak_head]
+        kind = "Ball"
+        radius = 2
+        [protocol.head]
         ridge = 0
         [axes]
-        ridge_strong = [0, 0.5]
+        head.ridge = [0, 0.5]
         depth = [2, 3]
         """,
     )
     assert loaded.precision == "float32"
     arguments = loaded.arguments()
     assert arguments["world"] == w2s.worlds.PerturbedMLP(weak_noise=0.1, width=8)
-    assert arguments["protocol"] == w2s.Protocol(n_weak=100, ridge=0)
-    assert list(arguments["axes"]) == ["ridge_strong", "depth"]
+    heads = {"head": w2s.heads.Ridge(0), "weak_head": w2s.heads.Ball(2)}
+    assert arguments["protocol"] == w2s.Protocol(n_weak=100, **heads)
+    assert arguments["axes"] == {"head.ridge": [0, 0.5], "depth": [2, 3]}
     assert (arguments["pairs"], arguments["seed"], arguments["paired"]) == (10, 4, True)
+    assert (arguments["first_pair"], arguments["metrics"]) == (0, ())
+
+
+def test_a_file_may_have_a_chain_and_values_that_are_heads(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path,
+        """
+        pairs = 10
+        first_pair = 20
+        [[protocol.stages]]
+        name = "weak"
+        features = "weak"
+        labels = "truth"
+        split = "weak"
+        head = {kind = "Ridge", ridge = 0.1}
+        [[protocol.stages]]
+        name = "w2s"
+        features = "strong"
+        labels = "weak"
+        split = "strong_2"
+        head = {kind = "Ball", radius = 1.0}
+        [protocol.numerics]
+        feature_precision = "float32"
+        [axes]
+        "weak.head.ridge" = [0.1, 0.2]
+        """,
+    )
+    ridge, ball = w2s.heads.Ridge(0.1), w2s.heads.Ball(1.0)
+    stages = (
+        w2s.Stage("weak", "weak", "truth", "weak", ridge),
+        w2s.Stage("w2s", "strong", "weak", "strong_2", ball),
+    )
+    numerics = w2s.Numerics(feature_precision="float32")
+    assert loaded.protocol == w2s.Protocol(stages=stages, numerics=numerics)
+    assert loaded.first_pair == 20
+    loaded = load(tmp_path, 'pairs = 1\n[axes]\nhead = [{kind = "Ridge"}, {kind = "Ball", radius = 2.0}]')
+    assert loaded.axes == {"head": [w2s.heads.Ridge(), w2s.heads.Ball(2.0)]}
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
@@ -62,7 +105,7 @@ def test_examples_are_valid(file: Path) -> None:
         ("pairs = 3\n[worlds]\nwidth = 1", "worlds is not known: did you mean world?"),
         (
             "pairs = 3\n[axes]\nrigde = [1]",
-            "axes.rigde is not a field that can vary: did you mean axes.ridge?",
+            "axes has no field 'rigde' to vary: did you mean 'ridge'?",
         ),
         ("seed = 3", "pairs is missing"),
         ("pairs = 0", "pairs=0 is not a whole number >= 1"),
@@ -86,10 +129,32 @@ def test_examples_are_valid(file: Path) -> None:
         ),
         ("pairs = 2\nseed = 4294967296", "seed=4294967296 is not a whole number >= 0 and < 2^32"),
         ("pairs = 2\n[axes]\nridge = 0.1", "axes.ridge=0.1 is not a list of values"),
-        ("pairs = 2\n[axes]\nridge = []", "axes.ridge is empty"),
-        ("pairs = 2\n[axes]\nridge = [0.1, 0.1]", "axes.ridge repeats a value"),
-        ("pairs = 2\n[axes]\nridge = [[0.1]]", "axes.ridge[0]=[0.1] is not a single value"),
-        ("pairs = 2\n[axes]\ntasks = [1, 2]", "axes.tasks is not a field that can vary"),
+        ("pairs = 2\n[axes]\nridge = []", "axes['ridge'] is empty: pass at least one value"),
+        ("pairs = 2\n[axes]\nridge = [0.1, 0.1]", "axes['ridge'] repeats a value"),
+        ("pairs = 2\n[axes]\nridge = [[0.1]]", "axes['ridge'] holds [0.1]: pass single numbers"),
+        ("pairs = 2\n[axes]\ntasks = [1, 2]", "axes has no field 'tasks' to vary: run the most"),
+        ("pairs = 2\n[axes]\nridge = [{kind = 'Ridge'}]", "is a table: pass a single value"),
+        (
+            "pairs = 2\n[axes]\nhead = [{ridge = 1}]",
+            "axes.head.kind is missing: use one of Ball, Ridge, Trained",
+        ),
+        (
+            "pairs = 2\n[protocol.head]\nkind = 'Rigde'",
+            "protocol.head.kind='Rigde' is not known: use 'Ridge' (kinds: Ball, Ridge, Trained)",
+        ),
+        (
+            "pairs = 2\n[protocol.head]\nradius = 2",
+            "protocol.head.radius is not known: did you mean protocol.head.ridge? The keys are kind, ridge",
+        ),
+        ("pairs = 2\n[protocol.head]\nridge = -1", "protocol.head.ridge=-1 is out of range"),
+        ("pairs = 2\n[protocol]\nhead = 'Ridge'", "protocol.head='Ridge' is not a head"),
+        ("pairs = 2\n[protocol]\nloss = 'huber'", "protocol.loss='huber' is not known: use one of squared"),
+        ("pairs = 2\n[protocol]\nstages = [1]", "protocol.stages[0]=1 is not a table"),
+        (
+            "pairs = 2\n[[protocol.stages]]\nname = 'weak'",
+            "protocol.stages[0].features is missing: add it to the file",
+        ),
+        ("pairs = 2\nmetrics = ['mine.gain']", "metrics holds 'mine.gain', which is no metric of a --module"),
         (
             "pairs = 2\n[axes]\nridge = [0.1]\nridge = [0.2]",
             "axes.ridge is given twice, the second time in line 4",

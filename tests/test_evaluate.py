@@ -190,9 +190,12 @@ MISTAKES = {
     "wrong rank": (lambda a: a[None], r"has shape \(1, 60, \d+\): pass an array of shape \[n"),
     "nan": (
         lambda a: np.where(np.arange(len(a))[:, None] == 3, np.nan, a),
-        r"\(nan\) at row 3: drop or fill",
+        r"\(nan\) at row 3, column 0: drop or fill",
     ),
-    "infinity": (lambda a: np.where(np.arange(len(a))[:, None] == 4, -np.inf, a), r"\(-inf\) at row 4: drop"),
+    "infinity": (
+        lambda a: np.where(np.arange(len(a))[:, None] == 4, -np.inf, a),
+        r"\(-inf\) at row 4, column 0: drop",
+    ),
     "empty": (lambda a: a[:0], r"is empty, of shape \(0, \d+\): pass at least one row"),
     "integer": (lambda a: a.astype(int), r"has dtype int64: pass floating numbers, by astype\(float\)"),
     "complex": (lambda a: a + 0j, "has dtype complex128: pass floating numbers, by its real part"),

@@ -11,13 +11,13 @@ import jax, numpy as np, jax.numpy as jnp
 jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 import w2sjax as w2s
 from w2sjax.engine.design import design_of, numbers_of
-from w2sjax.sweeps.batch import local_mesh, group_program
+from w2sjax.sweeps.batch import arranged, local_mesh, group_program
 from w2sjax.sweeps.batch_size import ACCELERATOR_GROUP
 protocol = w2s.Protocol(n_weak=500, n_strong=500, n_eval=500, tasks=4)
-indices = jnp.arange(ACCELERATOR_GROUP, dtype=jnp.uint32)
+pairs = np.arange(ACCELERATOR_GROUP)
 outcome = group_program()(
-    w2s.worlds.PerturbedMLP(), numbers_of(protocol), jax.random.key(0), indices,
-    design=design_of(protocol), mesh=local_mesh(), group=ACCELERATOR_GROUP // len(jax.devices()),
+    w2s.worlds.PerturbedMLP(), numbers_of(protocol), jax.random.key(0),
+    *arranged(pairs, ACCELERATOR_GROUP // len(jax.devices()), 1), design=design_of(protocol), mesh=local_mesh(),
 )
 assert np.isfinite(np.asarray(outcome.gain)).all()
 """

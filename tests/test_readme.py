@@ -1,4 +1,4 @@
-"""The Python of the README and of some pages of docs runs as printed, from top to bottom, in an empty folder."""
+"""The Python of the README and of the docs runs as printed, from top to bottom, in an empty folder."""
 
 import os
 import re
@@ -28,7 +28,14 @@ def test_script_keeps_line_numbers():
     assert script("text\n```python\nx = 1\n```\n```sh\nno\n```\n") == "\n\nx = 1\n\n\n\n\n"
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/studies.md", "docs/classification.md"])
+PAGES = [
+    str(page.relative_to(ROOT))
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    if "```python" in page.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_python_blocks_run(tmp_path, name):
     page = (ROOT / name).read_text(encoding="utf-8")
     assert len(BLOCK.findall(page)) == page.count("```python") > 0

@@ -10,6 +10,7 @@ from w2sjax.flags import Flag as Flag
 
 if TYPE_CHECKING:
     from w2sjax import analysis as analysis
+    from w2sjax import data as data
     from w2sjax import figures as figures
     from w2sjax import heads as heads
     from w2sjax import losses as losses
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 
 _PACKAGES = (
     "analysis",
+    "data",
     "figures",
     "heads",
     "losses",
@@ -78,6 +80,7 @@ __all__ = [
     "W2SError",
     "__version__",
     "analysis",
+    "data",
     "evaluate_features",
     "figures",
     "heads",

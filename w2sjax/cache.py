@@ -1,6 +1,7 @@
 """Compiled programs on disk, so that a process does not compile what another one has compiled."""
 
 import contextlib
+import functools
 import json
 import os
 import tempfile
@@ -38,13 +39,16 @@ def cache_folder() -> Path | None:
         return None
 
 
+@functools.cache
 def keep_compiled_programs() -> None:
     """Have JAX keep compiled programs on disk, unless the user told it where to keep them, or not to.
 
-    Entries that a crash or a full disk has damaged are removed, where JAX would warn of them in every later run and
-    compile anew. What cannot be read or written is no error: programs are then compiled.
+    Every entry point that compiles calls it; the first call in a process does the work. Entries that a crash or a full
+    disk has damaged are removed, where JAX would warn of them in every later run and compile anew. What cannot be read
+    or written is no error: programs are then compiled.
     """
     import jax
+    from jax.experimental.compilation_cache import compilation_cache
 
     if jax.config.jax_compilation_cache_dir is not None or not jax.config.jax_enable_compilation_cache:
         return
@@ -56,6 +60,7 @@ def keep_compiled_programs() -> None:
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache entry")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+    compilation_cache.reset_cache()  # which has found by now that there is none, where something was compiled
 
 
 def _remove_damaged(folder: Path) -> None:

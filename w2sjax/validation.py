@@ -65,6 +65,52 @@ def check_unmasked(name: str, value: Any) -> None:
         )
 
 
+def check_array(name: str, value: Any, *, layout: str, ranks: tuple[int, ...]) -> Any:
+    """Return a floating array, a NumPy one unless it is traced, or refuse it. Values of a traced one are not checked.
+
+    Args:
+        name, value: of the argument.
+        layout: its shape in words.
+        ranks: numbers of dimensions that it may have.
+
+    Raises:
+        W2SError: naming what is wrong: dtype, rank, no rows, a value that is not finite with its row and column.
+    """
+    traced = isinstance(value, jax.core.Tracer)
+    if value is None:
+        raise W2SError(f"{name} is missing: pass floating numbers of shape {layout}.")
+    if not traced:
+        check_unmasked(name, value)
+        try:
+            value = np.asarray(value)
+        except ValueError as error:
+            raise W2SError(f"{name} is not an array: pass floating numbers of shape {layout}.") from error
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        remedy = "its real part" if jnp.issubdtype(value.dtype, jnp.complexfloating) else "astype(float)"
+        raise W2SError(f"{name} has dtype {value.dtype}: pass floating numbers, by {remedy} for example.")
+    if value.ndim not in ranks:
+        raise W2SError(f"{name} has shape {value.shape}: pass an array of shape {layout}.")
+    if 0 in value.shape:
+        raise W2SError(f"{name} is empty, of shape {value.shape}: pass at least one row and one column.")
+    if not traced:
+        _check_values(name, value)
+    return value
+
+
+def _check_values(name: str, value: np.ndarray) -> None:
+    """Refuse NaN, infinity, and numbers that float64 cannot hold."""
+    finite = np.isfinite(value)
+    if not finite.all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        place = f"row {first[0]}" + (f", column {first[1]}" if value.ndim > 1 else "")
+        raise W2SError(
+            f"{name} holds {np.size(finite) - np.count_nonzero(finite)} NaN or infinite values, the first "
+            f"({value[first]}) at {place}: drop or fill those rows."
+        )
+    if not np.isfinite(value.astype(np.float64)).all():
+        raise W2SError(f"{name} holds numbers that are too large for float64: rescale it.")
+
+
 def plain_array(name: str, value: Any) -> np.ndarray:
     """Return numbers as a plain float64 array, or refuse them."""
     check_unmasked(name, value)

@@ -133,8 +133,8 @@ def _moments(
 ) -> dict[str, np.ndarray]:
     n_weak = int(protocol["n_weak"])
     numerics = Numerics(evaluation_points=protocol["numerics"]["evaluation_points"])
-    sizes = {"n_weak": n_weak, "n_eval": -(-samples // BLOCK) * BLOCK}
-    design = design_of(Protocol(**sizes, tasks=tasks, numerics=numerics))
+    rows = -(-samples // BLOCK) * BLOCK
+    design = design_of(Protocol(n_weak=n_weak, n_eval=rows, tasks=tasks, numerics=numerics))
     drawn = _draw(as_pytree(world), key, design=design)
     (weights, bias), training, evaluation = jax.tree.map(lambda v: np.asarray(v, float), drawn)
     target, weak = (training[name][:n_weak] for name in ("target", "weak"))

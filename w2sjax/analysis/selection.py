@@ -106,7 +106,7 @@ def select_candidates(
     )
     if not named:
         raise W2SError("candidates is empty: pass the arguments of evaluate_features for at least one.")
-    outcomes = []
+    outcomes: list[Any] = []
     for name, arguments in named.items():
         _check_names(name, arguments)
         try:

@@ -12,15 +12,23 @@ def beside_theory(dataset: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
 
     Args:
         dataset: from `sweep`.
-        prediction: of a `w2sjax.theory.Theory`, on the same axes, perhaps with more values for smoother lines.
+        prediction: of a `w2sjax.theory.Theory`, on the same axes, perhaps with more values for smoother lines; of a
+            theory that predicts pair by pair, of the pairs of the Dataset.
 
     Returns:
-        The variables of the prediction by `of`, "predicted", "simulated" and "standard_error" (NaN for a single pair),
+        The variables that both have by `of`, "predicted", "simulated" and "standard_error" (NaN for a single pair),
         and by axis; simulations are NaN where only the prediction has a value. A pair counts as one observation: its
-        tasks share their features.
+        tasks share their features. The standard error is that of simulated minus predicted, where the prediction is of
+        the pair itself.
     """
+    prediction = prediction[[name for name in prediction if name in dataset]]
     means = dataset[list(prediction)].mean("task")
-    error = means.std("pair", ddof=1) / dataset.sizes["pair"] ** 0.5
+    error = means
+    if "pair" in prediction.dims:
+        prediction = prediction.mean("task", keep_attrs=True)
+        error = means - prediction
+        prediction = prediction.mean("pair", keep_attrs=True)
+    error = error.std("pair", ddof=1) / dataset.sizes["pair"] ** 0.5
     parts = {"predicted": prediction, "simulated": means.mean("pair"), "standard_error": error}
     both = xr.concat([part.drop_attrs() for part in parts.values()], "of", join="outer")
     return counted(both.assign_coords(of=list(parts)), dataset, **prediction.attrs)

@@ -63,9 +63,7 @@ def floor_parts(world: PerturbedMLP, protocol: Protocol) -> dict[str, Part]:
     side = MATMUL.get(jax.default_backend(), 8192)
     dtype = default_dtype()
 
-    def everywhere(
-        program: Callable[[jax.Array], jax.Array], groups: int = batch.step // batch.at_once
-    ) -> Any:
+    def everywhere(program: Callable[[jax.Array], jax.Array], groups: int = batch.places) -> Any:
         """Compile a program of a seed, and run it for so many groups on all devices at once."""
         sharded = PartitionSpec("pair")
 

@@ -12,7 +12,7 @@ import numpy as np
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.protocol import Protocol
 from w2sjax.random.threefry import seed_key
-from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
+from w2sjax.sweeps.batch import arranged, group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import choose_batch
 from w2sjax.sweeps.grid import make_grid
 
@@ -80,8 +80,8 @@ def sweep_calls(world: Any, protocol: Protocol, axes: Mapping[str, Any] | None =
     shared = on_all_devices((cell.world, cell.numbers, seed_key(0)))
 
     def start(first: int) -> Outcome:
-        indices = np.arange(first, first + batch.step, dtype=np.uint32)
-        outcome: Outcome = group_program()(*shared, indices, design=cell.design, mesh=mesh, group=batch.group)
+        pairs = arranged(np.arange(first, first + batch.step), batch.group, batch.places)
+        outcome: Outcome = group_program()(*shared, *pairs, design=cell.design, mesh=mesh)
         return outcome
 
     return Calls(start, batch.step)

@@ -57,7 +57,7 @@ def evaluate(
     report_file = None
     if json_file is not None:  # better refused before the computation than after it
         report_file = output_file("--json", json_file, inputs=[features], overwrite=overwrite)
-    arrays = load_arrays(features)
+    arrays: dict[str, Any] = dict(load_arrays(features))
 
     from rich.console import Console
 
@@ -65,6 +65,7 @@ def evaluate(
     from w2sjax.engine.arrays import LABELS
     from w2sjax.engine.classes import encode, hold_classes
     from w2sjax.engine.evaluate import evaluate_features
+    from w2sjax.engine.outcome import Outcome
     from w2sjax.heads import Logistic, Ridge, Softmax
 
     kind: Any = Ridge
@@ -78,6 +79,7 @@ def evaluate(
     )
     used = configure(precision)
     outcome = evaluate_features(**arrays, weak_head=weak_head, head=head, fit_intercept=intercept)
+    assert isinstance(outcome, Outcome)
     names = outcome.values if classes else QUANTITIES
     values = {name: np.atleast_1d(np.asarray(getattr(outcome, name))) for name in names}
     status = {name: np.asarray(value).item() for name, value in outcome.status.named().items()}

@@ -24,6 +24,9 @@ def plot(
     points: Annotated[
         int, typer.Option(help="Most points to draw, spread evenly over what is done.")
     ] = 20_000,
+    theory: Annotated[
+        bool, typer.Option(help="Draw the band of the law of the deviation, from the first 32 pairs.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Plot one quantity of a sweep against another."""
@@ -47,8 +50,9 @@ def plot(
     check_names(dataset, x=x, y=y, color=color, facet=facet)
     done = f"{share:.1%} of the sweep is done" if share < 1 else ""
     try:
+        bands = _laws(dataset, x, y, facet) if theory else None
         figure = scatter(
-            blocks, x=x, y=y, color=color, facet=facet, points=points, title=path.name, note=done
+            blocks, x=x, y=y, color=color, facet=facet, points=points, title=path.name, note=done, bands=bands
         )
     except (ValueError, RuntimeError, OSError) as error:
         if (path / MARKS).is_dir() and (damaged := discard_damaged(layout_of(path))):
@@ -63,6 +67,21 @@ def plot(
             f"--out {figure_file} cannot be written ({reason(error)}): {remedy(error)}."
         ) from error
     print(f"wrote {figure_file}" + (f"; {done}" if done else ""))
+
+
+def _laws(dataset: Any, x: str, y: str, facet: str | None) -> dict[Any, Any]:
+    """Return the bands of the law of the deviation over the first pairs of a sweep, in its precision, by facet."""
+    from w2sjax.analysis.deviation import law_band
+    from w2sjax.analysis.moments import configuration
+    from w2sjax.commands.precision import configure
+
+    if "configuration" not in dataset.attrs:
+        raise W2SError("--theory needs a store written by w2sjax sweep or reproduce: leave it out.")
+    configure(configuration(dataset)["dtype"])
+    few = dataset.isel(pair=slice(32)).load()
+    if facet is None or facet not in few.dims:
+        return {value: law_band(few, x, y) for value in ([None] if facet is None else [few[facet].item()])}
+    return {value: law_band(few.sel({facet: [value]}), x, y) for value in few[facet].values.tolist()}
 
 
 def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:

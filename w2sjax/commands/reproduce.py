@@ -103,8 +103,9 @@ def _changed(study: "Study", pairs: int | None, tasks: int | None, epochs: int |
             )
         if hasattr(world, "epochs"):
             world = dataclasses.replace(world, epochs=epochs)
-        if hasattr(protocol.head, "epochs"):
-            protocol = dataclasses.replace(protocol, head=dataclasses.replace(protocol.head, epochs=epochs))
+        head: Any = protocol.head
+        if hasattr(head, "epochs"):
+            protocol = dataclasses.replace(protocol, head=dataclasses.replace(head, epochs=epochs))
         study = dataclasses.replace(study, title=f"{study.title}; a quick look, {epochs} epochs of training")
     if pairs is not None:
         study = dataclasses.replace(study, pairs=pairs)

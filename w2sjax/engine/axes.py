@@ -24,7 +24,7 @@ _NO_AXES = ("tasks", "standard_errors", "stages", "loss", "numerics")
 
 def field_paths(world: Any, protocol: Protocol) -> list[Path]:
     """Return every field that can be an axis."""
-    found = [("world", name) for name in _fields(world)]
+    found: list[Path] = [("world", name) for name in _fields(world)]
     found += [
         ("protocol", *rest) for rest in _nested(protocol) if rest[0] != "weak_head" or protocol.weak_head
     ]
@@ -101,8 +101,12 @@ def values_of(name: str, given: Any) -> tuple[Any, ...]:
     labels = [label_of(value) for value in values]
     if len(set(labels)) < len(labels):
         raise W2SError(f"axes[{name!r}] repeats a value: pass each value once.")
+    return values
+
+
+def of_one_kind(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return floats where one of numbers is: 0 beside 0.1 would otherwise compile a program of its own."""
     numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    # Numbers are floats where one of them is: 0 beside 0.1 would otherwise compile a program of its own.
     return tuple(map(float, values)) if numeric and any(isinstance(v, float) for v in values) else values
 
 

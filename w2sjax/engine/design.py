@@ -163,11 +163,8 @@ def sizes_of(design: Design, group: Group) -> tuple[int, ...]:
     return design.n_weak if group.split == "weak" else design.n_strong
 
 
-def _block_counts(design: Design) -> dict[Stream, int]:
-    """Return how many blocks each stream of a design draws."""
-    counts: dict[Stream, int] = {(Role.PAIR, 0): 1, (Role.TASKS, 0): 1, (Role.PILOT, 0): 1}
-    if not design.linear:
-        counts |= {(Role.HEADS, 0): len(design.chain), (Role.SHUFFLES, 0): len(design.groups)}
+def stream_sizes(design: Design) -> dict[Stream, int]:
+    """Return how many rows of inputs, and of label noise, each stream of a design draws."""
     sizes: dict[Stream, int] = {}
     for group in design.groups:
         inputs, noise = streams_of(design, group)
@@ -176,4 +173,12 @@ def _block_counts(design: Design) -> dict[Stream, int]:
     sizes[Role.EVAL, 0] = max(design.n_eval)
     if design.fresh_misfit:
         sizes[Role.MISFIT, 0] = max(design.n_eval)
-    return counts | {stream: -(-n // BLOCK) for stream, n in sizes.items()}
+    return sizes
+
+
+def _block_counts(design: Design) -> dict[Stream, int]:
+    """Return how many blocks each stream of a design draws."""
+    counts: dict[Stream, int] = {(Role.PAIR, 0): 1, (Role.TASKS, 0): 1, (Role.PILOT, 0): 1}
+    if not design.linear:
+        counts |= {(Role.HEADS, 0): len(design.chain), (Role.SHUFFLES, 0): len(design.groups)}
+    return counts | {stream: -(-n // BLOCK) for stream, n in stream_sizes(design).items()}

@@ -10,26 +10,21 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from w2sjax.engine.arrays import LABELS, cast, check_arrays
+from w2sjax.engine.centred import is_blurred, run_centred
 from w2sjax.engine.chain import Stage, shared_heads, usual_stages
 from w2sjax.engine.classes import encode, hold_classes
 from w2sjax.engine.classification import classification_metrics
 from w2sjax.engine.given import EVAL, run_given
 from w2sjax.engine.metrics import Metric, check_metrics, metrics_of
-from w2sjax.engine.outcome import Models, Outcome, with_flag
+from w2sjax.engine.outcome import Models, Outcome
 from w2sjax.errors import W2SError
-from w2sjax.flags import Flag
 from w2sjax.heads.base import Head, check_head
-from w2sjax.heads.linear import CONSTANT_IN_EPS, Linear
 from w2sjax.heads.logistic import Logistic, Softmax
 from w2sjax.heads.ridge import Ridge
-from w2sjax.linalg import namespace, product
 from w2sjax.losses import SQUARED, Loss
 from w2sjax.random.draws import default_dtype
 from w2sjax.random.threefry import as_threefry, seed_key
 from w2sjax.validation import check_boolean
-
-Features = dict[str, dict[str, Any]]
-"""Features `[n, width]` by split and representation."""
 
 
 def evaluate_features(
@@ -151,7 +146,7 @@ def evaluate_features(
         linear
         and fit_intercept
         and not traced
-        and any(_is_blurred(columns[name]) for name in ("weak_train", "strong_transfer"))
+        and any(is_blurred(columns[name]) for name in ("weak_train", "strong_transfer"))
     )
     if linear and not traced:
         columns = {name: np.asarray(a, np.float64) for name, a in columns.items()}
@@ -168,14 +163,12 @@ def evaluate_features(
     splits = {"weak": "y_train", "strong": "y_transfer", EVAL: "y_eval"}
     truth = {split: columns[name] for split, name in splits.items() if name in columns}
     random = seed_key(0) if key is None else as_threefry(key)
-    run = _run_centred if linear and fit_intercept else _run_compiled if not (linear or traced) else run_given
-    outcome, models = run(
-        stages, features, truth, random, metrics=table, shared=shared_heads(stages), intercept=fit_intercept
-    )
-    if blurred:
-        outcome = dataclasses.replace(
-            outcome, status=with_flag(outcome.status, True, Flag.FEATURE_BELOW_ROUNDING)
-        )
+    options: dict[str, Any] = {"metrics": table, "shared": shared_heads(stages), "intercept": fit_intercept}
+    if linear and fit_intercept:
+        outcome, models = run_centred(stages, features, truth, random, blurred=blurred, **options)
+    else:
+        run = run_given if linear or traced else _run_compiled
+        outcome, models = run(stages, features, truth, random, **options)
     values = outcome.values
     if "y_transfer" not in columns:
         values = values | dict.fromkeys(("ceiling_error", "pgr"), np.nan * values["gain"])
@@ -220,38 +213,3 @@ def _are_classes(stages: Sequence[Stage], arrays: dict[str, Any], classes: int) 
 
 
 _run_compiled = jax.jit(run_given, static_argnames=("metrics", "shared", "intercept"))
-
-
-def _run_centred(
-    stages: tuple[Stage, ...], features: Features, truth: dict[str, Any], key: jax.Array, **options: Any
-) -> tuple[Outcome, Models]:
-    """Run a chain of linear heads with features and labels less their training means, which costs no digits.
-
-    Labels less their mean are exact where they are near it; elsewhere nothing is gained.
-    """
-    mean = {name: features[name][name].mean(axis=0) for name in ("weak", "strong")}
-    moved = {
-        split: {name: values - mean[name][None, :] for name, values in named.items()}
-        for split, named in features.items()
-    }
-    labels = truth["weak"]
-    xp = namespace(labels)
-    origin = labels.mean(axis=0)
-    far = xp.max(xp.abs(labels - origin[None, :]), axis=0) < xp.abs(origin) / 2
-    origin = xp.where(far, origin, xp.zeros_like(origin))
-    less = {split: values - origin[None, :] for split, values in truth.items()}
-    outcome, models = run_given(stages, moved, less, key, **options)
-    fitted = {}
-    for stage in stages:
-        head = models.fitted[stage.name]
-        bias = head.bias + origin - product(mean[stage.features][None, :], head.weights)[0]
-        fitted[stage.name] = Linear(head.weights, bias)
-    predictions = {name: values + origin[None, :] for name, values in models.predictions.items()}
-    return outcome, Models(fitted, features[EVAL], predictions)
-
-
-def _is_blurred(values: Any) -> bool:
-    """Say whether a feature varies, but by no more than rounding of the dtype that it is given in."""
-    eps, wide = float(jnp.finfo(values.dtype).eps), np.asarray(values, np.float64)
-    spread = np.ptp(wide, axis=0)
-    return bool(((spread > 0) & (spread <= 2 * CONSTANT_IN_EPS * eps * np.abs(wide).max(axis=0))).any())

@@ -177,3 +177,23 @@ def outcome_of(
         resolved = gap > GAP_IN_EPS * eps * xp.sqrt(label_power * values["weak_error"])
         values["pgr"] = xp.where(resolved & ~below, values["pgr"], xp.full_like(gap, jnp.nan))
     return Outcome(values=values, status=status)
+
+
+def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
+    """Add the flags and the curves of the training runs of a pair, if it has any, to its outcome."""
+    runs = getattr(pair, "trained", {})
+    if not runs:
+        return outcome
+    status = outcome.status
+    for name, run in runs.items():
+        for happened, flag in zip((run.diverged, run.dead), _TRAINING_FLAGS[name], strict=True):
+            status = with_flag(status, happened, flag)
+    shape = status.code.shape
+    curves = {name: jnp.broadcast_to(run.curve, (*shape, *run.curve.shape)) for name, run in runs.items()}
+    return dataclasses.replace(outcome, status=status, curves=outcome.curves | curves)
+
+
+_TRAINING_FLAGS = {
+    "weak": (Flag.WEAK_TRAINING_DIVERGED, Flag.WEAK_REPRESENTATION_DEAD),
+    "strong": (Flag.STRONG_TRAINING_DIVERGED, Flag.STRONG_REPRESENTATION_DEAD),
+}

@@ -12,9 +12,8 @@ from w2sjax.engine.by_rows import run_by_rows
 from w2sjax.engine.chain import TARGET, Stage
 from w2sjax.engine.design import Design, Numbers, design_keys
 from w2sjax.engine.evaluation import means_by_rows, predictions_of, standard_errors
-from w2sjax.engine.outcome import Models, Outcome, Status, outcome_of, with_flag
+from w2sjax.engine.outcome import Models, Outcome, Status, outcome_of, with_diagnostics
 from w2sjax.engine.source import Source, draw_pair, feature_widths, first_rows, stack_blocks, target_heads
-from w2sjax.flags import Flag
 from w2sjax.random.draws import default_dtype
 from w2sjax.random.keys import Role
 from w2sjax.targets import PILOT, TargetFunctions
@@ -115,23 +114,3 @@ def _models(source: Source, target: Any, stages: tuple[Stage, ...], fitted: dict
 
     features, predictions = first_rows(stack_blocks(of_block, source.entries((Role.EVAL, 0))), n)
     return Models(fitted, features, predictions)
-
-
-def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:
-    """Add the flags and the curves of the training runs of a pair, if it has any, to its outcome."""
-    runs = getattr(pair, "trained", {})
-    if not runs:
-        return outcome
-    status = outcome.status
-    for name, run in runs.items():
-        for happened, flag in zip((run.diverged, run.dead), _TRAINING_FLAGS[name], strict=True):
-            status = with_flag(status, happened, flag)
-    shape = status.code.shape
-    curves = {name: jnp.broadcast_to(run.curve, (*shape, *run.curve.shape)) for name, run in runs.items()}
-    return dataclasses.replace(outcome, status=status, curves=outcome.curves | curves)
-
-
-_TRAINING_FLAGS = {
-    "weak": (Flag.WEAK_TRAINING_DIVERGED, Flag.WEAK_REPRESENTATION_DEAD),
-    "strong": (Flag.STRONG_TRAINING_DIVERGED, Flag.STRONG_REPRESENTATION_DEAD),
-}

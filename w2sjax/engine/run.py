@@ -7,8 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from w2sjax.cache import keep_compiled_programs
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.metrics import Metric, check_metrics
+from w2sjax.engine.on_host import run_on_host, suits_host
 from w2sjax.engine.outcome import Models, Outcome
 from w2sjax.engine.pair import run_grid
 from w2sjax.engine.protocol import Protocol, check_protocol
@@ -59,9 +61,14 @@ def run_pair(
         raise W2SError(f"key holds {key.size} keys: pass one, or map run_pair over them by jax.vmap.")
     check_protocol(protocol)
     models = check_boolean("return_models", return_models)
+    keep_compiled_programs()
     design = design_of(protocol, metrics=check_metrics(metrics))
+    own, numbers = run_pair_key(key), numbers_of(protocol)
+    if suits_host(world, own, design, numbers):
+        both = run_on_host(world, own, design, numbers)
+        return both if models else both[0]
     found: Outcome | tuple[Outcome, Models] = run_single(
-        as_pytree(world), run_pair_key(key), numbers_of(protocol), design=design, return_models=models
+        as_pytree(world), own, numbers, design=design, return_models=models
     )
     return found
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from w2sjax.engine.chain import TARGET, Group
-from w2sjax.engine.design import Design, streams_of
+from w2sjax.engine.design import Design, stream_sizes, streams_of
 from w2sjax.errors import W2SError
 from w2sjax.heads.linear import Linear
 from w2sjax.random.draws import default_dtype
@@ -17,6 +18,7 @@ from w2sjax.random.keys import BLOCK, Role, Stream
 from w2sjax.random.sobol import sobol_bits
 from w2sjax.random.threefry import seed_key
 from w2sjax.worlds.base import default_heads
+from w2sjax.worlds.static import as_pytree
 
 Entry = Any
 """What a block is drawn from: a key, a key and the number of its first point, or rows of a table."""
@@ -65,8 +67,8 @@ class Source(NamedTuple):
         """Return what the blocks of a stream are drawn from, stacked."""
         keys = self.keys[stream]
         if hasattr(self.pair, "take"):
-            rows = self.pair.rows(split_of(stream), BLOCK * len(keys))
-            return rows.reshape(len(keys), BLOCK)
+            rows = self.pair.rows(split_of(stream), stream_sizes(self.design)[stream])
+            return jnp.resize(rows, (len(keys), BLOCK))  # those that fill the last block are not used
         if self.design.evaluation_points == "sobol" and stream[0] in (Role.EVAL, Role.MISFIT):
             first = BLOCK * jnp.arange(len(keys), dtype=jnp.uint32)
             return jnp.broadcast_to(keys[0], keys.shape), first
@@ -197,6 +199,27 @@ def feature_widths(pair: Any, names: Sequence[str]) -> dict[str, int]:
 
     shapes = jax.eval_shape(drawn, seed_key(0))
     return {name: shapes[name].shape[1] for name in names}
+
+
+@functools.lru_cache(maxsize=64)
+def _traced_widths(structure: Any, leaves: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+
+    def trace(values: Any, key: jax.Array) -> jax.Array:
+        pair = draw_pair(jax.tree.unflatten(structure, values), key, None)
+        found.update(feature_widths(pair, names))
+        return key
+
+    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves]
+    jax.eval_shape(trace, shapes, seed_key(0))
+    return found
+
+
+def widths_of(world: Any, names: tuple[str, ...]) -> dict[str, int]:
+    """Return the widths of the named features of a world, whose pairs are drawn abstractly, once for all of a shape."""
+    values, structure = jax.tree.flatten(as_pytree(world))
+    leaves = tuple((np.shape(value), jnp.asarray(value).dtype) for value in values)
+    return _traced_widths(structure, leaves, names)
 
 
 def stack_blocks(draw_block: Callable[[Entry], Any], entries: Entry) -> Any:

@@ -60,12 +60,13 @@ def finite_sample_map(result: xr.Dataset, title: str = "") -> "Figure":
     """Draw the distance of deviation from its limit against each sample size and both, one panel per world.
 
     Args:
-        result: of `w2sjax.analysis.finite_sample`.
+        result: of `w2sjax.analysis.finite_sample`, perhaps with the law of `w2sjax.analysis.law_over_map`.
         title: above the figure.
 
     Returns:
         A log-log figure: medians over pairs and tasks, 10-90% bands, fitted exponents with 95% intervals, and the
-        n^-1/2 and 1/n lines through the first fitted median of the curve of both sizes.
+        n^-1/2 and 1/n lines through the first fitted median of the curve of both sizes; where it was computed, median
+        and 10-90% limits of the law of the deviation as black lines.
     """
     noises = result["strong_noise"].values.tolist()
     figure = new_figure(6 * len(noises), 6.6)
@@ -74,6 +75,8 @@ def finite_sample_map(result: xr.Dataset, title: str = "") -> "Figure":
         world = result.sel(strong_noise=noise)
         for curve in CURVES:
             _draw_curve(axes, world.sel(curve=curve), curve, largest=float(result["n"][-1]))
+        if "law" in world:
+            _draw_law(axes, world["law"].dropna("n"))
         log_scales(axes)
         axes.set_xlabel("sample size n  [samples]")
         limit = "" if world["realizable"] else "\n− its value at the largest n"
@@ -87,6 +90,13 @@ def finite_sample_map(result: xr.Dataset, title: str = "") -> "Figure":
         axes.legend(**BELOW, title=f"what grows: {fitted}", title_fontsize=8)
     head(figure, title, result, "; bands 10–90%")
     return figure
+
+
+def _draw_law(axes: "Axes", law: xr.DataArray) -> None:
+    n = law["n"].values.astype(float)
+    for level, width in ((0.1, 0.8), (0.5, 1.8), (0.9, 0.8)):
+        label = "law of the deviation along n_strong (10, 50, 90%)" if level == 0.5 else None
+        axes.plot(n, law.sel(quantile=level), "-", color="black", linewidth=width, label=label, zorder=4)
 
 
 def _draw_curve(axes: "Axes", cell: xr.Dataset, curve: str, largest: float) -> None:

@@ -3,7 +3,7 @@
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,7 @@ def scatter(
     points: int = 20_000,
     title: str = "",
     note: str = "",
+    bands: Mapping[Any, xr.Dataset] | None = None,
 ) -> "Figure":
     """Draw one quantity against another for every pair, task and cell, or for an even sample of them.
 
@@ -45,6 +46,7 @@ def scatter(
         facet: an axis with at most `MOST_PANELS` values; one panel each.
         points: most points in the whole figure.
         title, note: above the panels.
+        bands: of `w2sjax.analysis.law_band`, by the value of the facet, or None where there is none.
 
     Returns:
         A figure whose axes carry units. Panels share their limits, which leave out points that lie further from the
@@ -93,6 +95,8 @@ def scatter(
             panel.set_title(f"{plain_text(facet)} = {shown(value)}", fontsize=10)
         if (x, y) == ("misfit", "gain"):
             identity_line(panel)
+        if bands is not None:
+            _draw_band(panel, bands[value]["band"].dropna("x"), values if medians else None)
         panel.tick_params(labelbottom=True)
     handles = panels[0].get_legend_handles_labels()[0] + handles
     if handles:
@@ -170,6 +174,17 @@ def _draw_with_medians(
     marked = np.arange(0, values.size, -(-values.size // 8))
     panel.set_xticks(marked, [shown(value) for value in values[marked].tolist()])
     panel.set_xlim(-0.6, values.size - 0.4)
+
+
+def _draw_band(panel: "Axes", band: xr.DataArray, places: np.ndarray | None) -> None:
+    """Draw the middle 90% and the median that a theory predicts; values at equal distances have places."""
+    at = band["x"].values if places is None else np.searchsorted(places, band["x"].values)
+    low, middle, high = band.transpose("quantile", "x").values
+    limits = panel.get_xlim(), panel.get_ylim()
+    label = "law of the deviation,\nmiddle 90% and median"
+    panel.fill_between(at, low, high, color=GREY, alpha=0.3, linewidth=0, label=label, zorder=2.5)
+    panel.plot(at, middle, color="black", linewidth=1.2, zorder=2.6)
+    panel.set(xlim=limits[0], ylim=limits[1])
 
 
 def _central_limits(values: np.ndarray) -> tuple[float, float]:

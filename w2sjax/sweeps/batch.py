@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -28,39 +29,68 @@ def run_groups(
     world: Any,
     numbers: Numbers,
     seed: jax.Array,
+    count: jax.Array,
     indices: jax.Array,
     prepared: Any = None,
     *,
     design: Design,
     mesh: Mesh,
-    group: int,
 ) -> Outcome:
-    """Run the pairs of the given indices, `[pair]`, a multiple of devices * group, with what was prepared for them.
+    """Run the pairs of the given indices, `[device * place, group]`, with what was prepared for them.
 
-    Every device computes its pairs in groups, one after another. Groups are always of the same size, so that the
-    compiled program, and with it every rounding error, is the same whatever the chunk. Two and four devices round
-    alike; one device has a program of its own.
+    Every device computes the first `count` of its groups, one after another; results of the other places are zero. The
+    places and the pairs of a group are always as many, so that the compiled program, and with it every rounding error,
+    is the same whatever the chunk and however many pairs there are. Two and four devices round alike; one device has a
+    program of its own.
     """
 
-    def local(world: Any, numbers: Numbers, seed: jax.Array, indices: jax.Array, prepared: Any) -> Outcome:
-        def one(entry: tuple[jax.Array, Any]) -> Outcome:
-            index, prepared = entry
+    def local(
+        world: Any, numbers: Numbers, seed: jax.Array, count: jax.Array, indices: jax.Array, prepared: Any
+    ) -> Outcome:
+        @jax.jit  # so that it is traced once, for its shapes and for the loop
+        @jax.vmap
+        def run_group(index: jax.Array, prepared: Any) -> Outcome:
             return run_grid(world, pair_key(seed, index), design, numbers, prepared)
 
-        return jax.lax.map(one, (indices, prepared), batch_size=group)
+        def entry(place: Any) -> Any:
+            return jax.tree.map(
+                lambda a: jax.lax.dynamic_index_in_dim(a, place, keepdims=False), (indices, prepared)
+            )
+
+        def add_group(place: jax.Array, found: Outcome) -> Outcome:
+            write = functools.partial(jax.lax.dynamic_update_index_in_dim, index=place, axis=0)
+            return jax.tree.map(write, found, run_group(*entry(place)))
+
+        shapes = jax.eval_shape(lambda: run_group(*entry(0)))
+        none = jax.tree.map(lambda s: jnp.zeros((len(indices), *s.shape), s.dtype), shapes)
+        return jax.lax.fori_loop(0, count, add_group, none)
 
     sharded, replicated = PartitionSpec("pair"), PartitionSpec()
-    specs = (replicated, replicated, replicated, sharded, sharded)
+    specs = (replicated, replicated, replicated, replicated, sharded, sharded)
     run = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=sharded, check_vma=False)
-    return run(world, numbers, seed, indices, prepared)
+    return run(world, numbers, seed, count, indices, prepared)
 
 
 @functools.cache
 def group_program() -> Any:
     """Return `run_groups` compiled by `jax.jit`, once per process: its options depend on the kind of device."""
-    return jax.jit(
-        run_groups, static_argnames=("design", "mesh", "group"), compiler_options=compiler_options()
-    )
+    return jax.jit(run_groups, static_argnames=("design", "mesh"), compiler_options=compiler_options())
+
+
+def arranged(pairs: np.ndarray, group: int, places: int) -> tuple[np.ndarray, np.ndarray]:
+    """Share pairs out among the local devices: `count` and `indices` of `run_groups`, the last pair as padding."""
+    devices = len(jax.local_devices())
+    count = -(-len(pairs) // (devices * group))
+    indices = np.repeat(pairs[-1:], devices * places * group).reshape(devices, places, group)
+    filled = np.concatenate([pairs, np.repeat(pairs[-1:], devices * count * group - len(pairs))])
+    indices[:, :count] = filled.reshape(devices, count, group)
+    return np.asarray(count, np.int32), indices.reshape(devices * places, group).astype(np.uint32)
+
+
+def in_order(values: np.ndarray, count: int, pairs: int) -> np.ndarray:
+    """Return results of `run_groups` as `[pair, ...]`, in the order that `arranged` was given."""
+    by_device = values.reshape(len(jax.local_devices()), -1, *values.shape[1:])[:, :count]
+    return by_device.reshape(-1, *values.shape[2:])[:pairs]
 
 
 ACCELERATOR_TRAINING_GROUP = 256

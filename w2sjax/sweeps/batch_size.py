@@ -1,22 +1,17 @@
 """How many pairs go together: what a cache holds, what memory holds, and what lets the host keep pace."""
 
 import dataclasses
-import functools
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from w2sjax.engine.design import Design
-from w2sjax.engine.source import draw_pair, feature_widths
+from w2sjax.engine.source import widths_of
 from w2sjax.heads.trained import Trained
 from w2sjax.random.keys import BLOCK
-from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps.batch import local_mesh
 from w2sjax.sweeps.grid import Cell
-from w2sjax.worlds.static import as_pytree
 
 CPU_GROUP = 4
 """Most pairs batched together on a CPU core: enough to amortize the start of every operation; more fill its cache."""
@@ -39,9 +34,6 @@ DEVICE_SHARE = 4
 CALL_FEATURES = 5 * 2**22
 """Numbers that each device computes as features in one call: some 0.1 s of a CPU, so that the host keeps pace."""
 
-EMPTY_PLACES = 0.02
-"""Share of a cell's groups that may be computed for nothing at its end, so that calls need not be shorter."""
-
 FEATURES_IN_FLIGHT = 12
 """Rough number of feature-sized block arrays that a pair holds while it streams."""
 
@@ -52,15 +44,20 @@ class Batch:
 
     Attributes:
         group: pairs that each device batches together.
-        step: pairs that one call computes on all local devices, a multiple of devices * group.
+        places: groups that one call computes on each device, at most.
         at_once: pairs in flight on all local devices.
         working_bytes: estimated bytes of their working memory.
     """
 
     group: int
-    step: int
+    places: int
     at_once: int
     working_bytes: int
+
+    @property
+    def step(self) -> int:
+        """Pairs that one call computes on all local devices, at most."""
+        return self.at_once * self.places
 
 
 def default_memory_budget() -> int:
@@ -73,24 +70,31 @@ def default_memory_budget() -> int:
 
 
 def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Batch:
-    """Choose how many pairs of a cell go together, for a sweep of so many in so many bytes of working memory."""
+    """Choose how many pairs of a cell go together, for a sweep of so many in so many bytes of working memory.
+
+    Programs compile once: on CPUs it does not depend on the number of pairs, on accelerators on its power of two. Few
+    pairs whose heads go by rows, which takes much longer, share devices evenly.
+    """
     memory_budget = default_memory_budget() if memory_budget is None else memory_budget
     devices = local_mesh().devices.size
     design = cell.design
-    width = _joint_width(cell)
+    width = sum(widths_of(cell.world, design.order).values())
     need = bytes_per_pair(design, width)
     itemsize = 4 if design.single_features else jnp.zeros(()).dtype.itemsize
     group = min(
         group_size(width * BLOCK * itemsize),
         max(1, memory_budget // (devices * need)),
-        math.ceil(pairs / devices),
     )
+    each = math.ceil(pairs / devices)
+    if jax.default_backend() != "cpu":
+        group = min(group, 2 ** math.ceil(math.log2(each)))
+    elif not design.linear:
+        group = min(group, each)
     # What is prepared for a call takes much longer than the call.
     alone = hasattr(cell.world, "preparations")
-    most = 1 if alone else max(1, CALL_FEATURES // (group * rows_per_pair(design) * width))
-    groups = spread_evenly(math.ceil(pairs / (devices * group)), most)
+    places = 1 if alone else max(1, CALL_FEATURES // (group * rows_per_pair(design) * width))
     at_once = devices * group
-    return Batch(group=group, step=at_once * groups, at_once=at_once, working_bytes=at_once * need)
+    return Batch(group=group, places=places, at_once=at_once, working_bytes=at_once * need)
 
 
 def group_size(block_bytes: int) -> int:
@@ -108,17 +112,6 @@ def group_size(block_bytes: int) -> int:
     while group > LEAST_CPU_GROUP and group * block_bytes > CACHE_BYTES:
         group //= 2
     return group
-
-
-def spread_evenly(count: int, most: int) -> int:
-    """Return how many of `count` groups go into each call: as many of `most` as leave few places empty."""
-    if count <= most:
-        return count
-    choices = range(most, (most - 1) // 2, -1)
-    for each in choices:
-        if -count % each <= EMPTY_PLACES * count:
-            return each
-    return min(choices, key=lambda each: -count % each)
 
 
 def bytes_per_pair(design: Design, width: int) -> int:
@@ -157,29 +150,3 @@ def rows_per_pair(design: Design) -> int:
     """Return how many rows one pair goes through: trained heads go through theirs once an epoch."""
     epochs = max(getattr(stage.head, "epochs", 1) for stage in design.chain)
     return epochs * (max(design.n_weak) + max(design.n_strong)) + max(design.n_eval)
-
-
-def _joint_width(cell: Cell) -> int:
-    """Return the width of all features of a pair together."""
-    return sum(_widths(as_pytree(cell.world), cell.design.order).values())
-
-
-@functools.lru_cache(maxsize=64)
-def _traced_widths(structure: Any, leaves: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, int]:
-    """Trace once for all worlds of a shape."""
-    found: dict[str, int] = {}
-
-    def trace(values: Any, key: jax.Array) -> jax.Array:
-        pair = draw_pair(jax.tree.unflatten(structure, values), key, None)
-        found.update(feature_widths(pair, names))
-        return key
-
-    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves]
-    jax.eval_shape(trace, shapes, seed_key(0))
-    return found
-
-
-def _widths(world: Any, names: tuple[str, ...]) -> dict[str, int]:
-    values, structure = jax.tree.flatten(world)
-    leaves = tuple((np.shape(value), jnp.asarray(value).dtype) for value in values)
-    return _traced_widths(structure, leaves, names)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from w2sjax.engine.axes import RESERVED, Path, find, label_of, put, values_of
+from w2sjax.engine.axes import RESERVED, Path, find, label_of, of_one_kind, put, values_of
 from w2sjax.engine.design import Design, Numbers, design_of, is_naive, numbers_of, table_of
 from w2sjax.engine.metrics import Metric, check_metrics
 from w2sjax.engine.protocol import SIZES, Protocol, check_protocol
@@ -121,7 +121,7 @@ class Grid:
         chosen |= {
             name: tuple(self.axes[name][i] for i in part) for name, part in zip(self.inner, box, strict=True)
         }
-        sizes = {
+        sizes: dict[str, Any] = {
             size: next(
                 (values for name, values in chosen.items() if self.paths[name] == ("protocol", size)),
                 (getattr(self.protocol, size),),
@@ -214,7 +214,7 @@ def make_grid(
                 put(world, protocol, {path: value})
             elif path[1] in SIZES:
                 put(world, dataclasses.replace(protocol, reuse_inputs=False), {path: value})
-        checked[name], paths[name] = values, path
+        checked[name], paths[name] = of_one_kind(values), path
     return Grid(world, protocol, checked, paths, paired, own)
 
 

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from w2sjax.random.draws import fold_in
 from w2sjax.random.keys import cell_key
 from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.batch import group_program, local_mesh, on_all_devices
+from w2sjax.sweeps.batch import arranged, group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import Batch, choose_batch, default_memory_budget, rows_per_pair
 from w2sjax.sweeps.boxes import Box, boxes_of
 from w2sjax.sweeps.grid import Cell, Grid
@@ -100,7 +98,7 @@ class Plan:
         working = max((batch.working_bytes for batch in self.batches), default=0)
         return (
             f"plan: {cells * inner} cells ({cells} runs of {len(self.pairs)} pairs), "
-            f"{len(self.batches)} compilation{'s' if len(self.batches) > 1 else ''}, "
+            f"{len(self.batches)} compilation{'' if len(self.batches) == 1 else 's'}, "
             f"{cells * self.runs} chunks of {self.chunk_pairs} pairs ({megabytes(self.chunk_pairs * each)}), "
             f"{at_once} pairs at once (about {megabytes(working)} of working memory), "
             f"{megabytes(cells * len(self.pairs) * each)} of results, {self.finished_regions} chunks done already"
@@ -256,25 +254,25 @@ def _variables(grid: Grid, cells: list[Cell], seed: int, programs: _Programs) ->
 
 def result_template(grid: Grid, cell: Cell, seed: int, batch: Batch) -> dict[str, np.ndarray]:
     """Return zeros with the shape and dtype of one pair's results, by variable: `[1, *inner axes, ...]`."""
-    indices = jax.ShapeDtypeStruct((batch.step,), jnp.uint32)
+    count, indices = arranged(np.zeros(1, int), batch.group, batch.places)
     outcome = group_program().eval_shape(
         *shared_arguments(seed, cell),  # placed as in the calls, which would be traced again otherwise
+        count,
         indices,
-        _prepared_shapes(cell.world, batch.step),
+        _prepared_shapes(cell.world, indices.shape),
         design=cell.design,
         mesh=local_mesh(),
-        group=batch.group,
     )
-    zeros = jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), outcome)
+    zeros = jax.tree.map(lambda a: np.zeros((1, *a.shape[2:]), a.dtype), outcome)
     return {name: grid.arrange(values, cell.box) for name, values in labels.flatten(zeros).items()}
 
 
-def _prepared_shapes(world: Any, pairs: int) -> dict[str, Any] | None:
-    """Return the shapes of what the world's preparations return for so many pairs, without running them."""
+def _prepared_shapes(world: Any, pairs: tuple[int, ...]) -> dict[str, Any] | None:
+    """Return the shapes of what the world's preparations return for pairs, without running them."""
     if not hasattr(world, "preparations"):
         return None
-    keys = jax.eval_shape(lambda: fold_in(seed_key(0), np.arange(pairs, dtype=np.uint32)))
-    return {name: jax.eval_shape(jax.vmap(run), keys) for name, run in world.preparations().items()}
+    shapes = {name: jax.eval_shape(run, seed_key(0)) for name, run in world.preparations().items()}
+    return jax.tree.map(lambda s: jax.ShapeDtypeStruct((*pairs, *s.shape), s.dtype), shapes)
 
 
 def megabytes(count: int) -> str:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from w2sjax.cache import keep_compiled_programs
 from w2sjax.engine.metrics import Metric
 from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
@@ -109,10 +110,11 @@ def sweep(
         chunk_pairs = check_integer("chunk_pairs", chunk_pairs, least=1, most=MOST_PAIRS)
     place_among = _checked_process(process, store)
     show = check_boolean("progress", progress)
+    keep_compiled_programs()
     path = None if store is None else user_path("store", store)
     networks = None if checkpoints is None else user_path("checkpoints", checkpoints)
     grid = make_grid(world, protocol, axes, paired=paired, metrics=metrics)
-    options = {"memory_budget": memory_budget, "process": place_among}
+    options: dict[str, Any] = {"memory_budget": memory_budget, "process": place_among}
     if path is None:
         plan = make_plan(grid, seed, wanted, chunk_pairs=chunk_pairs, **options)
         return _in_memory(plan, networks, show=show)

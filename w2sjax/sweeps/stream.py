@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
 from w2sjax.cores import let_go_of_programs, one_linear_algebra_thread
 from w2sjax.flags import SERIOUS
 from w2sjax.sweeps import labels
-from w2sjax.sweeps.batch import group_program, local_mesh
+from w2sjax.sweeps.batch import arranged, group_program, in_order, local_mesh
 from w2sjax.sweeps.plan import Item, Plan, shared_arguments
 from w2sjax.sweeps.preparation import Preparations
 
@@ -31,7 +32,7 @@ def run_items(
 ) -> Iterator[tuple[Item, Arrays]]:
     """Compute what is left to do and yield each item with its arrays `[pair, *inner axes, ...]`, once it is complete.
 
-    Every call of the compiled program has the same number of pairs, across the borders of items and padded at the
+    Every call of the compiled program has the same number of pairs, across the borders of items and fewer at the
     end of a cell, so that each compilation group compiles once and rounds alike whatever is left to do. The next call
     is dispatched before the last one is fetched, so that devices do not wait for the host.
 
@@ -72,27 +73,24 @@ def _calls(plan: Plan) -> Iterator[_Call]:
 
 def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
     batch = plan.batches[plan.shapes[call.cell]]
-    padded = np.concatenate([call.pairs, np.repeat(call.pairs[-1:], batch.step - len(call.pairs))])
-    return group_program()(
-        *call.shared,
-        padded.astype(np.uint32),
-        preparations.of(call.cell, padded),
-        design=plan.cells[call.cell].design,
-        mesh=local_mesh(),
-        group=batch.group,
-    )
+    count, indices = arranged(call.pairs, batch.group, batch.places)
+    prepared = preparations.of(call.cell, indices.ravel())
+    prepared = jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), prepared)
+    design = plan.cells[call.cell].design
+    return count, group_program()(*call.shared, count, indices, prepared, design=design, mesh=local_mesh())
 
 
 def _collect(
     plan: Plan,
     call: _Call,
-    outcome: Any,
+    running: tuple[np.ndarray, Any],
     pending: dict[Item, list[Arrays]],
     on_group: Callable[[int, int], None],
 ) -> Iterator[tuple[Item, Arrays]]:
     box = plan.cells[call.cell].box
+    count, outcome = running
     arrays = {
-        name: plan.grid.arrange(values, box)[: len(call.pairs)]
+        name: plan.grid.arrange(in_order(values, int(count), len(call.pairs)), box)
         for name, values in labels.flatten(outcome).items()
     }
     on_group(len(call.pairs), count_flagged(arrays))

@@ -22,26 +22,39 @@ class Theory:
         reference: the paper.
         assume: refuses, by `require`, a world and a protocol that violate an assumption.
         expect: from a world and a protocol of single values to expectations by the name of the sweep's variable
-            (`weak_error`, `gain`, ...), in squared label units, `pgr` in units of 1.
+            (`weak_error`, `gain`, ...), in squared label units, `pgr` in units of 1. `<variable>_spread` is the
+            standard deviation over samples. Of a theory that is `by_pair` it takes two more arguments, the seed and the
+            range of pairs, and returns arrays `[pair, task]`: expectations over samples, given the pair.
+        by_pair: whether it predicts pair by pair.
     """
 
     name: str
     reference: str
     assume: Callable[[Any, Protocol], None]
-    expect: Callable[[Any, Protocol], dict[str, float]]
+    expect: Callable[..., dict[str, Any]]
+    by_pair: bool = False
 
     def predict(
-        self, world: Any, protocol: Protocol, axes: Mapping[str, Sequence[Any]] | None = None
+        self,
+        world: Any,
+        protocol: Protocol,
+        axes: Mapping[str, Sequence[Any]] | None = None,
+        *,
+        pairs: int = 1,
+        first_pair: int = 0,
+        seed: int = 0,
     ) -> xr.Dataset:
         """Predict a sweep: the arguments are those of `w2sjax.sweep`.
 
         Args:
             world, protocol: what is run where no axis replaces a field.
             axes: values by field name of the world or the protocol.
+            pairs, first_pair, seed: of the sweep, for a theory that predicts pair by pair; others ignore them.
 
         Returns:
-            A Dataset with the sweep's variables and one dimension per axis, in the order given: no pair and no task,
-            over which these are expectations. Attributes: `theory`, its name, and `reference`.
+            A Dataset with the sweep's variables and one dimension per axis, in the order given; pair and task, where
+            the theory is by pair, and else neither: these are then expectations over both. Attributes: `theory`, its
+            name, and `reference`.
 
         Raises:
             W2SError: if an assumption is violated in any cell; the message names it, the value and the fix. Likewise
@@ -51,20 +64,25 @@ class Theory:
         """
         axes = dict(axes or {})
         paths = [find(name, world, protocol) for name in axes]
+        drawn = range(first_pair, first_pair + pairs)
+        draws = (seed, drawn) if self.by_pair else ()
         cells = []
-        for values in itertools.product(*axes.values()):
-            cell = put(world, protocol, dict(zip(paths, values, strict=True)))
+        for chosen in itertools.product(*axes.values()):
+            cell = put(world, protocol, dict(zip(paths, chosen, strict=True)))
             self.assume(*cell)
-            cells.append(self.expect(*cell))
+            cells.append(self.expect(*cell, *draws))
         shape = tuple(map(len, axes.values()))
-        return xr.Dataset(
-            {
-                name: (tuple(axes), np.reshape([cell[name] for cell in cells], shape), _units(name))
-                for name in cells[0]
-            },
-            coords={name: list(map(label_of, values)) for name, values in axes.items()},
-            attrs={"theory": self.name, "reference": self.reference},
-        )
+        coords: dict[str, Any] = {name: list(map(label_of, values)) for name, values in axes.items()}
+        own: tuple[str, ...] = ()
+        if self.by_pair:
+            own = ("pair", "task")
+            coords |= {"pair": np.array(drawn), "task": np.arange(protocol.tasks)}
+        variables = {}
+        for name in cells[0]:
+            found = np.stack([np.asarray(cell[name], float) for cell in cells])
+            variables[name] = ((*axes, *own), np.reshape(found, (*shape, *found.shape[1:])), _units(name))
+        attributes = {"theory": self.name, "reference": self.reference}
+        return xr.Dataset(variables, coords=coords, attrs=attributes)
 
 
 def require(holds: bool, assumption: str, given: str, fix: str) -> None:
@@ -78,4 +96,4 @@ def require(holds: bool, assumption: str, given: str, fix: str) -> None:
 
 
 def _units(name: str) -> dict[str, str]:
-    return {"units": "1" if name == "pgr" else "squared label unit"}
+    return {"units": "1" if name in ("pgr", "opr") else "squared label unit"}

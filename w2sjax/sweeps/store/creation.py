@@ -135,7 +135,10 @@ def extend(layout: Layout) -> None:
 def _write_metadata(layout: Layout) -> None:
     """Write the metadata of all variables, the coordinates, and what the store says about itself."""
     path, tasks = layout.path, int(layout.configuration["protocol"]["tasks"])
-    coords = xr.Dataset(coords=labels.coordinates(layout.axes, tasks, layout.pairs))
+    file = path / "zarr.json"
+    # Writing coordinates replaces what the store says about itself: with the same, so that a kill leaves it.
+    known = json.loads(file.read_text())["attributes"] if file.is_file() else {}
+    coords = xr.Dataset(coords=labels.coordinates(layout.axes, tasks, layout.pairs), attrs=known)
     for name in coords.coords:
         shutil.rmtree(path / str(name), ignore_errors=True)
     coords.to_zarr(local_store(path), mode="a", zarr_format=3, consolidated=False)

@@ -1,0 +1,146 @@
+"""Data sets of a user: files, checks, and every weak with every strong representation beside scikit-learn."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+import w2sjax as w2s
+from w2sjax import data
+from w2sjax.analysis import compare_representations, median_intervals
+from w2sjax.random.keys import Role, pair_key, role_key
+from w2sjax.random.threefry import seed_key
+
+HERE = os.environ.get("W2SJAX_DATA")
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3))
+
+
+def written(folder: Path) -> dict[str, Path]:
+    files = {kind: folder / f"x{kind}" for kind in (".npy", ".npz", ".csv", ".zarr")}
+    np.save(files[".npy"], X)
+    np.savez(files[".npz"], x=X, y=X[:, 0])
+    pd.DataFrame(X, columns=list("abc")).assign(name="m").to_csv(files[".csv"], index=False)
+    zarr.open_group(files[".zarr"], mode="w").create_array("x", data=X)
+    return files
+
+
+def test_files_hold_the_same_array(tmp_path: Path) -> None:
+    for kind, file in written(tmp_path).items():
+        np.testing.assert_allclose(data.read_array(file, "x" if kind == ".npz" else None), X, rtol=1e-12)
+    np.testing.assert_allclose(data.read_array(tmp_path / "x.csv", "b"), X[:, 1], rtol=1e-12)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    pd.DataFrame(X, columns=list("abc")).to_parquet(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(data.read_array(tmp_path / "x.parquet"), X)
+
+
+def test_files_that_cannot_be_used(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 no")
+    (tmp_path / "bad.csv").write_bytes(b"a,b\n1,\xff\xfe\n")
+    (tmp_path / "words.csv").write_text("a,b\n1,2\nthree,4\n")
+    for file, name, message in (
+        ("x.txt", None, "is of no known kind: pass one of .npy"),
+        ("none.npy", None, "does not exist"),
+        ("bad.npz", None, "cannot be read as .npz"),
+        ("bad.csv", None, "cannot be read as .csv"),
+        ("x.npz", None, "holds x, y, not None: name one of them"),
+        ("x.csv", "d", "did you mean"),
+        ("words.csv", "a", "has 'three' at row 1, column a: pass numbers"),
+    ):
+        with pytest.raises(w2s.W2SError, match=re.escape(message)):
+            data.read_array(tmp_path / file, name)
+
+
+def test_standardized_equals_scikit_learn() -> None:
+    values = np.c_[X * [1e-6, 1, 1e6] + 5, np.full(60, 0.1)]
+    np.testing.assert_allclose(
+        data.standardized("x", values)[:, :3], StandardScaler().fit_transform(values[:, :3]), rtol=1e-8
+    )
+    assert (data.standardized("x", values)[:, 3] == 0).all()
+
+
+def test_what_spoils_an_experiment_is_counted() -> None:
+    values = np.c_[X, np.ones(60)]
+    values[7] = values[30] = values[2]
+    assert data.inspect({"x": values}, X[:, 0])["x"] == {
+        "rows": 60,
+        "width": 4,
+        "constant": 1,
+        "duplicates": 2,
+    }
+    groups = data.duplicate_groups(values)
+    assert groups[7] == groups[2] == groups[30] and len(np.unique(groups)) == 58
+    with pytest.raises(
+        w2s.W2SError, match=r"x holds 1 NaN or infinite values, the first \(nan\) at row 3, column 1"
+    ):
+        data.inspect({"x": np.where(np.arange(180).reshape(60, 3) == 10, np.nan, X)}, X[:, 0])
+
+
+def by_scikit_learn(
+    weak: np.ndarray, strong: np.ndarray, y: np.ndarray, pools: Any, ridge: float
+) -> dict[str, float]:
+    train, transfer, test = (np.asarray(pools[split]) for split in ("weak", "strong", "eval"))
+
+    def fit(x: np.ndarray, labels: np.ndarray) -> Any:
+        return Ridge(alpha=len(x) * ridge, solver="svd", tol=0).fit(x, labels)
+
+    model = fit(weak[train], y[train])
+    teacher = model.predict(weak[test])
+    student = fit(strong[transfer], model.predict(weak[transfer])).predict(strong[test])
+    return {
+        "weak_error": ((teacher - y[test]) ** 2).mean(),
+        "w2s_error": ((student - y[test]) ** 2).mean(),
+        "ceiling_error": ((fit(strong[transfer], y[transfer]).predict(strong[test]) - y[test]) ** 2).mean(),
+        "baseline_error": ((fit(strong[train], y[train]).predict(strong[test]) - y[test]) ** 2).mean(),
+        "misfit": ((student - teacher) ** 2).mean(),
+    }
+
+
+def check_table(weak: dict[str, Any], strong: dict[str, Any], y: np.ndarray, resamples: int) -> Any:
+    table = compare_representations(weak, strong, y, resamples=resamples, head=w2s.heads.Ridge(0.1))
+    named = {"weak_0": next(iter(weak.values()))}
+    world = w2s.worlds.Resampled(features=named, targets=y)
+    for pair in range(resamples):
+        pools = world.draw(role_key(pair_key(seed_key(0), pair), Role.PAIR)).pools
+        for name in weak:
+            for other in strong:
+                expected = by_scikit_learn(weak[name], strong[other], y, pools, 0.1)
+                found = table.sel(pair=pair, weak=name, strong=other)
+                for quantity, value in expected.items():
+                    np.testing.assert_allclose(
+                        found[quantity], value, rtol=1e-8, err_msg=f"{quantity} {name} {other}"
+                    )
+                np.testing.assert_allclose(
+                    found.gain, expected["weak_error"] - expected["w2s_error"], atol=1e-8
+                )
+    return table
+
+
+def test_every_pair_of_representations_equals_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(120, 8))
+    y = np.sin(x).sum(axis=1)
+    table = check_table({"two": x[:, :2], "three": x[:, 2:5]}, {"all": np.tanh(x), "some": x[:, :6]}, y, 3)
+    bounds = median_intervals(table, draws=200)
+    median = table.gain.median("pair")
+    np.testing.assert_allclose(bounds.gain.sel(bound="median"), median)
+    assert (bounds.gain.sel(bound="low") <= median).all() and (bounds.gain.sel(bound="high") >= median).all()
+
+
+@pytest.mark.skipif(HERE is None, reason="W2SJAX_DATA names no folder of real data sets")
+def test_molecules_equal_scikit_learn() -> None:
+    stored = np.load(Path(str(HERE)) / "molecules" / "minimol_FreeSolv_SAMPL.npz")
+    strong = data.standardized("strong", stored["features"].astype(float))
+    weak = {"16": strong[:, :16], "64": strong[:, 16:80]}
+    check_table(weak, {"minimol": strong}, stored["target"].astype(float), 2)

@@ -1,0 +1,101 @@
+"""One experiment of linear heads on the host: a small program draws its samples, NumPy fits and measures.
+
+A program that does all of it is ten times as large, and the compiler takes seconds over it that a single pair never
+earns back.
+"""
+
+import functools
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from w2sjax.engine.centred import is_blurred, run_centred
+from w2sjax.engine.chain import TARGET
+from w2sjax.engine.design import Design, Numbers, design_keys
+from w2sjax.engine.given import EVAL
+from w2sjax.engine.outcome import Models, Outcome, with_diagnostics
+from w2sjax.engine.source import Source, draw_pair, feature_widths, stack_blocks, target_heads, widths_of
+from w2sjax.random.draws import normal
+from w2sjax.random.keys import BLOCK, Role
+from w2sjax.worlds.static import as_pytree
+
+MOST_NUMBERS = 2**24
+"""Features, labels and predictions of the largest sample that are held as rows: some 128 MiB in float64."""
+
+
+def suits_host(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> bool:
+    """Say whether an experiment may run on the host: linear heads, on a CPU, of a moderate size, not being traced."""
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((world, key, numbers)))
+    plain = not (design.standard_errors or design.fresh_misfit or design.single_features)
+    if traced or not plain or not design.linear or jax.default_backend() != "cpu":
+        return False
+    if design.evaluation_points != "random" or hasattr(world, "preparations"):
+        return False
+    held = sum(widths_of(world, design.order).values()) + design.tasks * (len(design.chain) + 4)
+    return max(*design.n_weak, *design.n_strong, *design.n_eval) * held <= MOST_NUMBERS
+
+
+def run_on_host(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> tuple[Outcome, Models]:
+    """Run a chain of linear heads on one pair: what `run_grid` computes of a grid of one cell, but for rounding.
+
+    Cost: O(n d^2) time and memory for the features and predictions of all samples.
+    """
+    drawn = _draw(as_pytree(world), key, numbers.label_noise, design=design)
+    target, trained, joint, noise = jax.tree.map(np.asarray, drawn)
+    widths = widths_of(world, design.order)
+    stops = np.cumsum([widths[name] for name in design.order])[:-1]
+    features, truth = {}, {}
+    for split, n in _sizes(design).items():
+        parts = np.split(joint[split][:n], stops, axis=1)
+        features[split] = dict(zip(design.order, parts, strict=True))
+        truth[split] = target.of_rows(features[split][TARGET])
+        if split in noise:
+            truth[split] = truth[split] + noise[split][:n]
+    stages = jax.tree.map(lambda a: np.asarray(a[0]), design.stages(numbers))
+    options = {"metrics": design.metrics, "shared": design.shared_heads}
+    blurred = any(is_blurred(features[group.split][group.features]) for group in design.groups)
+    outcome, models = run_centred(stages, features, truth, key, blurred=blurred, **options)
+    runs = {name: SimpleNamespace(**run) for name, run in trained.items()}
+    found = with_diagnostics(outcome, SimpleNamespace(trained=runs)), models
+    return jax.tree.map(jnp.asarray, found)
+
+
+def _sizes(design: Design) -> dict[str, int]:
+    """Return the number of rows of every split."""
+    found = {
+        group.split: (design.n_weak if group.split == "weak" else design.n_strong)[0]
+        for group in design.groups
+    }
+    return found | {EVAL: design.n_eval[0]}
+
+
+@functools.partial(jax.jit, static_argnames=("design",))
+def _draw(world: Any, key: jax.Array, label_noise: jax.Array, *, design: Design) -> Any:
+    """Draw what the host needs: target heads, training runs, features and label noise by split."""
+    keys = design_keys(key, design)
+    pair = draw_pair(world, keys[Role.PAIR, 0][0], None)
+    widths = feature_widths(pair, design.order)
+    target = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, widths[TARGET])
+    source = Source(pair, design, widths, keys)
+    joint, noise = {}, {}
+    for group in design.groups:
+        entries = source.training(group)
+        if group.split not in joint:
+            joint[group.split] = _rows(source, entries[0], group.split)
+        if len(entries) == 2 and group.split not in noise:
+            noise[group.split] = label_noise * stack_blocks(
+                lambda entry: normal(entry, (design.tasks, BLOCK)).T, entries[1]
+            )
+    joint[EVAL] = _rows(source, source.entries((Role.EVAL, 0)), EVAL)
+    trained = {
+        name: {part: getattr(run, part) for part in ("curve", "diverged", "dead")}
+        for name, run in getattr(pair, "trained", {}).items()
+    }
+    return target, trained, joint, noise
+
+
+def _rows(source: Source, entries: Any, split: str) -> jax.Array:
+    return stack_blocks(lambda entry: source.draw(entry, source.design.order, split).T, entries)

@@ -1,0 +1,93 @@
+"""A pair of a sweep drawn again: what its teacher predicts on inputs that no split of the sweep has."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from w2sjax.engine.chain import TARGET, Stage
+from w2sjax.engine.design import Design, Numbers, design_keys, design_of, numbers_of
+from w2sjax.engine.evaluation import predictions_of
+from w2sjax.engine.pair import run_grid
+from w2sjax.engine.protocol import Protocol
+from w2sjax.engine.source import Source, draw_pair, feature_widths, stack_blocks, target_heads
+from w2sjax.heads.ridge import RIDGELESS
+from w2sjax.random.keys import BLOCK, Role, block_keys, pair_key
+from w2sjax.random.threefry import seed_key
+from w2sjax.worlds.static import as_pytree
+
+Rows = dict[str, jax.Array]
+"""Arrays `[pair, n, width or task]` by the name of a representation or a stage."""
+
+
+def redraw(
+    world: Any,
+    protocol: Protocol,
+    stages: Sequence[Stage],
+    features: Sequence[str],
+    samples: int,
+    seed: int,
+    pairs: Sequence[int],
+) -> tuple[Rows, Rows]:
+    """Fit the first stages of a sweep's pairs as the sweep fits them, and apply them to fresh inputs.
+
+    Args:
+        world, protocol: of one cell of the sweep.
+        stages: the first ones of its chain.
+        features: names of representations to return.
+        samples: rows, rounded up to whole blocks.
+        seed, pairs: of the sweep.
+
+    Returns:
+        Features `[pair, n, width]` by representation, and predictions `[pair, n, task]` by stage and "truth".
+
+    Cost: the fits, and one pass over the rows, which are held in memory.
+    """
+    alone = dataclasses.replace(
+        protocol, stages=tuple(stages), head=RIDGELESS, weak_head=None, baseline=False, n_eval=1
+    )
+    alone = dataclasses.replace(alone, standard_errors=False, fresh_misfit=False)
+    keys = jax.vmap(pair_key, (None, 0))(seed_key(seed), jnp.asarray(pairs, jnp.uint32))
+    return _redraw(
+        as_pytree(world),
+        keys,
+        numbers_of(alone),
+        design=design_of(alone),
+        features=tuple(features),
+        blocks=-(-samples // BLOCK),
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("design", "features", "blocks"))
+def _redraw(
+    world: Any,
+    keys: jax.Array,
+    numbers: Numbers,
+    *,
+    design: Design,
+    features: tuple[str, ...],
+    blocks: int,
+) -> tuple[Rows, Rows]:
+    stages = jax.tree.map(lambda a: a[0], design.stages(numbers))
+    names = tuple(dict.fromkeys((*(stage.features for stage in stages), *features, TARGET)))
+    fresh = (Role.MISFIT, 0)
+
+    def of_pair(key: jax.Array) -> tuple[Rows, Rows]:
+        _, models = run_grid(world, key, design, numbers, return_models=True)
+        drawn = design_keys(key, design) | block_keys(key, {fresh: blocks})
+        pair = draw_pair(world, drawn[Role.PAIR, 0][0], None)
+        widths = feature_widths(pair, names)
+        source = Source(pair, design, widths, drawn)
+        target = target_heads(pair, drawn[Role.TASKS, 0][0], design.tasks, widths[TARGET])
+
+        def of_block(entry: Any) -> tuple[Rows, Rows]:
+            columns = source.by_name(source.draw(entry, names, "misfit"), names)
+            predictions = predictions_of(columns, target, stages, models.fitted)
+            return jax.tree.map(jnp.transpose, ({name: columns[name] for name in features}, predictions))
+
+        return stack_blocks(of_block, source.entries(fresh))
+
+    return jax.lax.map(of_pair, keys)

@@ -1,0 +1,57 @@
+"""Error of the best-stopped student against that of its teacher, with the exponents of the literature."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from w2sjax.figures.style import BLUE, GREY, INSIDE, ORANGE, head, log_scales, new_figure, plain_log_ticks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def student_against_teacher(result: xr.Dataset, title: str = "") -> "Figure":
+    """Draw w2s_error against weak_error, and their ratio against the teacher's width.
+
+    Args:
+        result: of `w2sjax.analysis.best_stopping`.
+        title: above the figure.
+
+    Returns:
+        A figure. Lines are predictions; points are means with 2 standard errors over pairs. Left also the square of
+        weak_error, below which no student of this class is (Medvedev et al. 2025, up to a constant).
+    """
+    predicted, simulated, error = (result.sel(of=of) for of in ("predicted", "simulated", "standard_error"))
+    figure = new_figure(6.8, 3.6)
+    left, right = figure.subplots(1, 2)
+    weak = np.sort(predicted["weak_error"].values)
+    left.plot(weak, weak, ":", color=GREY, label="student = teacher")
+    left.plot(weak, weak**2, "--", color=GREY, label="square of the teacher")
+    left.plot(predicted["weak_error"], predicted["w2s_error"], "-", color=BLUE, label="predicted")
+    left.errorbar(
+        simulated["weak_error"], simulated["w2s_error"], 2 * error["w2s_error"], 2 * error["weak_error"],
+        fmt="o", markersize=4, capsize=2, color=ORANGE, label="simulated",
+    )  # fmt: skip
+    left.set(xlabel="weak_error", ylabel="w2s_error at the best time")
+    log_scales(left)
+    left.legend(**INSIDE)
+    slope, theory = result.attrs["exponent"], result.attrs["predicted_exponent"]
+    left.set_title(f"exponent {slope:.2f}, predicted {theory:.2f}", fontsize=9)
+    widths = result["weak_width"].values
+    right.plot(widths, predicted["w2s_error"] / predicted["weak_error"], "-", color=BLUE)
+    ratio = simulated["w2s_error"] / simulated["weak_error"]
+    right.errorbar(
+        widths,
+        ratio,
+        2 * error["w2s_error"] / simulated["weak_error"],
+        fmt="o",
+        markersize=4,
+        capsize=2,
+        color=ORANGE,
+    )
+    log_scales(right, y=False)
+    plain_log_ticks(right, 1)
+    right.set(xlabel="weak_width", ylabel="w2s_error / weak_error")
+    head(figure, title, result)
+    return figure

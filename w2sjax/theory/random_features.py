@@ -1,0 +1,177 @@
+"""Weak-to-strong on random features: ridge at both stages, and early-stopped gradient flow on the population.
+
+The equations are in `w2sjax.theory.equivalents`. References: for ridge Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv
+2603.05691), whose own two-stage equivalent was not at hand: this one is this project's, checked by simulation. For a
+teacher fitted on the population and a student by gradient flow Medvedev et al. 2025 (arXiv 2503.02877).
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from w2sjax.engine.protocol import Protocol
+from w2sjax.errors import W2SError
+from w2sjax.heads import GradientFlow, RidgeThroughOrigin
+from w2sjax.theory.base import Theory, require
+from w2sjax.theory.random_feature_equivalents import error_of, flow_stage, ridge_stage, truth_of
+from w2sjax.theory.usual import require_chain, require_world
+from w2sjax.worlds.random_features import PowerLawFeatures, TwoLevelFeatures
+
+FEWEST = 20
+"""Samples and features below which an equivalent, an asymptotic formula, is refused."""
+
+
+@jax.jit
+def ridge_chain(spectrum: Any, weak: Any, strong: Any, noise: Any) -> dict[str, jax.Array]:
+    """Return expected results of two ridge stages, and `converged`; maps by `vmap` over any argument.
+
+    Args:
+        spectrum: eigenvalues and target energy, `[dim]` each.
+        weak, strong: (samples, features, ridge) each, float.
+        noise: variance of the noise of true labels.
+    """
+    eigenvalues, energy = spectrum
+    teacher = ridge_stage(eigenvalues, truth_of(energy), weak[0], weak[1], weak[2], noise)
+    student = ridge_stage(
+        eigenvalues, teacher.function, strong[0], strong[1], strong[2], jnp.zeros_like(noise)
+    )
+    ceiling = ridge_stage(eigenvalues, truth_of(energy), strong[0], strong[1], strong[2], noise)
+    return _results(energy, teacher, student) | {
+        "ceiling_error": error_of(ceiling.function, energy),
+        "converged": teacher.point.converged & student.point.converged & ceiling.point.converged,
+    }
+
+
+@jax.jit
+def flow_chain(spectrum: Any, features: Any, time: Any) -> dict[str, jax.Array]:
+    """Return expected results of a teacher on random features and the population, and a student by gradient flow.
+
+    Args:
+        spectrum: as for `ridge_chain`.
+        features: of the teacher, float.
+        time: at which the student is stopped.
+    """
+    eigenvalues, energy = spectrum
+    zero, infinite = jnp.zeros_like(time), jnp.full_like(time, jnp.inf)
+    teacher = ridge_stage(eigenvalues, truth_of(energy), infinite, features, zero, zero)
+    student = flow_stage(eigenvalues, teacher.function, time)
+    return _results(energy, teacher, student) | {"converged": teacher.point.converged}
+
+
+def _results(energy: Any, teacher: Any, student: Any) -> dict[str, jax.Array]:
+    weak, w2s = (error_of(stage.function, energy) for stage in (teacher, student))
+    return {
+        "weak_error": weak,
+        "w2s_error": w2s,
+        "misfit": student.misfit,
+        "gain": weak - w2s,
+        "deviation": weak - w2s - student.misfit,
+    }
+
+
+def _numbers(*values: Any) -> tuple[jax.Array, ...]:
+    return tuple(jnp.asarray(float(value)) for value in values)
+
+
+def _checked(found: dict[str, jax.Array]) -> dict[str, float]:
+    if not bool(found.pop("converged")):
+        raise W2SError("the fixed point did not converge to 1e-10: move away from samples = features.")
+    return {name: float(value) for name, value in found.items()}
+
+
+def in_double[T](function: T) -> T:
+    """Return a function that runs with the x64 flag set: fixed points need float64."""
+
+    @functools.wraps(function)  # type: ignore[arg-type]
+    def run(*arguments: Any, **options: Any) -> Any:
+        with jax.enable_x64(True):
+            return function(*arguments, **options)  # type: ignore[operator]
+
+    return run  # type: ignore[return-value]
+
+
+def _require_sizes(sizes: dict[str, int]) -> None:
+    for name, size in sizes.items():
+        require(size >= FEWEST, "many samples and features", f"{name}={size}", f"set it to {FEWEST} or more")
+
+
+def _assume_ridge(world: Any, protocol: Protocol) -> None:
+    require_world(world, (PowerLawFeatures, TwoLevelFeatures), "linear random features of Gaussian inputs")
+    require(not world.population, "independent samples", "population=True", "set it to False")
+    require_chain(protocol, RidgeThroughOrigin, "ridge regression without intercept")
+    widths = {f"{name}_width": getattr(world, f"{name}_width") for name in ("weak", "strong")}
+    _require_sizes({name: width for name, width in widths.items() if width})
+    _require_sizes({name: getattr(protocol, name) for name in ("n_weak", "n_strong")})
+    for stage, name in zip(protocol.chain()[:2], ("weak", "strong"), strict=True):
+        ridge, n = float(stage.head.ridge), getattr(protocol, f"n_{name}")  # type: ignore[attr-defined]
+        width = widths[f"{name}_width"] or world.dim
+        near = abs(n - width) < 0.1 * max(n, width)
+        require(
+            ridge > 0 or not near,
+            "a positive ridge near as many samples as features, where errors diverge",
+            f"ridge={ridge:g} with n_{name}={n} and {width} features",
+            "raise the ridge, or move n away",
+        )
+
+
+@in_double
+def _expect_ridge(world: Any, protocol: Protocol) -> dict[str, float]:
+    weak, strong = (
+        _numbers(n, width or np.inf, stage.head.ridge)  # type: ignore[attr-defined]
+        for n, width, stage in zip(
+            (protocol.n_weak, protocol.n_strong),
+            (world.weak_width, world.strong_width),
+            protocol.chain()[:2],
+            strict=True,
+        )
+    )
+    found = ridge_chain(tuple(world.spectrum()), weak, strong, _numbers(protocol.label_noise**2)[0])
+    return _checked(found)
+
+
+def _assume_flow(world: Any, protocol: Protocol) -> None:
+    require_world(world, (PowerLawFeatures, TwoLevelFeatures), "linear random features of Gaussian inputs")
+    require(world.population, "training on the population", "population=False", "set it to True")
+    for name in ("n_weak", "n_strong", "n_eval"):
+        n = getattr(protocol, name)
+        require(n == world.dim, "training on the population", f"{name}={n}", f"set it to dim={world.dim}")
+    require(
+        world.strong_width == 0,
+        "an infinitely wide student",
+        f"strong_width={world.strong_width}",
+        "set it to 0",
+    )
+    _require_sizes({"weak_width": world.weak_width})
+    weak, student = protocol.chain()[:2]
+    least = isinstance(weak.head, RidgeThroughOrigin) and float(weak.head.ridge) == 0
+    require(
+        least, "a least-squares teacher", f"weak_head={weak.head!r}", "set weak_head=RidgeThroughOrigin(0)"
+    )
+    flow = isinstance(student.head, GradientFlow)
+    require(flow, "a student by gradient flow", f"head={student.head!r}", "set head=GradientFlow(time)")
+    noise = float(protocol.label_noise)
+    require(noise == 0, "noiseless labels", f"label_noise={noise:g}", "set it to 0")
+
+
+@in_double
+def _expect_flow(world: Any, protocol: Protocol) -> dict[str, float]:
+    time = protocol.chain()[1].head.time  # type: ignore[attr-defined]
+    return _checked(flow_chain(tuple(world.spectrum()), *_numbers(world.weak_width, time)))
+
+
+RANDOM_FEATURE_RIDGE = Theory(
+    name="deterministic equivalents",
+    reference="Wu, Chen, Misiakiewicz, Mondelli 2026 (one stage); two stages: this project",
+    assume=_assume_ridge,
+    expect=_expect_ridge,
+)
+
+RANDOM_FEATURE_FLOW = Theory(
+    name="deterministic equivalents, gradient flow",
+    reference="Medvedev et al. 2025 (setting); the equivalent is this project's",
+    assume=_assume_flow,
+    expect=_expect_flow,
+)
