@@ -17,8 +17,8 @@ PUBLISHED = {
     "negative_gain": 0.0,
 }
 """Numbers of the notebook released with Charikar et al. 2024, measured from pixels of its stored figures: 94 of its
-100 tasks can be told apart, errors are the training losses of the last epoch, to some 0.003. Shares are of the mean weak
-error; the slope is that of gain on misfit; the last two are shares of tasks."""
+100 tasks can be told apart, errors are the training losses of the last epoch, to some 0.003. Shares are of the mean
+weak error; the slope is that of gain on misfit; the last two are shares of tasks."""
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 

@@ -96,7 +96,7 @@ INDEX = {
     ),
     "xue2025-ranking": Entry(
         "xue2025",
-        "Does a metric of representations alone rank weak models? Beside weak_error, misfit and chance",
+        "Ranking weak models by representations alone, beside other rules",
         "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
     ),
     "least-squares": Entry(
