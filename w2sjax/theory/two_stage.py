@@ -114,7 +114,7 @@ def _one_setting(
     converged = of_weak.converged & of_student.converged & of_ceiling.converged
     errors = (weak_error, w2s_error, ceiling_error, misfit)
     values = (jnp.where(converged, v, jnp.nan) for v in errors)
-    return TwoStage(*values, converged=converged)
+    return TwoStage(*values, converged)  # type: ignore[call-arg]
 
 
 def surrogate_risk(spectrum: Any, target: Any, surrogate: Any, n: float, noise: float = 0.0) -> float:
