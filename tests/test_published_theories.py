@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+import xarray as xr
 
 import w2sjax as w2s
 from w2sjax import theory
@@ -250,3 +251,38 @@ def test_fixed_points_are_solved_mapped_and_differentiated() -> None:
 def test_two_stage_refuses_what_it_does_not_cover(world: Any, protocol: dict[str, Any], message: str) -> None:
     with pytest.raises(w2s.W2SError, match=message):
         theory.TWO_STAGE.predict(world, w2s.Protocol(**protocol))
+
+
+def test_positions_of_the_published_panel_are_shares_of_worlds() -> None:
+    from w2sjax import analysis, figures
+    from w2sjax.analysis.reference_panel import PUBLISHED
+
+    rng = np.random.default_rng(0)
+    weak, misfit = np.ones((4, 50)), rng.uniform(0.2, 0.6, (4, 50))
+    gain = misfit * np.array([0.5, 0.9, 1.2, 0.98])[:, None] + 0.01 * rng.normal(size=(4, 50))
+    dims, code = ("pair", "task"), np.array([0, 0, 0, int(w2s.Flag.NOT_FINITE)])
+    made = {"weak_error": weak, "ceiling_error": 0.5 * weak, "misfit": misfit, "gain": gain}
+    variables: Any = {name: (dims, values) for name, values in made.items()}
+    dataset = xr.Dataset(variables | {"status_code": ("pair", code)}, coords={"pair": range(4)})
+    result = analysis.reference_numbers(dataset)
+    assert result.sizes["pair"] == 3  # without the one that failed
+    position = {name: float(result["position"].sel(number=name)) for name in PUBLISHED}
+    assert position["ceiling_share"] == 0 and position["negative_gain"] == 0.5
+    assert position["slope"] == pytest.approx(2 / 3) and position["above_misfit"] == pytest.approx(2 / 3)
+    np.testing.assert_allclose(result["value"].sel(number="ceiling_share"), 0.5)
+    assert "of 3 worlds are below" in analysis.reference_report(result)["headline"]
+    assert len(figures.reference_panel_figure(result, "title").axes[0].get_yticklabels()) == len(PUBLISHED)
+
+
+def test_candidates_are_ranked_by_their_features_alone() -> None:
+    from w2sjax import analysis, figures
+
+    world = w2s.worlds.PerturbedCandidates(width=6, depth=2, strong_noise=0.01)
+    protocol = w2s.Protocol(n_weak=300, n_strong=300, n_eval=500, tasks=2)
+    dataset = w2s.sweep(world, protocol, pairs=6, axes={"weak_noise": [0.01, 0.1, 0.4]})
+    result = analysis.label_free_ranking(dataset)
+    assert (np.diff(result["metric"].sel(share=0.01).median("pair")) > 0).all()  # noisier is further
+    rank = result["rank_correlation"].mean(("pair", "task"))
+    assert rank.sel(rule="label-free, 0.01") > 0.5 and np.isnan(rank.sel(rule="random"))
+    assert "median Spearman" in analysis.label_free_report(result)["headline"]
+    assert len(figures.label_free_figure(result, "title").axes) == 2

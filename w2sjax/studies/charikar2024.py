@@ -144,6 +144,17 @@ _TYPICALITY = Study(
 )
 
 
+_REFERENCE = Study(
+    **listed("charikar2024-reference-panel"),
+    world=PretrainedMLP(),
+    protocol=Protocol(tasks=100),
+    pairs=100,
+    analysis=analysis.reference_numbers,
+    report=analysis.reference_report,
+    figure=figures.reference_panel_figure,
+)
+
+
 def _selection(name: str, world: PerturbedCandidates, candidates: dict[str, tuple[float, ...]]) -> Study:
     sizes = (50, 150, 500, 2000)
     return Study(
@@ -194,6 +205,7 @@ STUDIES = (
     _WEAK_QUALITY,
     _HEADS,
     _TYPICALITY,
+    _REFERENCE,
     *_SELECTION,
     _BOUNDS,
 )

@@ -52,6 +52,9 @@ _CHARIKAR2024 = {
     "-typicality": (
         "How typical is the published panel? Non-realizable pretraining over independent draws of everything",
         " (setting; the study is this project's)"),
+    "-reference-panel": (
+        "The published panel among 100 worlds: shares of the weak error, correlation, slope, tasks above misfit",
+        ", numbers of the released notebook's figures (the study is this project's)"),
     "-selection": ("Choosing among 8 weak models (weak_noise 0.02 to 0.1), strong model fixed", _RULE),
     "-selection-strong": (
         "Choosing among 6 strong models (strong_noise 0.005 to 0.04), weak model fixed (weak_noise 0.05)", _RULE),
@@ -108,7 +111,7 @@ INDEX = {
     ),
     "xue2025-ranking": Entry(
         "xue2025",
-        "Does a metric of representations alone rank weak models? Beside weak_error, misfit and chance",
+        "Ranking weak models by representations alone, beside other rules",
         "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
     ),
     "least-squares": Entry(
