@@ -26,3 +26,11 @@ def _squared(prediction: Any, label: Any) -> Any:
 
 SQUARED = Loss("squared error", "squared label unit", _squared)
 """(prediction - label)^2."""
+
+
+def _disagreement(prediction: Any, label: Any) -> Any:
+    return ((prediction >= 0) != (label >= 0)).astype(prediction.dtype)
+
+
+ZERO_ONE = Loss("rate of wrong signs", "1", _disagreement)
+"""1 where the signs of prediction and label differ, else 0: errors are misclassification rates."""

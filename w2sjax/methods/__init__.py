@@ -3,3 +3,4 @@
 from w2sjax.methods.base import NAIVE as NAIVE
 from w2sjax.methods.base import Method as Method
 from w2sjax.methods.base import Naive as Naive
+from w2sjax.methods.hard import HardLabels as HardLabels

@@ -86,6 +86,11 @@ INDEX = {
         "Ridge on random features: errors of teacher and student against the teacher's samples",
         "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
     ),
+    "wu2024-labels": Entry(
+        "wu_sahai2024",
+        "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",
+        "Wu, Sahai 2024, arXiv 2410.04638 (setting); sizes and the finite-size theory are this project's",
+    ),
     "least-squares": Entry(
         "least_squares",
         "Label noise where every head can express the truth: exact errors beside simulation",

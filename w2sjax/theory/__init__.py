@@ -16,6 +16,7 @@ from w2sjax.theory.rademacher import empirical_rademacher_bound as empirical_rad
 from w2sjax.theory.rademacher import linear_rademacher_bound as linear_rademacher_bound
 from w2sjax.theory.random_features import RANDOM_FEATURE_FLOW as RANDOM_FEATURE_FLOW
 from w2sjax.theory.random_features import RANDOM_FEATURE_RIDGE as RANDOM_FEATURE_RIDGE
+from w2sjax.theory.wu_sahai2024 import SIGN_INTERPOLATION as SIGN_INTERPOLATION
 
-THEORIES = (LEAST_SQUARES, INFINITE_WIDTH, RANDOM_FEATURE_RIDGE, RANDOM_FEATURE_FLOW)
+THEORIES = (LEAST_SQUARES, INFINITE_WIDTH, RANDOM_FEATURE_RIDGE, RANDOM_FEATURE_FLOW, SIGN_INTERPOLATION)
 """Every theory of sweeps; each is held against simulation by the same test."""
