@@ -9,9 +9,9 @@ import pytest
 import w2sjax as w2s
 from w2sjax import analysis, theory
 from w2sjax.heads import GradientFlow, Ridge, RidgeThroughOrigin
-from w2sjax.theory.equivalents import effective_ridge
 from w2sjax.theory.infinite_width import expected_errors
 from w2sjax.theory.random_features import ridge_chain
+from w2sjax.theory.ridge_chains import effective_ridge
 
 
 class Case(NamedTuple):

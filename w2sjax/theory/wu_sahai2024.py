@@ -1,7 +1,7 @@
 """Classification by minimum-norm interpolation of signs: survival of the label's coordinate against contamination.
 
 A label sign(psi_1) is sqrt(2 / pi) psi_1 plus what no linear function can explain, of variance 1 - 2 / pi, which acts
-as noise. The moments of the fitted coefficients t_k follow from `w2sjax.theory.equivalents` with infinitely many
+as noise. The moments of the fitted coefficients t_k follow from `w2sjax.theory.ridge_chains` with infinitely many
 features. A classifier with coefficients t errs with probability
 
     1/2 - (1/pi) arctan(t_1 / sqrt(sum over k > 1 of t_k^2)),
@@ -25,8 +25,8 @@ from w2sjax.losses import ZERO_ONE
 from w2sjax.methods import HardLabels
 from w2sjax.methods.base import Naive
 from w2sjax.theory.base import Theory, require
-from w2sjax.theory.equivalents import Function, ridge_stage
 from w2sjax.theory.random_features import in_double
+from w2sjax.theory.ridge_chains import Function, ridge_stage
 from w2sjax.theory.usual import require_world
 from w2sjax.worlds.bilevel import BilevelClassification
 
