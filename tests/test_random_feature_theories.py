@@ -10,8 +10,8 @@ import w2sjax as w2s
 from w2sjax import analysis, theory
 from w2sjax.heads import GradientFlow, Ridge, RidgeThroughOrigin
 from w2sjax.theory.infinite_width import expected_errors
-from w2sjax.theory.random_feature_equivalents import effective_ridge
 from w2sjax.theory.random_features import ridge_chain
+from w2sjax.theory.ridge_chains import effective_ridge
 
 
 class Case(NamedTuple):
@@ -74,6 +74,14 @@ CASES = {
         theory.RANDOM_FEATURE_FLOW, LINEAR, POPULATION, {"time": [1.0, 2.0, 4.0]}, 300, 0.03
     ),
 }
+CASES["signs, interpolated"] = Case(
+    theory.SIGN_INTERPOLATION,
+    w2s.worlds.BilevelClassification(weak_rest=100, strong_rest=400, weak_large=3.0, strong_large=6.0),
+    w2s.studies.get("wu2024-labels").protocol,
+    {"n_weak": [20, 40, 80], "n_strong": [100]},
+    100,
+    0.04,
+)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -131,6 +139,18 @@ REFUSED: dict[str, tuple[theory.Theory, Any, w2s.Protocol, str]] = {
         POWER,
         w2s.Protocol(n_weak=10, n_strong=200, head=RidgeThroughOrigin(0.1)),
         "n_weak=10 violates the assumption of many samples and features: set it to 20 or more",
+    ),
+    "too many samples to interpolate": (
+        theory.SIGN_INTERPOLATION,
+        w2s.worlds.BilevelClassification(weak_rest=50),
+        w2s.studies.get("wu2024-labels").protocol,
+        "50 samples of stage weak with 51 features violates the assumption of interpolation, fewer samples",
+    ),
+    "squared errors of signs": (
+        theory.SIGN_INTERPOLATION,
+        w2s.worlds.BilevelClassification(),
+        w2s.Protocol(n_weak=50, n_strong=50, head=RidgeThroughOrigin()),
+        "loss='squared error' violates the assumption of misclassification rates: pass ZERO_ONE",
     ),
     "not the population": (
         theory.RANDOM_FEATURE_FLOW,

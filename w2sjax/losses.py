@@ -116,3 +116,11 @@ LOGISTIC = bregman("logistic divergence", _binary_entropy, "nat")
 
 ITAKURA_SAITO = bregman("Itakura-Saito divergence", lambda x: -jnp.log(x))
 """Of g(x) = -log x, for positive numbers: y / p - log(y / p) - 1."""
+
+
+def _disagreement(prediction: Any, label: Any) -> Any:
+    return ((prediction >= 0) != (label >= 0)).astype(prediction.dtype)
+
+
+ZERO_ONE = Loss("rate of wrong signs", "1", _disagreement)
+"""1 where the signs of prediction and label differ, else 0: errors are misclassification rates."""

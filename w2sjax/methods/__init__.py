@@ -6,3 +6,4 @@ from w2sjax.methods.base import Naive as Naive
 from w2sjax.methods.confidence import Confidence as Confidence
 from w2sjax.methods.confidence import Hard as Hard
 from w2sjax.methods.confidence import Product as Product
+from w2sjax.methods.hard import HardLabels as HardLabels

@@ -114,6 +114,11 @@ INDEX = {
         "Ranking weak models by representations alone, beside other rules",
         "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
     ),
+    "wu2024-labels": Entry(
+        "wu_sahai2024",
+        "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",
+        "Wu, Sahai 2024, arXiv 2410.04638 (setting); sizes and the finite-size theory are this project's",
+    ),
     "least-squares": Entry(
         "least_squares",
         "Label noise where every head can express the truth: exact errors beside simulation",

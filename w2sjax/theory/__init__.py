@@ -25,6 +25,7 @@ from w2sjax.theory.two_stage import optimal_mask as optimal_mask
 from w2sjax.theory.two_stage import optimal_surrogate as optimal_surrogate
 from w2sjax.theory.two_stage import surrogate_risk as surrogate_risk
 from w2sjax.theory.two_stage import two_stage_ridge as two_stage_ridge
+from w2sjax.theory.wu_sahai2024 import SIGN_INTERPOLATION as SIGN_INTERPOLATION
 from w2sjax.theory.xue2025 import PREDICTION_GAP as PREDICTION_GAP
 from w2sjax.theory.xue2025 import PRINCIPAL as PRINCIPAL
 from w2sjax.theory.xue2025 import label_free_metric as label_free_metric
@@ -40,5 +41,6 @@ THEORIES = (
     INFINITE_WIDTH,
     RANDOM_FEATURE_RIDGE,
     RANDOM_FEATURE_FLOW,
+    SIGN_INTERPOLATION,
 )
 """Every theory of sweeps; each is held against simulation by the same test."""

@@ -1,6 +1,6 @@
 """Weak-to-strong on random features: ridge at both stages, and early-stopped gradient flow on the population.
 
-The equations are in `w2sjax.theory.equivalents`. References: for ridge Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv
+The equations are in `w2sjax.theory.ridge_chains`. References: for ridge Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv
 2603.05691), whose own two-stage equivalent was not at hand: this one is this project's, checked by simulation. For a
 teacher fitted on the population and a student by gradient flow Medvedev et al. 2025 (arXiv 2503.02877).
 """
@@ -16,7 +16,7 @@ from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
 from w2sjax.heads import GradientFlow, RidgeThroughOrigin
 from w2sjax.theory.base import Theory, require
-from w2sjax.theory.random_feature_equivalents import error_of, flow_stage, ridge_stage, truth_of
+from w2sjax.theory.ridge_chains import error_of, flow_stage, ridge_stage, truth_of
 from w2sjax.theory.usual import require_chain, require_world
 from w2sjax.worlds.random_features import PowerLawFeatures, TwoLevelFeatures
 
