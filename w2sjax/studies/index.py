@@ -53,7 +53,7 @@ _CHARIKAR2024 = {
         "How typical is the published panel? Non-realizable pretraining over independent draws of everything",
         " (setting; the study is this project's)"),
     "-reference-panel": (
-        "The published panel among 100 worlds: shares of the weak error, correlation, slope, tasks above misfit",
+        "Where the published non-realizable panel lies among 100 worlds",
         ", numbers of the released notebook's figures (the study is this project's)"),
     "-selection": ("Choosing among 8 weak models (weak_noise 0.02 to 0.1), strong model fixed", _RULE),
     "-selection-strong": (
