@@ -73,7 +73,7 @@ def plot(
         pool: mix the cells of axes that are left over, which is refused otherwise.
         points: most points in the whole figure.
         title, note: above the panels.
-        bands: of `w2sjax.analysis.law_band`, by the value of the facet, or None where there is none.
+        bands: of `w2sjax.analysis.law_band`, by the value of the facet, or None for one over all cells.
 
     Returns:
         A figure whose axes carry units, and whose panels share their limits.
@@ -131,12 +131,8 @@ def plot(
             panel.set_title(f"{plain_text(facet)} = {shown(value)}", fontsize=10)
         panel.tick_params(labelbottom=True)
     drawing.frame(panels[: len(facets)])
-    if bands is not None and (left_out := [value for value in facets if value not in bands]):
-        raise W2SError(
-            f"--theory has no band for {facet}={shown(left_out[0])}: name the panels, --facet {facet}."
-        )
-    for panel, value in zip(panels, facets, strict=False) if bands is not None else ():
-        _draw_band(panel, bands[value]["band"].dropna("x"))
+    for panel, value in zip(panels, facets, strict=False) if bands else ():
+        _draw_band(panel, bands[value if value in bands else None]["band"].dropna("x"))
     handles = panels[0].get_legend_handles_labels()[0] + handles
     if handles:
         figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=8)
