@@ -209,7 +209,7 @@ def test_radius_is_an_axis_and_so_are_heads_and_a_misplaced_one_is_refused() -> 
     alone = w2s.sweep(WORLD, SMALL, pairs=1, seed=0)
     np.testing.assert_array_equal(by_head.gain.sel(head="Ridge()"), alone.gain)
     assert bool((by_head.gain.sel(head="Ridge()") != ds.gain.sel(radius=0.2)).all())
-    with pytest.raises(ValueError, match=r"axes has no field 'radius' to vary: did you mean 'ridge'"):
+    with pytest.raises(ValueError, match=r"axes has no field 'radius' to vary"):
         w2s.sweep(WORLD, SMALL, pairs=1, axes={"radius": [0.2, 1.0]})
     with pytest.raises(ValueError, match=r"Ridge has no field radius: leave the axis out, or vary another"):
         w2s.sweep(WORLD, ball, pairs=1, axes={"radius": [0.2, 1.0], "head": [Ridge(), Ball()]})

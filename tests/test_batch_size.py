@@ -42,7 +42,7 @@ def test_groups_fit_the_cache_where_they_can(block_bytes: int) -> None:
 
 @pytest.mark.parametrize("pairs", [1, 3, 20, 512, 100_000])
 def test_calls_are_whole_groups_within_the_memory_budget(pairs: int) -> None:
-    (cell,) = make_grid(PerturbedMLP(), w2s.Protocol(tasks=2), {}).cells()
+    (cell,) = [make_grid(PerturbedMLP(), w2s.Protocol(tasks=2), {}).cell({})]
     batch = choose_batch(cell, pairs)
     assert batch == choose_batch(cell, 1)  # programs compile once for all numbers of pairs
     tight = choose_batch(cell, pairs, memory_budget=1)
@@ -78,7 +78,7 @@ def test_accelerators_work_in_a_quarter_of_their_memory(
 
 
 def test_accelerators_share_launches_among_many_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    (cell,) = make_grid(PerturbedMLP(), w2s.Protocol(tasks=100), {}).cells()
+    (cell,) = [make_grid(PerturbedMLP(), w2s.Protocol(tasks=100), {}).cell({})]
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     large, small = (choose_batch(cell, 10**6, budget) for budget in (2**36, 2**30))
     assert large.group == ACCELERATOR_GROUP and large.step == large.at_once
@@ -86,6 +86,6 @@ def test_accelerators_share_launches_among_many_pairs(monkeypatch: pytest.Monkey
 
 
 def test_networks_are_trained_for_one_group_at_a_time() -> None:
-    (cell,) = make_grid(PretrainedMLP(), w2s.Protocol(tasks=2), {}).cells()
+    (cell,) = [make_grid(PretrainedMLP(), w2s.Protocol(tasks=2), {}).cell({})]
     batch = choose_batch(cell, 1000)
     assert batch.step == batch.at_once

@@ -95,7 +95,7 @@ def _settings(dataset: xr.Dataset) -> tuple[Any, dict[str, Any]]:
         raise W2SError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
     protocol = dict(configured["protocol"])
     weak_head = protocol["head"] if protocol["weak_head"] is None else protocol["weak_head"]
-    for axis in configured["axes"]:
+    for axis in dict.fromkeys([*configured["axes"], *(str(d) for d in dataset.dims if d in fields)]):
         *owner, name = axis.split(".")
         of_student = name == "ridge" and protocol["weak_head"] is not None and owner[-1] != "weak_head"
         if name in ("n_strong", "n_eval") or of_student:

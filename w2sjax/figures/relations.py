@@ -131,8 +131,9 @@ def plot(
             panel.set_title(f"{plain_text(facet)} = {shown(value)}", fontsize=10)
         panel.tick_params(labelbottom=True)
     drawing.frame(panels[: len(facets)])
-    for panel, value in zip(panels, facets, strict=False) if bands else ():
-        _draw_band(panel, bands[value if value in bands else None]["band"].dropna("x"))
+    if bands:
+        for panel, value in zip(panels, facets, strict=False):
+            _draw_band(panel, bands[value if value in bands else None]["band"].dropna("x"))
     handles = panels[0].get_legend_handles_labels()[0] + handles
     if handles:
         figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=8)
