@@ -10,8 +10,6 @@ from w2sjax.analysis.choices import Selection as Selection
 from w2sjax.analysis.choices import compare_criteria as compare_criteria
 from w2sjax.analysis.choices import rank_correlation as rank_correlation
 from w2sjax.analysis.choices import select as select
-from w2sjax.analysis.compare import compare_representations as compare_representations
-from w2sjax.analysis.compare import median_intervals as median_intervals
 from w2sjax.analysis.deviation import deviation_laws as deviation_laws
 from w2sjax.analysis.deviation import law_band as law_band
 from w2sjax.analysis.deviation import law_coverage as law_coverage
@@ -26,6 +24,8 @@ from w2sjax.analysis.label_free import label_free_report as label_free_report
 from w2sjax.analysis.moments import class_moments as class_moments
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
+from w2sjax.analysis.representations import compare_representations as compare_representations
+from w2sjax.analysis.representations import median_intervals as median_intervals
 from w2sjax.analysis.ridge_phase import ridge_map as ridge_map
 from w2sjax.analysis.ridge_phase import ridge_phase_report as ridge_phase_report
 from w2sjax.analysis.samples import deviation_by_size as deviation_by_size

@@ -53,7 +53,7 @@ def compare(
     from rich.markup import escape
     from rich.table import Table
 
-    from w2sjax.analysis.compare import compare_representations, median_intervals
+    from w2sjax.analysis.representations import compare_representations, median_intervals
     from w2sjax.commands.precision import configure
 
     used = configure(precision)
