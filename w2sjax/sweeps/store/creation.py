@@ -7,6 +7,7 @@ import shutil
 import socket
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from w2sjax.files import sync, sync_tree, write_atomically
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.plan import Plan
 from w2sjax.sweeps.provenance import attributes
-from w2sjax.sweeps.store.layout import GROWING, MARKS, Layout, about, local_store
+from w2sjax.sweeps.store.layout import GROWING, MARKS, SUMMARY, Layout, about, local_store
 from w2sjax.validation import shown
 
 CREATING = ".w2sjax-creating."
@@ -28,6 +29,9 @@ CREATING = ".w2sjax-creating."
 
 WAIT_SECONDS = 600.0
 """How long a process waits for the first one to create the store."""
+
+# Zarr does not know what lies beside its arrays, and would tell whoever makes a store hold more.
+warnings.filterwarnings("ignore", message=rf"Object at ({SUMMARY}|{GROWING}|{MARKS}) is not recognized")
 
 
 def layout_for(path: Path, plan: Plan) -> Layout:
