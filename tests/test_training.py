@@ -18,7 +18,7 @@ from w2sjax.random.shuffles import shuffled, sort_columns
 from w2sjax.sweeps.batch import prepare_pairs
 from w2sjax.worlds import PretrainedMLP
 from w2sjax.worlds.layers import columns_by_sums, fixed_sum, train_by_sums, trainable_rows
-from w2sjax.worlds.mlp import Perceptron, draw_parameters, layers_of, parameter_shapes, unpack
+from w2sjax.worlds.perceptron import Perceptron, draw_parameters, layers_of, parameter_shapes, unpack
 from w2sjax.worlds.training import Training
 
 WORLD = PretrainedMLP(

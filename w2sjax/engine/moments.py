@@ -11,17 +11,15 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.engine.basis import Basis, rounding_shift
+from w2sjax.engine.compressed import Block, CompressedSample, compress_rows, zero_constant
 from w2sjax.engine.intervals import Plan, plan_intervals
 from w2sjax.linalg import column_norms, product, shifted_cholesky
-from w2sjax.random.draws import default_dtype
 from w2sjax.random.keys import BLOCK
-from w2sjax.rounding import CONSTANT_IN_EPS
 
 ROWS_KEPT_PER_UNIT = 4
 """Where the rows of a sample are reduced by QR instead of through moments, which lose digits on so few rows."""
@@ -36,8 +34,6 @@ or 0, features that are sums of others cost some pairs digits.
 NOISE_IN_SHIFTS = 4
 """A direction whose variance, given the directions before it, is below this many shifts is rounding noise."""
 
-NOISE_IN_EPS = 32
-"""Rounding leaves of a constant a spread of at most so many units of rounding of its size."""
 
 Stream = Any
 """Whatever a block is drawn from, stacked over blocks on leading axes: keys."""
@@ -53,25 +49,6 @@ class Sums(NamedTuple):
     coordinates: jax.Array
     label_products: jax.Array | None
     labels: jax.Array | None
-
-
-@chex.dataclass(frozen=True)
-class CompressedSample:
-    """A sample of features, reduced to its mean and d centred rows with the same covariance.
-
-    Attributes:
-        mean: `[d]`.
-        rows: `[d, d]`; rows' rows is the covariance (normalized by n). The column of a constant feature is zero.
-        blurred: whether a feature counts as constant that varies by more than rounding makes of a constant.
-        label_mean: `[label]` or None; label_rows: `[d, label]` or None, with rows' label_rows the covariance of
-            features and labels.
-    """
-
-    mean: jax.Array
-    rows: jax.Array
-    blurred: jax.Array
-    label_mean: jax.Array | None
-    label_rows: jax.Array | None
 
 
 def _block_sums(basis: Basis, features: jax.Array, labels: jax.Array | None) -> Sums:
@@ -135,7 +112,7 @@ def compress_splits(
     )
     totals = _prefix_sums(plan, _interval_sums(draw_block, streams, plan, basis, cut, zero))
     compressed: list[list[CompressedSample]] = [
-        [_compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width, eps) for n in small]
+        [compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width, eps) for n in small]
         for split, small in enumerate(plan.small)
     ]
     if plan.slots:
@@ -150,10 +127,6 @@ def compress_splits(
         for samples, order, split in zip(compressed, orders, sizes, strict=True)
     ]
     return [jax.tree.map(lambda *a: jnp.stack(a), *samples) for samples in chosen]
-
-
-Block = tuple[jax.Array, jax.Array | None]
-"""Features `[d, BLOCK]` and labels `[label, BLOCK]` or None."""
 
 
 def _draw_cut(draw_block: DrawBlock, streams: Sequence[Stream], plan: Plan) -> dict[tuple[int, int], Block]:
@@ -257,7 +230,7 @@ def _compress_sums(sums: Sums, size: jax.Array, basis: Basis, eps: float) -> Com
     rows = product(coordinate_rows, basis.unwhiten.T)
     size_of_terms = product(jnp.abs(basis.unwhiten), column_norms(coordinate_rows)[:, None])[:, 0]
     features_mean = basis.center + product(basis.unwhiten, mean[:, None])[:, 0]
-    rows, blurred = _zero_constant(rows, size_of_terms + jnp.abs(features_mean), eps)
+    rows, blurred = zero_constant(rows, size_of_terms + jnp.abs(features_mean), eps)
     if sums.labels is None or sums.label_products is None:
         return CompressedSample(
             mean=features_mean, rows=rows, blurred=blurred, label_mean=None, label_rows=None
@@ -269,38 +242,4 @@ def _compress_sums(sums: Sums, size: jax.Array, basis: Basis, eps: float) -> Com
     )
     return CompressedSample(
         mean=features_mean, rows=rows, blurred=blurred, label_mean=label_mean, label_rows=label_rows
-    )
-
-
-def _zero_constant(rows: jax.Array, magnitude: jax.Array, eps: float) -> tuple[jax.Array, jax.Array]:
-    """Zero the columns whose norm is rounding error of terms of the given magnitude `[d]`.
-
-    Returns:
-        The rows, and whether one of those columns varies by more than rounding usually makes of a constant.
-    """
-    norms = column_norms(rows)
-    constant = norms <= CONSTANT_IN_EPS * eps * magnitude
-    blurred = constant & (norms > NOISE_IN_EPS * eps * magnitude)
-    return jnp.where(constant[None, :], 0, rows), jnp.any(blurred)
-
-
-def _compress_rows(blocks: list[Block], size: int, width: int, eps: float) -> CompressedSample:
-    """Compress few rows by an orthogonal reduction: a moment matrix of so few would be near singular."""
-    features = jnp.concatenate([c for c, _ in blocks], axis=1)[:, :size].astype(default_dtype())
-    mean = jnp.mean(features, axis=1)
-    centred, blurred = _zero_constant((features - mean[:, None]).T / size**0.5, jnp.abs(mean), eps)
-    orthogonal, rows = jnp.linalg.qr(centred)
-    padding = ((0, width - rows.shape[0]), (0, 0))
-    label_mean = label_rows = None
-    if blocks[0][1] is not None:
-        labels = jnp.concatenate([y for _, y in blocks if y is not None], axis=1)[:, :size]
-        label_mean = jnp.mean(labels, axis=1)
-        label_rows = product(orthogonal.T, (labels - label_mean[:, None]).T / size**0.5)
-        label_rows = jnp.pad(label_rows, padding)
-    return CompressedSample(
-        mean=mean,
-        rows=jnp.pad(rows, padding),
-        blurred=blurred,
-        label_mean=label_mean,
-        label_rows=label_rows,
     )

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib
 import inspect
-import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from w2sjax.errors import W2SError, reason
 from w2sjax.losses import Loss
 from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
 from w2sjax.sweeps.grid import make_grid
+from w2sjax.sweeps.syntax import syntax_error
 from w2sjax.validation import nearest, shown
 from w2sjax.worlds.base import World
 
@@ -104,7 +104,7 @@ def load_configuration(
             f"{file} is nested too deeply: write tables as [world] on a line of its own."
         ) from None
     except ValueError as error:  # a syntax error, or a number of thousands of digits
-        raise W2SError(_syntax(file, text, str(error))) from error
+        raise W2SError(syntax_error(file, text, str(error))) from error
     try:
         for path, value in changes:
             _set(content, path, value)
@@ -290,19 +290,3 @@ def _sentence(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key} is missing: add it to the file."
     return f"{key}={shown(error['input'])} is not {SweepFile.model_fields[key].description}."
-
-
-def _syntax(file: Path, text: str, message: str) -> str:
-    """Return a sentence for a file that is not TOML; a key given twice is named by its full path."""
-    found = re.search(r"\(at line (\d+), column \d+\)", message)
-    lines = text.splitlines()
-    number = int(found.group(1)) if found else 0
-    if ("overwrite" in message or "twice" in message) and 1 <= number <= len(lines):
-        key = lines[number - 1].split("=")[0].strip().strip("[]\"' ")
-        headers = [
-            m.group(1) for line in lines[: number - 1] if (m := re.match(r"\s*\[\s*([\w.]+)\s*\]", line))
-        ]
-        in_table = "=" in lines[number - 1] and headers
-        path = f"{headers[-1]}.{key}" if in_table else key
-        return f"{file}: {path} is given twice, the second time in line {number}: keep one."
-    return f"{file} is not valid TOML ({message}): mend that line."

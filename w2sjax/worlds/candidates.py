@@ -9,14 +9,8 @@ import numpy as np
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in
 from w2sjax.random.keys import CANDIDATE_NOISE, Purpose
-from w2sjax.worlds.mlp import (
-    PerceptronPair,
-    PerturbedMLP,
-    draw_parameters,
-    parameter_shapes,
-    perturbed_copies,
-    unpack,
-)
+from w2sjax.worlds.mlp import PerceptronPair, PerturbedMLP
+from w2sjax.worlds.perceptron import draw_parameters, parameter_shapes, perturbed_copies, unpack
 
 
 @pytree("input_scale", "weak_noise", "strong_noise")

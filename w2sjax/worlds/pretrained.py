@@ -11,16 +11,8 @@ from w2sjax.random.draws import default_dtype
 from w2sjax.validation import check_choice, check_integer, check_number
 from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.layers import ACTIVATIONS
-from w2sjax.worlds.mlp import (
-    INPUTS,
-    Perceptron,
-    check_network,
-    draw_inputs,
-    features_of,
-    inputs_of_bits,
-    parameter_shapes,
-    unpack,
-)
+from w2sjax.worlds.mlp import INPUTS, draw_inputs, inputs_of_bits
+from w2sjax.worlds.perceptron import Perceptron, check_network, features_of, parameter_shapes, unpack
 from w2sjax.worlds.training import Trained, Training, target_parameters
 
 STRONG = ("pretrained", "target")

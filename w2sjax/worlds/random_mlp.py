@@ -13,7 +13,7 @@ from w2sjax.random.draws import default_dtype, fold_in, normal
 from w2sjax.random.keys import Purpose
 from w2sjax.validation import check_boolean
 from w2sjax.worlds.layers import relu
-from w2sjax.worlds.mlp import check_network
+from w2sjax.worlds.perceptron import check_network
 
 NAMES = ("target", "weak", "strong")
 

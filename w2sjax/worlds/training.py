@@ -16,14 +16,8 @@ from w2sjax.random.shuffles import shuffled
 from w2sjax.rounding import constant_below
 from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.layers import fixed_sum, train_by_sums, trainable_rows
-from w2sjax.worlds.mlp import (
-    Perceptron,
-    draw_inputs,
-    draw_parameters,
-    layers_of,
-    parameter_shapes,
-    unpack,
-)
+from w2sjax.worlds.mlp import draw_inputs
+from w2sjax.worlds.perceptron import Perceptron, draw_parameters, layers_of, parameter_shapes, unpack
 
 CURVE_POINTS = 32
 """Points of a training curve, at equal steps of progress."""
