@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.centred import is_blurred, run_centred
 from w2sjax.engine.chain import TARGET
 from w2sjax.engine.design import Design, Numbers, design_keys
@@ -57,7 +58,8 @@ def run_on_host(world: Any, key: jax.Array, design: Design, numbers: Numbers) ->
     stages = jax.tree.map(lambda a: np.asarray(a[0]), design.stages(numbers))
     options = {"metrics": design.metrics, "shared": design.shared_heads}
     blurred = any(is_blurred(features[group.split][group.features]) for group in design.groups)
-    outcome, models = run_centred(stages, features, truth, key, blurred=blurred, **options)
+    with one_linear_algebra_thread():  # more wait for each other longer than such small matrices take
+        outcome, models = run_centred(stages, features, truth, key, blurred=blurred, **options)
     runs = {name: SimpleNamespace(**run) for name, run in trained.items()}
     found = with_diagnostics(outcome, SimpleNamespace(trained=runs)), models
     return jax.tree.map(jnp.asarray, found)
