@@ -39,8 +39,13 @@ def suits_host(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> 
     return max(*design.n_weak, *design.n_strong, *design.n_eval) * held <= MOST_NUMBERS
 
 
-def run_on_host(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> tuple[Outcome, Models]:
+def run_on_host(
+    world: Any, key: jax.Array, design: Design, numbers: Numbers
+) -> tuple[Outcome, Models] | None:
     """Run a chain of linear heads on one pair: what `run_grid` computes of a grid of one cell, but for rounding.
+
+    Returns:
+        The outcome and the models; None where something drawn is not finite, which NumPy's factorizations refuse.
 
     Cost: O(n d^2) time and memory for the features and predictions of all samples.
     """
@@ -55,10 +60,15 @@ def run_on_host(world: Any, key: jax.Array, design: Design, numbers: Numbers) ->
         truth[split] = target.of_rows(features[split][TARGET])
         if split in noise:
             truth[split] = truth[split] + noise[split][:n]
+    if not all(np.isfinite(a).all() for a in jax.tree.leaves((joint, noise, truth))):
+        return None
     stages = jax.tree.map(lambda a: np.asarray(a[0]), design.stages(numbers))
     options = {"metrics": design.metrics, "shared": design.shared_heads}
     blurred = any(is_blurred(features[group.split][group.features]) for group in design.groups)
-    with one_linear_algebra_thread():  # more wait for each other longer than such small matrices take
+    with (
+        one_linear_algebra_thread(),
+        np.errstate(all="ignore"),
+    ):  # more threads wait for each other longer than such small matrices take
         outcome, models = run_centred(stages, features, truth, key, blurred=blurred, **options)
     runs = {name: SimpleNamespace(**run) for name, run in trained.items()}
     found = with_diagnostics(outcome, SimpleNamespace(trained=runs)), models

@@ -64,8 +64,9 @@ def run_pair(
     keep_compiled_programs()
     design = design_of(protocol, metrics=check_metrics(metrics))
     own, numbers = run_pair_key(key), numbers_of(protocol)
-    if suits_host(world, own, design, numbers):
-        both = run_on_host(world, own, design, numbers)
+    host = suits_host(world, own, design, numbers)
+    both = run_on_host(world, own, design, numbers) if host else None
+    if both is not None:
         return both if models else both[0]
     found: Outcome | tuple[Outcome, Models] = run_single(
         as_pytree(world), own, numbers, design=design, return_models=models
