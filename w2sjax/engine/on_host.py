@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.cores import one_linear_algebra_thread
-from w2sjax.engine.centred import is_blurred, run_centred
+from w2sjax.engine.centred import run_centred
 from w2sjax.engine.chain import TARGET
 from w2sjax.engine.design import Design, Numbers, design_keys
 from w2sjax.engine.given import EVAL
@@ -21,6 +21,7 @@ from w2sjax.engine.outcome import Models, Outcome, with_diagnostics
 from w2sjax.engine.source import Source, draw_pair, feature_widths, stack_blocks, target_heads, widths_of
 from w2sjax.random.draws import normal
 from w2sjax.random.keys import BLOCK, Role
+from w2sjax.rounding import CONSTANT_IN_EPS
 from w2sjax.worlds.static import as_pytree
 
 MOST_NUMBERS = 2**24
@@ -45,7 +46,8 @@ def run_on_host(
     """Run a chain of linear heads on one pair: what `run_grid` computes of a grid of one cell, but for rounding.
 
     Returns:
-        The outcome and the models; None where something drawn is not finite, which NumPy's factorizations refuse.
+        The outcome and the models; None where something drawn is not finite, which NumPy's factorizations refuse, or
+        a feature varies by little more than the rounding of what it was computed from, which moments judge.
 
     Cost: O(n d^2) time and memory for the features and predictions of all samples.
     """
@@ -62,17 +64,23 @@ def run_on_host(
             truth[split] = truth[split] + noise[split][:n]
     if not all(np.isfinite(a).all() for a in jax.tree.leaves((joint, noise, truth))):
         return None
+    if any(_is_near_rounding(features[group.split][group.features]) for group in design.groups):
+        return None
     stages = jax.tree.map(lambda a: np.asarray(a[0]), design.stages(numbers))
-    options = {"metrics": design.metrics, "shared": design.shared_heads}
-    blurred = any(is_blurred(features[group.split][group.features]) for group in design.groups)
+    options: dict[str, Any] = {"metrics": design.metrics, "shared": design.shared_heads}
     with (
         one_linear_algebra_thread(),
         np.errstate(all="ignore"),
     ):  # more threads wait for each other longer than such small matrices take
-        outcome, models = run_centred(stages, features, truth, key, blurred=blurred, **options)
+        outcome, models = run_centred(stages, features, truth, key, **options)
     runs = {name: SimpleNamespace(**run) for name, run in trained.items()}
     found = with_diagnostics(outcome, SimpleNamespace(trained=runs)), models
     return jax.tree.map(jnp.asarray, found)
+
+
+def _is_near_rounding(values: np.ndarray) -> bool:
+    spread, eps = values.std(axis=0), float(jnp.finfo(values.dtype).eps)
+    return bool(((spread > 0) & (spread <= CONSTANT_IN_EPS * eps * np.abs(values).max(axis=0))).any())
 
 
 def _sizes(design: Design) -> dict[str, int]:
