@@ -113,7 +113,8 @@ def _one_setting(
     ceiling_error = distance(ceiling, target) * (1 + 1 / n_strong) + noise**2 / n_strong
     converged = of_weak.converged & of_student.converged & of_ceiling.converged
     found = TwoStage(weak_error, w2s_error, ceiling_error, misfit, converged)
-    return jax.tree.map(lambda v: jnp.where(converged, v, jnp.nan), found)._replace(converged=converged)
+    masked = {name: jnp.where(converged, getattr(found, name), jnp.nan) for name in TwoStage._fields[:-1]}
+    return found._replace(**masked)
 
 
 def surrogate_risk(spectrum: Any, target: Any, surrogate: Any, n: float, noise: float = 0.0) -> float:
