@@ -242,7 +242,7 @@ PLOTS = {
     ),
     "nowhere finite": (
         xr.Dataset({"gain": ("pair", np.full(3, np.nan)), "misfit": ("pair", np.ones(3))}),
-        "nowhere both finite",
+        "nowhere all finite",
     ),
 }
 
