@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from w2sjax import worlds
-from w2sjax.engine.design import Design, design_keys, design_of
+from w2sjax.engine.design import Design, design_of
 from w2sjax.engine.protocol import Numerics, Protocol
-from w2sjax.engine.source import Source, draw_pair, feature_widths, stack_blocks, target_heads
+from w2sjax.engine.source import source_of
 from w2sjax.errors import W2SError
 from w2sjax.random.keys import BLOCK, Role, pair_key
 from w2sjax.random.threefry import seed_key
@@ -162,18 +162,12 @@ def _moments(
 @functools.partial(jax.jit, static_argnames=("design",))
 def _draw(world: Any, key: jax.Array, *, design: Design) -> Any:
     """Return target heads, and the features `[n, width]` by name of the weak training and evaluation samples."""
-    keys = design_keys(key, design)
-    pair = draw_pair(world, keys[Role.PAIR, 0][0], None)
-    source = Source(pair, design, feature_widths(pair, design.order), keys)
-
-    def sample(role: Role, split: str) -> dict[str, jax.Array]:
-        joint = stack_blocks(
-            lambda entry: source.draw(entry, design.order, split).T, source.entries((role, 0))
-        )
-        return source.by_name(joint, design.order, axis=1)
-
-    heads = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, source.widths["target"])
-    return heads, sample(Role.WEAK, "weak"), sample(Role.EVAL, "eval")
+    source = source_of(world, key, design)
+    samples = (
+        source.rows(source.entries((role, 0)), design.order, split)
+        for role, split in ((Role.WEAK, "weak"), (Role.EVAL, "eval"))
+    )
+    return source.target_heads(design.tasks), *samples
 
 
 def _with_constant(features: np.ndarray) -> np.ndarray:

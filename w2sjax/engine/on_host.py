@@ -15,10 +15,10 @@ import numpy as np
 from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.engine.centred import run_centred
 from w2sjax.engine.chain import TARGET
-from w2sjax.engine.design import Design, Numbers, design_keys
+from w2sjax.engine.design import Design, Numbers, sizes_of
 from w2sjax.engine.given import EVAL
 from w2sjax.engine.outcome import Models, Outcome, with_diagnostics
-from w2sjax.engine.source import Source, draw_pair, feature_widths, stack_blocks, target_heads, widths_of
+from w2sjax.engine.source import first_rows, source_of, stack_blocks, widths_of
 from w2sjax.random.draws import normal
 from w2sjax.random.keys import BLOCK, Role
 from w2sjax.rounding import CONSTANT_IN_EPS
@@ -40,6 +40,7 @@ def suits_host(world: Any, key: jax.Array, design: Design, numbers: Numbers) -> 
     return max(*design.n_weak, *design.n_strong, *design.n_eval) * held <= MOST_NUMBERS
 
 
+@np.errstate(all="ignore")  # what overflows is a status
 def run_on_host(
     world: Any, key: jax.Array, design: Design, numbers: Numbers
 ) -> tuple[Outcome, Models] | None:
@@ -52,26 +53,18 @@ def run_on_host(
     Cost: O(n d^2) time and memory for the features and predictions of all samples.
     """
     drawn = _draw(as_pytree(world), key, numbers.label_noise, design=design)
-    target, trained, joint, noise = jax.tree.map(np.asarray, drawn)
-    widths = widths_of(world, design.order)
-    stops = np.cumsum([widths[name] for name in design.order])[:-1]
-    features, truth = {}, {}
-    for split, n in _sizes(design).items():
-        parts = np.split(joint[split][:n], stops, axis=1)
-        features[split] = dict(zip(design.order, parts, strict=True))
-        truth[split] = target.of_rows(features[split][TARGET])
-        if split in noise:
-            truth[split] = truth[split] + noise[split][:n]
-    if not all(np.isfinite(a).all() for a in jax.tree.leaves((joint, noise, truth))):
+    target, trained, drawn_features, noise = jax.tree.map(np.asarray, drawn)
+    sizes = {group.split: sizes_of(design, group)[0] for group in design.groups} | {EVAL: design.n_eval[0]}
+    features = {split: first_rows(drawn_features[split], n) for split, n in sizes.items()}
+    truth = {split: target.of_rows(named[TARGET]) for split, named in features.items()}
+    truth |= {split: truth[split] + values[: sizes[split]] for split, values in noise.items()}
+    if not all(np.isfinite(a).all() for a in jax.tree.leaves((features, truth))):
         return None
     if any(_is_near_rounding(features[group.split][group.features]) for group in design.groups):
         return None
     stages = jax.tree.map(lambda a: np.asarray(a[0]), design.stages(numbers))
     options: dict[str, Any] = {"metrics": design.metrics, "shared": design.shared_heads}
-    with (
-        one_linear_algebra_thread(),
-        np.errstate(all="ignore"),
-    ):  # more threads wait for each other longer than such small matrices take
+    with one_linear_algebra_thread():  # more wait for each other longer than such small matrices take
         outcome, models = run_centred(stages, features, truth, key, **options)
     runs = {name: SimpleNamespace(**run) for name, run in trained.items()}
     found = with_diagnostics(outcome, SimpleNamespace(trained=runs)), models
@@ -83,39 +76,21 @@ def _is_near_rounding(values: np.ndarray) -> bool:
     return bool(((spread > 0) & (spread <= CONSTANT_IN_EPS * eps * np.abs(values).max(axis=0))).any())
 
 
-def _sizes(design: Design) -> dict[str, int]:
-    """Return the number of rows of every split."""
-    found = {
-        group.split: (design.n_weak if group.split == "weak" else design.n_strong)[0]
-        for group in design.groups
-    }
-    return found | {EVAL: design.n_eval[0]}
-
-
 @functools.partial(jax.jit, static_argnames=("design",))
 def _draw(world: Any, key: jax.Array, label_noise: jax.Array, *, design: Design) -> Any:
     """Draw what the host needs: target heads, training runs, features and label noise by split."""
-    keys = design_keys(key, design)
-    pair = draw_pair(world, keys[Role.PAIR, 0][0], None)
-    widths = feature_widths(pair, design.order)
-    target = target_heads(pair, keys[Role.TASKS, 0][0], design.tasks, widths[TARGET])
-    source = Source(pair, design, widths, keys)
-    joint, noise = {}, {}
+    source = source_of(world, key, design)
+    features, noise = {EVAL: source.rows(source.entries((Role.EVAL, 0)), design.order, EVAL)}, {}
     for group in design.groups:
         entries = source.training(group)
-        if group.split not in joint:
-            joint[group.split] = _rows(source, entries[0], group.split)
+        if group.split not in features:
+            features[group.split] = source.rows(entries[0], design.order, group.split)
         if len(entries) == 2 and group.split not in noise:
             noise[group.split] = label_noise * stack_blocks(
                 lambda entry: normal(entry, (design.tasks, BLOCK)).T, entries[1]
             )
-    joint[EVAL] = _rows(source, source.entries((Role.EVAL, 0)), EVAL)
     trained = {
         name: {part: getattr(run, part) for part in ("curve", "diverged", "dead")}
-        for name, run in getattr(pair, "trained", {}).items()
+        for name, run in getattr(source.pair, "trained", {}).items()
     }
-    return target, trained, joint, noise
-
-
-def _rows(source: Source, entries: Any, split: str) -> jax.Array:
-    return stack_blocks(lambda entry: source.draw(entry, source.design.order, split).T, entries)
+    return source.target_heads(design.tasks), trained, features, noise

@@ -10,10 +10,10 @@ from w2sjax.engine.by_labels import OPERATIONS_PER_LABEL, fit_by_labels, has_few
 from w2sjax.engine.by_moments import run_by_moments
 from w2sjax.engine.by_rows import run_by_rows
 from w2sjax.engine.chain import TARGET, Stage
-from w2sjax.engine.design import Design, Numbers, design_keys
+from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.evaluation import means_by_rows, predictions_of, standard_errors
 from w2sjax.engine.outcome import Models, Outcome, Status, outcome_of, with_diagnostics
-from w2sjax.engine.source import Source, draw_pair, feature_widths, first_rows, stack_blocks, target_heads
+from w2sjax.engine.source import Source, first_rows, source_of, stack_blocks
 from w2sjax.random.draws import default_dtype
 from w2sjax.random.keys import Role
 from w2sjax.targets import PILOT, TargetFunctions
@@ -43,10 +43,7 @@ def run_grid(
         An `Outcome` whose arrays have shape `[n_weak, n_strong, n_eval, combination, task]` (status without the task
         axis).
     """
-    keys = design_keys(key, design)
-    pair = draw_pair(world, keys[Role.PAIR, 0][0], prepared)
-    widths = feature_widths(pair, design.order)
-    source = Source(pair, design, widths, keys)
+    source = source_of(world, key, design, prepared)
     target = _target(source, numbers)
     eps = float(jnp.finfo(jnp.float32 if design.single_features else default_dtype()).eps)
 
@@ -71,7 +68,7 @@ def run_grid(
 
     if not design.linear:
         outcome, fitted = run_by_rows(source, numbers, target, finish)
-    elif has_few_tasks(design, widths, operations_per_label):
+    elif has_few_tasks(design, source.widths, operations_per_label):
         stages, heads, status, label_power = fit_by_labels(source, numbers, target)
         size = jnp.array(design.n_eval[0], jnp.int32)
         metrics = [metric for metric in design.metrics if metric.of_means is None]
@@ -84,7 +81,7 @@ def run_grid(
         outcome, fitted = jax.tree.map(lambda a: a[None, None, None, None], found)
     else:
         outcome, fitted = run_by_moments(source, numbers, target, finish)
-    outcome = with_diagnostics(outcome, pair)
+    outcome = with_diagnostics(outcome, source.pair)
     if not return_models:
         return outcome
     outcome, fitted = jax.tree.map(lambda a: a[0, 0, 0, 0], (outcome, fitted))
@@ -94,12 +91,11 @@ def run_grid(
 
 def _target(source: Source, numbers: Numbers) -> Any:
     """Draw the target functions of a pair: its target heads, and what labels are of their scores."""
-    design, width = source.design, source.widths[TARGET]
-    key = source.keys[Role.TASKS, 0][0]
+    design = source.design
     if design.target is None:
-        return target_heads(source.pair, key, design.tasks, width)
+        return source.target_heads(design.tasks)
     kind = jax.tree.unflatten(design.target, numbers.target)
-    scores = target_heads(source.pair, key, design.tasks * kind.heads, width)
+    scores = source.target_heads(design.tasks * kind.heads)
     pilot = source.pilot((TARGET,), PILOT).T.astype(scores.weights.dtype)
     return TargetFunctions(scores, kind, kind.prepare(scores.of_rows(pilot)))
 

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.chain import TARGET, Stage
-from w2sjax.engine.design import Design, Numbers, design_keys, design_of, numbers_of
+from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.evaluation import predictions_of
 from w2sjax.engine.pair import run_grid
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.source import Source, draw_pair, feature_widths, stack_blocks, target_heads
+from w2sjax.engine.source import source_of, stack_blocks
 from w2sjax.heads.ridge import RIDGELESS
-from w2sjax.random.keys import BLOCK, Role, block_keys, pair_key
+from w2sjax.random.keys import BLOCK, Role, pair_key
 from w2sjax.random.threefry import seed_key
 from w2sjax.worlds.static import as_pytree
 
@@ -77,11 +77,8 @@ def _redraw(
 
     def of_pair(key: jax.Array) -> tuple[Rows, Rows]:
         _, models = run_grid(world, key, design, numbers, return_models=True)
-        drawn = design_keys(key, design) | block_keys(key, {fresh: blocks})
-        pair = draw_pair(world, drawn[Role.PAIR, 0][0], None)
-        widths = feature_widths(pair, names)
-        source = Source(pair, design, widths, drawn)
-        target = target_heads(pair, drawn[Role.TASKS, 0][0], design.tasks, widths[TARGET])
+        source = source_of(world, key, design, names=names, more={fresh: blocks})
+        target = source.target_heads(design.tasks)
 
         def of_block(entry: Any) -> tuple[Rows, Rows]:
             columns = source.by_name(source.draw(entry, names, "misfit"), names)

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.engine.chain import TARGET, Group
-from w2sjax.engine.design import Design, stream_sizes, streams_of
+from w2sjax.engine.design import Design, design_keys, stream_sizes, streams_of
 from w2sjax.errors import W2SError
 from w2sjax.heads.linear import Linear
 from w2sjax.random.draws import default_dtype
-from w2sjax.random.keys import BLOCK, Role, Stream
+from w2sjax.random.keys import BLOCK, Role, Stream, block_keys
 from w2sjax.random.sobol import sobol_bits
 from w2sjax.random.threefry import seed_key
 from w2sjax.worlds.base import default_heads
@@ -78,6 +78,15 @@ class Source(NamedTuple):
         """Draw joint features of a block, one representation after another: `[sum of widths, rows]`."""
         return draw_columns(self.pair, entry, rows, names, split, single=self.design.single_features)
 
+    def rows(self, entries: Entry, names: tuple[str, ...], split: str) -> dict[str, jax.Array]:
+        """Draw all blocks of a stream and join their rows: features `[n, width]` by name."""
+        joint = stack_blocks(lambda entry: self.draw(entry, names, split).T, entries)
+        return self.by_name(joint, names, axis=1)
+
+    def target_heads(self, tasks: int) -> Linear:
+        """Draw so many target heads of the pair; see the function of this name."""
+        return target_heads(self.pair, self.keys[Role.TASKS, 0][0], tasks, self.widths[TARGET])
+
     def pilot(self, names: tuple[str, ...], rows: int) -> jax.Array:
         """Draw a small sample that is no part of the experiment, `[sum of widths, rows]`."""
         entry = self.keys[Role.PILOT, 0][0]
@@ -102,6 +111,28 @@ class Source(NamedTuple):
         """Return how many blocks a group's largest sample has."""
         sizes = self.design.n_weak if group.split == "weak" else self.design.n_strong
         return -(-max(sizes) // BLOCK)
+
+
+def source_of(
+    world: Any,
+    key: jax.Array,
+    design: Design,
+    prepared: Any = None,
+    *,
+    names: Sequence[str] | None = None,
+    more: dict[Stream, int] | None = None,
+) -> Source:
+    """Draw a pair and say what its rows are drawn from.
+
+    Args:
+        world, key, design: the world, the typed key of the pair, and what is drawn for.
+        prepared: what the world's preparations returned for this pair, if it has any and they were run before.
+        names: of the representations; those of the design unless given.
+        more: blocks by stream, beside those of the design.
+    """
+    keys = design_keys(key, design) | block_keys(key, more or {})
+    pair = draw_pair(world, keys[Role.PAIR, 0][0], prepared)
+    return Source(pair, design, feature_widths(pair, design.order if names is None else names), keys)
 
 
 def split_of(stream: Stream) -> str:
