@@ -13,6 +13,13 @@ def namespace(array: Any) -> ModuleType:
     return np if isinstance(array, np.ndarray | np.generic) else jnp
 
 
+def ratio(above: Any, below: Any) -> Any:
+    """Return a ratio, NaN where the denominator is not positive."""
+    xp = namespace(below)
+    one, none = xp.ones_like(below), xp.full_like(below, jnp.nan)
+    return xp.where(below > 0, above / xp.where(below > 0, below, one), none)
+
+
 def product(a: Any, b: Any) -> Any:
     """Return a @ b with every bit of the factors used: accelerators round float32 to fewer unless told otherwise."""
     if namespace(a) is np and namespace(b) is np:

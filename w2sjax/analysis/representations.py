@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.engine.chain import Stage
+from w2sjax.engine.metrics import outperformance, performance_gap_recovered
 from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
 from w2sjax.heads.base import Head
@@ -94,12 +95,7 @@ def compare_representations(
         "gain": table("s{i}_{j}_gain"),
         "deviation": table("s{i}_{j}_deviation"),
     }
-    gap = values["weak_error"] - values["ceiling_error"]
-    values["pgr"] = np.where(gap > 0, values["gain"] / np.where(gap > 0, gap, 1), np.nan)
-    positive = values["w2s_error"] > 0
-    values["opr"] = np.where(
-        positive, values["baseline_error"] / np.where(positive, values["w2s_error"], 1), np.nan
-    )
+    values |= {"pgr": performance_gap_recovered(values), "opr": outperformance(values)}
     values["upper_bound"] = values["weak_error"] - values["misfit"]
     dims = ("pair", "weak", "strong")
     coordinates = {"pair": found["pair"], "weak": list(weak), "strong": list(strong)}

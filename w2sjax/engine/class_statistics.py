@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from w2sjax.linalg import namespace
+from w2sjax.linalg import namespace, ratio
 
 BINS = 15
 """Of confidence, equally wide, in the calibration error."""
@@ -131,10 +131,3 @@ def at_chance(predictions: Any, truth: Any, inside: Any) -> Any:
     accuracy = mean_inside(right(predictions, truth), inside)
     margin = 2 * xp.sqrt(largest * (1 - largest) / xp.sum(inside).astype(largest.dtype))
     return (accuracy <= largest + margin).astype(predictions.dtype)
-
-
-def ratio(above: Any, below: Any) -> Any:
-    """Return a ratio, NaN where the denominator is not positive."""
-    xp = namespace(below)
-    one, none = xp.ones_like(below), xp.full_like(below, jnp.nan)
-    return xp.where(below > 0, above / xp.where(below > 0, below, one), none)

@@ -18,12 +18,11 @@ from w2sjax.engine.class_statistics import (
     capa,
     class_of,
     is_constant,
-    ratio,
     right,
 )
 from w2sjax.engine.metrics import MODELS, Metric
 from w2sjax.flags import Flag
-from w2sjax.linalg import namespace
+from w2sjax.linalg import namespace, ratio
 from w2sjax.losses import CROSS_ENTROPY
 
 Predictions = Mapping[str, Any]

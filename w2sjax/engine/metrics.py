@@ -4,12 +4,10 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-
 from w2sjax.engine.chain import TRUTH, Stage
 from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
-from w2sjax.linalg import namespace
+from w2sjax.linalg import ratio
 from w2sjax.losses import SQUARED, Loss, over_classes
 from w2sjax.validation import shown
 
@@ -58,7 +56,7 @@ def metrics_of(
             Metric("pgr", "gain / (weak_error - ceiling_error)", "1", of_means=performance_gap_recovered)
         )
     if {"w2s", "baseline"} <= set(names):
-        found.append(Metric("opr", "baseline_error / w2s_error", "1", of_means=_outperformance))
+        found.append(Metric("opr", "baseline_error / w2s_error", "1", of_means=outperformance))
     for metric in extra:
         if metric.name in [other.name for other in found]:
             raise W2SError(f"metric name {metric.name!r} is taken: choose another.")
@@ -139,15 +137,9 @@ def _student(teacher: str, student: str, loss: Loss) -> tuple[Metric, ...]:
 
 def performance_gap_recovered(means: Mapping[str, Any]) -> Any:
     """Return gain / (weak_error - ceiling_error), NaN where the gap is not positive (Burns et al. 2023)."""
-    gap = means["weak_error"] - means["ceiling_error"]
-    xp = namespace(gap)
-    one, none = xp.ones_like(gap), xp.full_like(gap, jnp.nan)
-    return xp.where(gap > 0, means["gain"] / xp.where(gap > 0, gap, one), none)
+    return ratio(means["gain"], means["weak_error"] - means["ceiling_error"])
 
 
-def _outperformance(means: Mapping[str, Any]) -> Any:
+def outperformance(means: Mapping[str, Any]) -> Any:
     """Return baseline_error / w2s_error, NaN where that is not positive."""
-    error = means["w2s_error"]
-    xp = namespace(error)
-    one, none = xp.ones_like(error), xp.full_like(error, jnp.nan)
-    return xp.where(error > 0, means["baseline_error"] / xp.where(error > 0, error, one), none)
+    return ratio(means["baseline_error"], means["w2s_error"])

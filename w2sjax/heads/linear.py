@@ -30,6 +30,14 @@ class Linear(NamedTuple):
         """Return the predictions `[task, n]` for features `[width, n]`."""
         return product(self.weights.T, columns.astype(self.weights.dtype)) + self.bias[:, None]
 
+    def split(self, counts: list[int]) -> "list[Linear]":
+        """Return the functions of so many tasks after one another."""
+        stops = list(itertools.accumulate(counts))
+        return [
+            Linear(self.weights[:, stop - count : stop], self.bias[stop - count : stop])
+            for count, stop in zip(counts, stops, strict=True)
+        ]
+
     def of_rows(self, rows: Any) -> Any:
         """Return the predictions `[n, task]` for features `[n, width]`."""
         return product(rows, self.weights) + self.bias[None, :]
@@ -141,12 +149,8 @@ class LinearHead:
     ) -> list[tuple[Linear, Fit]]:
         """Fit the labels of several stages, `[n, task]` each, by one factorization; see `fit`."""
         targets = [method.targets(own) for own in labels]
-        stops = list(itertools.accumulate(own.shape[1] for own in targets))
         head, fit = self.fit(sample, namespace(targets[0]).concatenate(targets, axis=1), intercept=intercept)
-        return [
-            (Linear(head.weights[:, stop - own.shape[1] : stop], head.bias[stop - own.shape[1] : stop]), fit)
-            for own, stop in zip(targets, stops, strict=True)
-        ]
+        return [(part, fit) for part in head.split([own.shape[1] for own in targets])]
 
     def in_units(self, unit: Any) -> "LinearHead":
         """Return the same class of heads for features divided by `unit`: what it is of weights multiplied by that."""

@@ -1,7 +1,6 @@
 """Linear heads without an intercept that filter the spectrum of their features: ridge, minimum norm, gradient flow."""
 
 import dataclasses
-import itertools
 from typing import Any, ClassVar
 
 import jax
@@ -53,12 +52,8 @@ class SpectralHead:
     ) -> list[tuple[Linear, Fit]]:
         """Fit the labels of several stages, `[n, task]` each, by one decomposition."""
         targets = [method.targets(own) for own in labels]
-        stops = list(itertools.accumulate(own.shape[1] for own in targets))
         head, fit = self.fit(sample, jnp.concatenate(targets, axis=1))
-        parts = zip(
-            jnp.split(head.weights, stops[:-1], axis=1), jnp.split(head.bias, stops[:-1]), strict=True
-        )
-        return [(Linear(weights, bias), fit) for weights, bias in parts]
+        return [(part, fit) for part in head.split([own.shape[1] for own in targets])]
 
     def predict(self, fitted: Linear, features: Any) -> Any:
         """Return predictions `[n, task]` on features `[n, width]`."""

@@ -109,15 +109,3 @@ class Product:
         y, p = (jnp.clip(values, eps, 1 - eps) for values in (labels, predictions))
         one, zero = y**alpha * p**beta, (1 - y) ** alpha * (1 - p) ** beta
         return one / (one + zero)
-
-
-@pytree()
-@dataclasses.dataclass(frozen=True)
-class Hard:
-    """Labels rounded to the more probable class: what a student gets from a teacher that gives classes alone."""
-
-    def targets(self, labels: Any, predictions: Any = None, progress: Any = None) -> Any:
-        """Return 1[label > 1/2] of `[n, task]`, or the largest share of `[n, task, class]` as 1."""
-        if labels.ndim == 3:
-            return jax.nn.one_hot(jnp.argmax(labels, axis=2), labels.shape[2], dtype=labels.dtype)
-        return (labels > 0.5).astype(labels.dtype)
