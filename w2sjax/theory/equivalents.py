@@ -5,17 +5,16 @@ For n rows of Gaussian features with the variances lambda_i and the ridge of `w2
     kappa = ridge + (kappa / n) sum_i lambda_i / (lambda_i + kappa),
 
 and zeta_i = kappa / (lambda_i + kappa) is what the fit leaves of coefficient i, in the limit of many features and rows
-in proportion; errors of finite size are of order 1/n. The root is found by bisection (optimistix), to a residual below
-1e-10 of kappa where `converged`; it is vmapped, and differentiable by the implicit function theorem.
+in proportion; errors of finite size are of order 1/n. It is the fixed point of `w2sjax.theory.ridge_chains` for
+infinitely many random features; to a residual below 1e-10 of kappa where `converged`.
 """
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optimistix as optx
 
-LARGEST_RESIDUAL = 1e-10
+from w2sjax.theory import ridge_chains
 
 
 class Effective(NamedTuple):
@@ -47,27 +46,12 @@ def effective_ridge(spectrum: jax.Array, n: jax.Array | float, ridge: jax.Array 
     Cost: some 50 passes over the spectrum.
     """
     n, ridge = jnp.asarray(n, spectrum.dtype), jnp.asarray(ridge, spectrum.dtype)
-    features = spectrum.shape[0]
-    determined = (ridge == 0) & (n >= features)  # nothing is lost
-    smallest, total = jnp.min(spectrum), jnp.sum(spectrum)
-    # With ridge 0 the bracket of a determined sample would be empty: any positive ridge takes its place.
-    inside = jnp.where(determined, smallest, ridge)
-    lower = jnp.where(inside > 0, inside, smallest * jnp.maximum(features / n - 1, 1e-12))
-    upper = inside + total / n
-
-    def excess(log_kappa: jax.Array, given: tuple[jax.Array, jax.Array]) -> jax.Array:
-        kappa, (rows, own) = jnp.exp(log_kappa), given
-        return own / kappa + jnp.sum(spectrum / (spectrum + kappa)) / rows - 1
-
-    ends = {"lower": jnp.log(lower / 2), "upper": jnp.log(2 * upper)}
-    start = (ends["lower"] + ends["upper"]) / 2
-    solver: Any = optx.Bisection(rtol=1e-15, atol=1e-14)  # type: ignore[call-arg]
-    found: Any = optx.root_find(excess, solver, start, (n, inside), options=ends, max_steps=200, throw=False)
-    kappa = jnp.where(determined, 0, jnp.exp(found.value))
-    residual = jnp.where(determined, 0, jnp.abs(excess(found.value, (n, inside))))
+    population = jnp.full_like(n, jnp.inf)  # as many random features
+    kappa, residual, _ = ridge_chains.effective_ridge(spectrum, n, population, ridge)
+    residual = residual * (ridge + kappa) / jnp.where(kappa > 0, kappa, 1)
     zeta = kappa / (spectrum + kappa)
     omega = jnp.sum((1 - zeta) ** 2) / n
-    converged = (residual < LARGEST_RESIDUAL) & (omega < 1 - 1e-9)
+    converged = (residual < ridge_chains.TOLERANCE) & (omega < 1 - 1e-9)
     return Effective(kappa, zeta, omega, residual, converged)
 
 
