@@ -41,6 +41,8 @@ from w2sjax.analysis.stopping import stopping_report as stopping_report
 from w2sjax.analysis.subspaces import subspace_panels as subspace_panels
 from w2sjax.analysis.subspaces import subspace_report as subspace_report
 from w2sjax.analysis.theory import beside_theory as beside_theory
+from w2sjax.analysis.theory import held_against as held_against
+from w2sjax.analysis.theory import prediction_of as prediction_of
 from w2sjax.analysis.theory import theory_report as theory_report
 from w2sjax.analysis.typicality import per_pair as per_pair
 from w2sjax.analysis.typicality import typicality_report as typicality_report

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from w2sjax.analysis.stopping import exponents
 from w2sjax.figures.style import BLUE, GREY, INSIDE, ORANGE, head, log_scales, new_figure, plain_log_ticks
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def student_against_teacher(result: xr.Dataset, title: str = "") -> "Figure":
     left.set(xlabel="weak_error", ylabel="w2s_error at the best time")
     log_scales(left)
     left.legend(**INSIDE)
-    slope, theory = result.attrs["exponent"], result.attrs["predicted_exponent"]
+    slope, theory = exponents(result)
     left.set_title(f"exponent {slope:.2f}, predicted {theory:.2f}", fontsize=9)
     widths = result["weak_width"].values
     right.plot(widths, predicted["w2s_error"] / predicted["weak_error"], "-", color=BLUE)

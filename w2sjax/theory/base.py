@@ -26,6 +26,8 @@ class Theory:
             standard deviation over samples. Of a theory that is `by_pair` it takes two more arguments, the seed and the
             range of pairs, and returns arrays `[pair, task]`: expectations over samples, given the pair.
         by_pair: whether it predicts pair by pair.
+        finite_size: of a formula for a limit, how far a world and a protocol of finite sizes are from it at most, as
+            measured: a share of the prediction, or of the predicted weak_error where that is larger.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Theory:
     assume: Callable[[Any, Protocol], None]
     expect: Callable[..., dict[str, Any]]
     by_pair: bool = False
+    finite_size: Callable[[Any, Protocol], float] = lambda world, protocol: 0.0
 
     def predict(
         self,
@@ -54,7 +57,7 @@ class Theory:
         Returns:
             A Dataset with the sweep's variables and one dimension per axis, in the order given; pair and task, where
             the theory is by pair, and else neither: these are then expectations over both. Attributes: `theory`, its
-            name, and `reference`.
+            name, `reference`, and `finite_size`, the largest of its cells.
 
         Raises:
             W2SError: if an assumption is violated in any cell; the message names it, the value and the fix. Likewise
@@ -66,11 +69,12 @@ class Theory:
         paths = [find(name, world, protocol) for name in axes]
         drawn = range(first_pair, first_pair + pairs)
         draws = (seed, drawn) if self.by_pair else ()
-        cells = []
+        cells, limits = [], [0.0]
         for chosen in itertools.product(*axes.values()):
             cell = put(world, protocol, dict(zip(paths, chosen, strict=True)))
             self.assume(*cell)
             cells.append(self.expect(*cell, *draws))
+            limits.append(self.finite_size(*cell))
         shape = tuple(map(len, axes.values()))
         coords: dict[str, Any] = {name: list(map(label_of, values)) for name, values in axes.items()}
         own: tuple[str, ...] = ()
@@ -81,7 +85,7 @@ class Theory:
         for name in cells[0]:
             found = np.stack([np.asarray(cell[name], float) for cell in cells])
             variables[name] = ((*axes, *own), np.reshape(found, (*shape, *found.shape[1:])), _units(name))
-        attributes = {"theory": self.name, "reference": self.reference}
+        attributes = {"theory": self.name, "reference": self.reference, "finite_size": max(limits)}
         return xr.Dataset(variables, coords=coords, attrs=attributes)
 
 

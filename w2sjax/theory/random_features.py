@@ -93,6 +93,12 @@ def in_double[T](function: T) -> T:
     return run  # type: ignore[return-value]
 
 
+def smallest(world: Any, protocol: Protocol) -> int:
+    """Return the least of samples and random features, which the error of an equivalent goes by."""
+    widths = [width for width in (world.weak_width, world.strong_width) if width]
+    return min(protocol.n_weak, protocol.n_strong, *widths)
+
+
 def _require_sizes(sizes: dict[str, int]) -> None:
     for name, size in sizes.items():
         require(size >= FEWEST, "many samples and features", f"{name}={size}", f"set it to {FEWEST} or more")
@@ -167,6 +173,7 @@ RANDOM_FEATURE_RIDGE = Theory(
     reference="Wu, Chen, Misiakiewicz, Mondelli 2026 (one stage); two stages: this project",
     assume=_assume_ridge,
     expect=_expect_ridge,
+    finite_size=lambda world, protocol: 1 / smallest(world, protocol),
 )
 
 RANDOM_FEATURE_FLOW = Theory(
@@ -174,4 +181,5 @@ RANDOM_FEATURE_FLOW = Theory(
     reference="Medvedev et al. 2025 (setting); the equivalent is this project's",
     assume=_assume_flow,
     expect=_expect_flow,
+    finite_size=lambda world, protocol: 1 / world.weak_width,
 )

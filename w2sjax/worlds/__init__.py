@@ -5,6 +5,7 @@ from w2sjax.worlds.base import Pair as Pair
 from w2sjax.worlds.base import World as World
 from w2sjax.worlds.bilevel import BilevelClassification as BilevelClassification
 from w2sjax.worlds.candidates import PerturbedCandidates as PerturbedCandidates
+from w2sjax.worlds.groups import SpuriousGroups as SpuriousGroups
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
 from w2sjax.worlds.power_law import PowerLaw as PowerLaw
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
@@ -14,3 +15,4 @@ from w2sjax.worlds.random_mlp import RandomMLP as RandomMLP
 from w2sjax.worlds.resampled import Resampled as Resampled
 from w2sjax.worlds.rotated import RotatedSpectra as RotatedSpectra
 from w2sjax.worlds.subspaces import OverlappingSubspaces as OverlappingSubspaces
+from w2sjax.worlds.surrogates import Surrogates as Surrogates
