@@ -11,7 +11,7 @@ from tests.theory_cases import LINEAR, POPULATION, POWER, WIDE, WIDE_PROTOCOL
 from w2sjax import analysis, theory
 from w2sjax.heads import Ridge, RidgeThroughOrigin
 from w2sjax.theory.infinite_width import expected_errors
-from w2sjax.theory.random_features import ridge_chain
+from w2sjax.theory.random_features import _spectrum_of, ridge_chain
 from w2sjax.theory.ridge_chains import effective_ridge
 
 REFUSED: dict[str, tuple[theory.Theory, Any, w2s.Protocol, str]] = {
@@ -151,7 +151,7 @@ def numbers(*values: float) -> Any:
 )
 def test_one_stage_is_the_known_equivalent(n: int, width: int, ridge: float, known: float) -> None:
     """Values of the formula with nu1 and nu2, ridge not divided by n, 800 coordinates, noise of variance 0.09."""
-    spectrum = tuple(w2s.worlds.PowerLawFeatures(dim=800).spectrum())
+    spectrum = _spectrum_of(w2s.worlds.PowerLawFeatures(dim=800))
     teacher = numbers(n, width, ridge / n)
     found = ridge_chain(spectrum, teacher, teacher, *numbers(0.09))
     assert found["weak_error"] == pytest.approx(known, abs=6e-5)
@@ -176,7 +176,7 @@ def test_fixed_points_converge_map_and_differentiate() -> None:
 
 def test_without_a_student_of_its_own_the_chain_is_the_teacher() -> None:
     """A ridgeless student on all inputs with more samples than coordinates repeats what it is told."""
-    spectrum = tuple(POWER.spectrum())
+    spectrum = _spectrum_of(POWER)
     found = ridge_chain(spectrum, numbers(60, 30, 1e-3), numbers(500, np.inf, 0.0), *numbers(0.1))
     assert found["misfit"] == pytest.approx(0, abs=1e-12)
     assert found["w2s_error"] == pytest.approx(float(found["weak_error"]), rel=1e-9)
@@ -190,5 +190,5 @@ def test_best_stopping_and_its_figure() -> None:
     result = analysis.best_stopping(theory.RANDOM_FEATURE_FLOW, [1.5, 3.0])(dataset)
     mean = dataset["w2s_error"].mean(("pair", "task"))
     np.testing.assert_allclose(result["w2s_error"].sel(of="simulated"), mean.min("time"))
-    assert 1 < analysis.stopping_report(result)["predicted_exponent"] < 2
+    assert 1 < analysis.stopping_report(result)["exponents"]["predicted"] < 2
     assert len(student_against_teacher(result, "title").axes) == 2

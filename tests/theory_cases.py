@@ -1,5 +1,6 @@
 """Sweeps that theories predict, three or more cells each: what the common test holds against simulation."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import w2sjax as w2s
@@ -45,6 +46,8 @@ WIDE_PROTOCOL = w2s.Protocol(
     weak_head=RidgeThroughOrigin(0.01),
     head=RidgeThroughOrigin(0.01),
 )
+
+POPULATION_OF_100 = dataclasses.replace(POPULATION, n_weak=100, n_strong=100, n_eval=100)
 
 CASES = {
     "least squares, sample sizes": Case(
@@ -169,6 +172,29 @@ CASES = {
     ),
     "gradient flow on the population": Case(
         theory.RANDOM_FEATURE_FLOW, LINEAR, POPULATION, {"time": [1.0, 2.0, 4.0]}, 300
+    ),
+    "gradient flow, student of finite width": Case(
+        theory.RANDOM_FEATURE_FLOW,
+        w2s.worlds.TwoLevelFeatures(
+            dim=80, small=0.05, weak_width=30, strong_width=60, population=True, rows=100
+        ),
+        POPULATION_OF_100,
+        {"time": [1.0, 4.0, 16.0], "strong_width": [60, 200]},
+        300,
+    ),
+    "gradient flow, scaled sizes": Case(
+        theory.RANDOM_FEATURE_FLOW,
+        w2s.worlds.ScaledFeatures(rows=100, dim_power=1.2),
+        POPULATION_OF_100,
+        {"time": [2.0, 8.0], "size": [20, 40]},
+        100,
+    ),
+    "gradient flow, ReLU": Case(
+        theory.RANDOM_FEATURE_FLOW,
+        w2s.worlds.SphereReLU(dim=20, weak_width=40, strong_width=200, rows=400),
+        dataclasses.replace(POPULATION, n_weak=400, n_strong=400, n_eval=400),
+        {"time": [50.0, 200.0, 800.0]},
+        100,
     ),
     "signs, interpolated": Case(
         theory.SIGN_INTERPOLATION,

@@ -51,7 +51,8 @@ def settings_of(dataset: xr.Dataset) -> tuple[Any, Protocol, dict[str, list[Any]
         values = axis_values(dataset, name)
         assert values is not None  # as it is an axis
         axes[name] = np.atleast_1d(values.values).tolist()
-    protocol["numerics"] = {k: v for k, v in protocol["numerics"].items() if k != "kind"}
+    for part in (protocol["numerics"], *(protocol["stages"] or ())):
+        part.pop("kind", None)
     rebuilt = check_configuration(
         {"pairs": 1, "world": configured["world"], "protocol": protocol, "axes": axes}
     )

@@ -1,20 +1,37 @@
 """Students stopped at their best time: error of the student against that of the teacher, and the fitted exponent."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from w2sjax.analysis.deviation import settings_of
 from w2sjax.analysis.theory import beside_theory, prediction_of
 from w2sjax.theory.base import Theory
 
 
-def best_stopping(theory: Theory, times: Sequence[float]) -> Callable[[xr.Dataset], xr.Dataset]:
-    """Return the analysis of `at_best` over time of a sweep beside a theory, which is predicted at more times."""
+def best_stopping(
+    theory: Theory, times: Iterable[float], *, infinite: bool = False
+) -> Callable[[xr.Dataset], xr.Dataset]:
+    """Return the analysis of `at_best` over time of a sweep beside a theory, which is predicted at more times.
+
+    Args:
+        theory, times: what predicts, and when besides.
+        infinite: predict a student of infinite width too, as `of` "infinite student".
+    """
 
     def analysis(dataset: xr.Dataset) -> xr.Dataset:
-        return at_best(beside_theory(dataset, prediction_of(theory, dataset, time=times)), "time")
+        own = prediction_of(theory, dataset, time=times)
+        others = {}
+        if infinite:
+            world, protocol, axes = settings_of(dataset)
+            wide = dataclasses.replace(world, strong_width=0, rows=world.table_rows())
+            others["infinite student"] = theory.predict(
+                wide, protocol, axes | {"time": own["time"].values.tolist()}
+            )
+        return at_best(beside_theory(dataset, own, **others), "time")
 
     return analysis
 
@@ -30,8 +47,9 @@ def at_best(both: xr.Dataset, over: str) -> xr.Dataset:
         `weak_error`, `w2s_error` and the value of `over`, by `of` and the other axes.
     """
     errors = both[["weak_error", "w2s_error"]]
+    names = [of for of in both["of"].values.tolist() if of not in ("simulated", "standard_error")]
     parts = []
-    for of in ("predicted", "simulated"):
+    for of in (*names, "simulated"):
         best = errors["w2s_error"].sel(of=of).fillna(np.inf).argmin(over)
         at = errors.sel(of=of).isel({over: best})
         parts.append(at.drop_vars(over).assign({over: at[over]}))
@@ -48,14 +66,15 @@ def at_best(both: xr.Dataset, over: str) -> xr.Dataset:
 def slope(x: xr.DataArray, y: xr.DataArray) -> float:
     """Return the exponent of y in x, fitted to their logarithms where both are finite."""
     x, y = xr.broadcast(x, y)
-    finite = (np.isfinite(x) & np.isfinite(y)).values
-    return float(np.polyfit(np.log(x.values[finite]), np.log(y.values[finite]), 1)[0])
+    across, up = x.values, y.values
+    finite = np.isfinite(across) & np.isfinite(up)
+    return float(np.polyfit(np.log(across[finite]), np.log(up[finite]), 1)[0])
 
 
-def exponents(result: xr.Dataset) -> tuple[float, float]:
-    """Return the exponents of w2s_error in weak_error of `at_best`, simulated and predicted."""
-    of = (result.sel(of=name) for name in ("simulated", "predicted"))
-    return tuple(slope(one["weak_error"], one["w2s_error"]) for one in of)  # type: ignore[return-value]
+def exponents(result: xr.Dataset) -> dict[str, float]:
+    """Return the exponent of w2s_error in weak_error of `at_best` by `of`."""
+    names = [of for of in result["of"].values.tolist() if of != "standard_error"]
+    return {of: slope(*(result[name].sel(of=of) for name in ("weak_error", "w2s_error"))) for of in names}
 
 
 def stopping_report(result: xr.Dataset) -> dict[str, Any]:
@@ -67,13 +86,12 @@ def stopping_report(result: xr.Dataset) -> dict[str, Any]:
     simulated = result.sel(of="simulated")
     ratio = float((simulated["w2s_error"] / simulated["weak_error"]).min())
     quadratic = float((simulated["w2s_error"] / simulated["weak_error"] ** 2).min())
-    exponent, predicted = exponents(result)
-    headline = f"w2s_error goes as weak_error to the power {exponent:.2f} (predicted {predicted:.2f})"
+    found = exponents(result)
+    headline = f"w2s_error goes as weak_error to the power {found['simulated']:.2f}"
     return {
         **{name: result.attrs[name] for name in ("pairs", "tasks", "theory")},
-        "exponent": exponent,
-        "predicted_exponent": predicted,
+        "exponents": found,
         "least_ratio": ratio,
         "least_ratio_to_the_square": quadratic,
-        "headline": headline,
+        "headline": f"{headline} (predicted {found['predicted']:.2f})",
     }

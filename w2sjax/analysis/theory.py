@@ -1,6 +1,6 @@
 """Simulation beside what a theory predicts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import xarray as xr
@@ -11,7 +11,7 @@ from w2sjax.analysis.statistics import counted
 from w2sjax.theory.base import Theory
 
 
-def held_against(theory: Theory, **more: Sequence[Any]) -> Callable[[xr.Dataset], xr.Dataset]:
+def held_against(theory: Theory, **more: Iterable[Any]) -> Callable[[xr.Dataset], xr.Dataset]:
     """Return the analysis that puts a sweep beside a theory's prediction of its own world, protocol and axes.
 
     Args:
@@ -25,7 +25,7 @@ def held_against(theory: Theory, **more: Sequence[Any]) -> Callable[[xr.Dataset]
     return analysis
 
 
-def prediction_of(theory: Theory, dataset: xr.Dataset, **more: Sequence[Any]) -> xr.Dataset:
+def prediction_of(theory: Theory, dataset: xr.Dataset, **more: Iterable[Any]) -> xr.Dataset:
     """Predict a sweep from its own settings; see `held_against`."""
     world, protocol, axes = settings_of(dataset)
     for name, values in more.items():

@@ -7,7 +7,16 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.errors import W2SError
-from w2sjax.figures.style import CATEGORIES, GREY, MARKERS, for_paper, head, new_figure, shown
+from w2sjax.figures.style import (
+    CATEGORIES,
+    GREY,
+    MARKERS,
+    for_paper,
+    head,
+    new_figure,
+    plain_log_ticks,
+    shown,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,8 +31,9 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
 
     Returns:
         One panel per variable, 6.8 inches wide together. Lines are predictions, one colour per cell of the other axes,
-        dotted those of other theories; points are means over pairs and tasks, with 2 standard errors over pairs. Positive values whose largest is more than 20 times the
-        smallest have a logarithmic axis; no axis shows rounding, below 1e-6 of the largest prediction.
+        dotted those of other theories; points are means over pairs and tasks, with 2 standard errors over pairs.
+        Positive values whose largest is more than 20 times the smallest have a logarithmic axis; no axis shows
+        rounding, below 1e-6 of the largest prediction.
 
     Raises:
         W2SError: for a result without an axis.
@@ -60,7 +70,7 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
                 markersize=3.5, capsize=1.5, elinewidth=1, linestyle="", label=label or "simulated",
             )  # fmt: skip
         if _is_wide(result[x].values):
-            panel.set_xscale("log")
+            plain_log_ticks(panel, np.log10(result[x].values.max() / result[x].values.min()))
         if _is_wide(result[name].sel(of="predicted").values):
             panel.set_yscale("log")
         elif np.ptp(panel.get_ylim()) < frame:

@@ -104,6 +104,21 @@ INDEX = {
         "Linear random features: infinitely wide student, stopped early, against its teacher",
         "Medvedev et al. 2025, arXiv 2503.02877 (setting); sizes and the equivalent are this project's",
     ),
+    "medvedev2025-relu": Entry(
+        "theories",
+        "ReLU random features on a sphere: student stopped early, against its teacher",
+        "Medvedev et al. 2025, arXiv 2503.02877 (setting, recalled); the equivalent is this project's",
+    ),
+    "overspecified2026-ratio": Entry(
+        "theories",
+        "Overspecified student, underspecified teacher: loss ratio against time by the teacher's width",
+        "OpenReview Db5TUogRSM and its public code (setting); the equivalent is this project's",
+    ),
+    "overspecified2026-map": Entry(
+        "theories",
+        "Best loss ratio of the student by the widths of teacher and student",
+        "OpenReview Db5TUogRSM and its public code (setting); the equivalent is this project's",
+    ),
     "wu2026-scaling": Entry(
         "theories",
         "Ridge on random features: errors of teacher and student against the teacher's samples",

@@ -21,6 +21,8 @@ from w2sjax.worlds import (
     PerturbedMLP,
     PowerLawFeatures,
     RandomMLP,
+    ScaledFeatures,
+    SphereReLU,
     SpuriousGroups,
     Surrogates,
     TwoLevelFeatures,
@@ -85,9 +87,17 @@ def _report_both(result: xr.Dataset) -> dict[str, Any]:
     return report
 
 
+def _loss_ratio(dataset: xr.Dataset) -> xr.Dataset:
+    """Put the student's error in units of its teacher's beside the prediction, along time."""
+    both = analysis.held_against(theory.RANDOM_FEATURE_FLOW, time=np.geomspace(1, 128, 30))(dataset)
+    scale = both["weak_error"].where(both["of"] != "standard_error", both["weak_error"].sel(of="simulated"))
+    ratio = (both["w2s_error"] / scale).rename("w2s_error / weak_error")
+    return ratio.to_dataset().assign_attrs(both.attrs, units="1")
+
+
 def _population(dim: int) -> Protocol:
-    least = {"weak_head": RidgeThroughOrigin(), "head": GradientFlow(2.0)}
-    return Protocol(n_weak=dim, n_strong=dim, n_eval=dim, tasks=1, **least)
+    least, flow = RidgeThroughOrigin(), GradientFlow(2.0)
+    return Protocol(n_weak=dim, n_strong=dim, n_eval=dim, tasks=1, weak_head=least, head=flow)
 
 
 SIGNS = tuple(
@@ -144,6 +154,49 @@ STUDIES = (
         analysis=analysis.best_stopping(theory.RANDOM_FEATURE_FLOW, np.geomspace(0.5, 20, 60)),
         report=analysis.stopping_report,
         figure=figures.student_against_teacher,
+    ),
+    beside(
+        "medvedev2025-relu",
+        theory.RANDOM_FEATURE_FLOW,
+        SphereReLU(strong_width=1000, rows=1200),
+        _population(1200),
+        unverified=("dim", "weak_width"),
+        axes={
+            "weak_width": (20, 32, 48, 64, 96, 128, 192),
+            "time": (4e3, 7e3, 1.2e4, 2e4, 3.5e4, 6e4),
+        },
+        pairs=6,
+        analysis=analysis.best_stopping(
+            theory.RANDOM_FEATURE_FLOW, np.geomspace(2e3, 1e5, 40), infinite=True
+        ),
+        report=analysis.stopping_report,
+        figure=figures.student_against_teacher,
+    ),
+    beside(
+        "overspecified2026-ratio",
+        theory.RANDOM_FEATURE_FLOW,
+        ScaledFeatures(rows=512),
+        _population(512),
+        axes={"size": (20, 32, 45, 64), "time": (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)},
+        pairs=10,
+        analysis=_loss_ratio,
+    ),
+    beside(
+        "overspecified2026-map",
+        theory.RANDOM_FEATURE_FLOW,
+        TwoLevelFeatures(
+            dim=181, large=6, small=1 / 32, large_power=32**1.5, small_power=1 / 32, population=True
+        ),
+        _population(181),
+        axes={
+            "weak_width": (20, 40, 80, 140),
+            "strong_width": (60, 181, 600, 2000),
+            "time": (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0),
+        },
+        pairs=20,
+        analysis=analysis.width_map,
+        report=analysis.width_report,
+        figure=figures.width_map_figure,
     ),
     beside(
         "wu2026-scaling",

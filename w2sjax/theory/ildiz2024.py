@@ -5,8 +5,8 @@ zeta and omega of `w2sjax.theory.equivalents` at ridge 0, in the limit of many f
 
     sum lambda ((1 - zeta) b_s - b*)^2 + omega / (1 - omega) (noise^2 + sum lambda zeta^2 b_s^2),
 
-a quadratic form in b_s: the best surrogate amplifies the large coefficients and shrinks the small ones. Reference: Ildiz
-et al. 2024 (arXiv 2410.18837), whose text was not at hand: the expressions are this project's, checked by simulation.
+a quadratic form in b_s: the best surrogate amplifies large coefficients and shrinks small ones. Reference: Ildiz et
+al. 2024 (arXiv 2410.18837), whose text was not at hand: the expressions are this project's, checked by simulation.
 """
 
 from typing import Any

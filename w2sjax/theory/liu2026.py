@@ -10,7 +10,7 @@ fixed number of spurious features:
     w2s_error = E_t[s^2 gamma v'M G M'v + v'C v],      misfit = E_t[s^2 gamma r'G r + v'C v].
 
 The teacher's errors of the coefficients have the covariance (s^2 / n_weak) I (x) G. What the student's class holds of
-w'e is M'v; the rest r is noise to it, whose variance depends on the group, and C is what that leaves at finite n_strong.
+w'e is M'v; the rest r is noise to it, whose variance depends on the group, and C is what that leaves at finite n.
 Errors of finite d are of order 1 / d. These equations are this project's, checked by simulation.
 
 `published_errors` has the formulas of Liu, Dong et al. 2026 (OpenReview 5hfa2itwGz) as a third party's note gives them,

@@ -231,7 +231,7 @@ def _ridges(protocol: Protocol) -> tuple[float, float]:
 
 def _features_per_sample(world: Any, protocol: Protocol) -> float:
     """Return how far the prediction, which is of the training inputs, is from that of fresh ones."""
-    width = getattr(world, "dim", None) or getattr(world, "width", 0)
+    width: Any = getattr(world, "dim", None) or getattr(world, "width", 0)
     return float(width / min(protocol.n_weak, protocol.n_strong))
 
 

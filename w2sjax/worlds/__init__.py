@@ -10,9 +10,11 @@ from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
 from w2sjax.worlds.power_law import PowerLaw as PowerLaw
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
 from w2sjax.worlds.random_features import PowerLawFeatures as PowerLawFeatures
+from w2sjax.worlds.random_features import ScaledFeatures as ScaledFeatures
 from w2sjax.worlds.random_features import TwoLevelFeatures as TwoLevelFeatures
 from w2sjax.worlds.random_mlp import RandomMLP as RandomMLP
 from w2sjax.worlds.resampled import Resampled as Resampled
 from w2sjax.worlds.rotated import RotatedSpectra as RotatedSpectra
+from w2sjax.worlds.sphere import SphereReLU as SphereReLU
 from w2sjax.worlds.subspaces import OverlappingSubspaces as OverlappingSubspaces
 from w2sjax.worlds.surrogates import Surrogates as Surrogates
