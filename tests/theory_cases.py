@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import w2sjax as w2s
 from w2sjax import theory
-from w2sjax.heads import GradientFlow, Ridge, RidgeThroughOrigin
+from w2sjax.heads import FineTuned, GradientFlow, Ridge, RidgeThroughOrigin
 from w2sjax.studies.theories import SIGNS, SURROGATE_STAGES
 
 
@@ -138,6 +138,21 @@ CASES = {
             n_weak=200, n_strong=300, n_eval=1000, tasks=5, label_noise=1.0, head=RidgeThroughOrigin()
         ),
         {"minority_strong": [0.1, 0.5], "minority_eval": [0.0, 0.5, 1.0]},
+        100,
+    ),
+    "multi-index, fine-tuned": Case(
+        theory.MULTI_INDEX,
+        w2s.worlds.MultiIndex(dim=40),
+        w2s.Protocol(
+            n_weak=100,
+            n_strong=400,
+            n_eval=1000,
+            tasks=5,
+            label_noise=0.5,
+            weak_head=RidgeThroughOrigin(0.1),
+            head=FineTuned(0.3),
+        ),
+        {"head.ridge": [0.03, 0.3, 3.0], "hard": [0.5, 1.0]},
         100,
     ),
     "law of the deviation": Case(

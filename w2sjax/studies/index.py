@@ -139,6 +139,16 @@ INDEX = {
         "Spurious correlations: errors by group against the minority's share of the student's sample",
         "Liu, Dong et al. 2026, OpenReview 5hfa2itwGz (model, as a note has it); the fixed point is this project's",
     ),
+    "moniri2025-multi-index": Entry(
+        "theories",
+        "Fine-tuned student: the easy part of a target from its teacher, the hard one from pre-training",
+        "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; the model is this project's)",
+    ),
+    "which-theory": Entry(
+        "theories",
+        "Which theory explains my curve? All of them on one world of random ReLU networks",
+        "this project; the papers of each theory",
+    ),
     "wu2024-labels": Entry(
         "theories",
         "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",

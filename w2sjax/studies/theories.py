@@ -11,13 +11,14 @@ import xarray as xr
 from w2sjax import analysis, figures, theory
 from w2sjax.engine.chain import Stage
 from w2sjax.engine.protocol import Protocol
-from w2sjax.heads import AsIs, GradientFlow, RidgeThroughOrigin
+from w2sjax.heads import AsIs, FineTuned, GradientFlow, RidgeThroughOrigin
 from w2sjax.losses import ZERO_ONE
 from w2sjax.methods import HardLabels
 from w2sjax.studies.base import Study
 from w2sjax.studies.index import listed
 from w2sjax.worlds import (
     BilevelClassification,
+    MultiIndex,
     PerturbedMLP,
     PowerLawFeatures,
     RandomMLP,
@@ -225,6 +226,33 @@ STUDIES = (
         pairs=100,
         analysis=_beside_published,
         report=_report_both,
+    ),
+    beside(
+        "moniri2025-multi-index",
+        theory.MULTI_INDEX,
+        MultiIndex(),
+        Protocol(
+            n_strong=1000,
+            n_eval=2000,
+            tasks=5,
+            label_noise=0.5,
+            weak_head=RidgeThroughOrigin(0.1),
+            head=FineTuned(0.3),
+        ),
+        axes={"head.ridge": (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0), "n_weak": (60, 200, 1000)},
+        pairs=50,
+        analysis=analysis.held_against(theory.MULTI_INDEX, head__ridge=np.geomspace(1e-3, 100, 30)),
+    ),
+    Study(
+        **listed("which-theory"),
+        world=RandomMLP(width=64),
+        protocol=Protocol(n_strong=200, n_eval=1000, tasks=10, label_noise=0.3, **_ridges(0.01, 0.01)),
+        axes={"n_weak": (25, 50, 100, 200, 400, 800)},
+        metrics=(theory.PREDICTION_GAP,),
+        pairs=60,
+        analysis=analysis.theories_compared,
+        report=analysis.theories_report,
+        figure=figures.theories_figure,
     ),
     beside(
         "wu2024-labels",

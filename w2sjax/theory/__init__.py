@@ -22,6 +22,7 @@ from w2sjax.theory.infinite_width import arc_cosine_kernel as arc_cosine_kernel
 from w2sjax.theory.least_squares import LEAST_SQUARES as LEAST_SQUARES
 from w2sjax.theory.liu2026 import GROUPS as GROUPS
 from w2sjax.theory.liu2026 import PUBLISHED_GROUPS as PUBLISHED_GROUPS
+from w2sjax.theory.multi_index import MULTI_INDEX as MULTI_INDEX
 from w2sjax.theory.rademacher import empirical_rademacher_bound as empirical_rademacher_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound as linear_rademacher_bound
 from w2sjax.theory.random_features import RANDOM_FEATURE_FLOW as RANDOM_FEATURE_FLOW
@@ -47,5 +48,6 @@ THEORIES = (
     RANDOM_FEATURE_FLOW,
     SIGN_INTERPOLATION,
     GROUPS,
+    MULTI_INDEX,
 )
 """Every theory of sweeps; each is held against simulation by the same test."""

@@ -1,5 +1,6 @@
 """What a theory is: a prediction of what a sweep measures, under the names that the sweep gives its results."""
 
+import contextvars
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,9 @@ import xarray as xr
 from w2sjax.engine.axes import find, label_of, put
 from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
+
+_collected: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("collected", default=None)
+"""Where violated assumptions are gathered, in place of a refusal."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,18 @@ class Theory:
     expect: Callable[..., dict[str, Any]]
     by_pair: bool = False
     finite_size: Callable[[Any, Protocol], float] = lambda world, protocol: 0.0
+
+    def violated(self, world: Any, protocol: Protocol) -> list[str]:
+        """Return every assumption that an experiment violates, as far as they can be read from it."""
+        found: list[str] = []
+        token = _collected.set(found)
+        try:
+            self.assume(world, protocol)
+        except (AttributeError, ValueError, W2SError):  # of a world or chain of another kind
+            pass
+        finally:
+            _collected.reset(token)
+        return list(dict.fromkeys(found))
 
     def predict(
         self,
@@ -95,7 +111,11 @@ def require(holds: bool, assumption: str, given: str, fix: str) -> None:
     Raises:
         W2SError: one sentence of what was given, the assumption and the fix, if it does not hold.
     """
-    if not holds:
+    if holds:
+        return
+    if (found := _collected.get()) is not None:
+        found.append(assumption)
+    else:
         raise W2SError(f"{given} violates the assumption of {assumption}: {fix}.")
 
 

@@ -7,6 +7,7 @@ from w2sjax.worlds.bilevel import BilevelClassification as BilevelClassification
 from w2sjax.worlds.candidates import PerturbedCandidates as PerturbedCandidates
 from w2sjax.worlds.groups import SpuriousGroups as SpuriousGroups
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
+from w2sjax.worlds.multi_index import MultiIndex as MultiIndex
 from w2sjax.worlds.power_law import PowerLaw as PowerLaw
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
 from w2sjax.worlds.random_features import PowerLawFeatures as PowerLawFeatures
