@@ -34,6 +34,7 @@ def width_map_figure(result: xr.Dataset, title: str = "") -> "Figure":
         )
     plain_log_ticks(axes, 1, "x")
     plain_log_ticks(axes, 1, "y")
+    axes.set(xlim=(across.min() / 1.15, across.max() * 1.15), ylim=(up.min() / 1.4, up.max() * 1.25))
     axes.set(xlabel="weak_width  [features]", ylabel="strong_width  [features]")
     figure.colorbar(mesh, ax=axes, label="log10 of least w2s_error / weak_error")
     head(figure, title, result, "; colours: theory; discs: simulated")

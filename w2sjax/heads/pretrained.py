@@ -19,7 +19,7 @@ class FineTuned(RidgeThroughOrigin):
     """Linear heads without intercept that minimize (1/n) sum (z'b - y)^2 + ridge |b - b0|^2.
 
     Args:
-        ridge: > 0, in squared feature units; without one the start is forgotten in every direction that is seen.
+        ridge: >= 0, in squared feature units; at 0 the start is forgotten in every direction that is seen.
         start: the entries of b0 on the last `features` features; it is 0 on the others.
         features: how many, >= 1.
 
@@ -32,7 +32,7 @@ class FineTuned(RidgeThroughOrigin):
 
     def __post_init__(self) -> None:
         check_number("ridge", self.ridge, least=0)
-        check_number("start", self.start)
+        check_number("start", self.start, least=-1e300)
         check_integer("features", self.features, least=1)
 
     def fit(self, sample: Rows, labels: jax.Array, key: jax.Array | None = None) -> tuple[Linear, Fit]:

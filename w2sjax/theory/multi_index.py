@@ -1,13 +1,13 @@
 """A student that is fine-tuned on the labels of a teacher which cannot express the hard part of the target.
 
 Student and labels are reckoned from the student's start b0: the teacher's function less b0, on inputs and the hard
-feature, all of variance 1 and uncorrelated, is learned by ridge regression (`w2sjax.theory.ridge_chains`, of many
-features), and compared with the truth less b0. A large ridge keeps the hard part and learns little of the easy one; none
-learns the teacher. The hard part is noise of its variance to the teacher, and its feature a Gaussian one to the
-student: both hold in the limit of many inputs.
+feature, all of variance 1 and uncorrelated, is learned by ridge regression (`w2sjax.theory.ridge_chains`), and compared
+with the truth less b0. A large ridge keeps the hard part and learns little of the easy one; none learns the teacher. The
+hard part is noise of its variance to the teacher, and its feature a Gaussian one to the student: both hold in the limit
+of many inputs.
 
-Reference: the third mechanism of Moniri and Hassani 2025 (arXiv 2505.18346), not at hand: a student learns
-the easy part from its teacher, and has the hard one from pre-training. Model and equations are this project's.
+Reference: the third mechanism of Moniri and Hassani 2025 (arXiv 2505.18346), not at hand: a student learns the easy part
+from its teacher, and has the hard one from pre-training. Model and equations are this project's.
 """
 
 from typing import Any
