@@ -96,7 +96,9 @@ def _loss_ratio(dataset: xr.Dataset) -> xr.Dataset:
     errors = dataset[["weak_error", "w2s_error"]].mean("task")
     off = errors["w2s_error"] - ratio.sel(of="simulated", drop=True) * errors["weak_error"]
     error = off.std("pair", ddof=1) / dataset.sizes["pair"] ** 0.5 / errors["weak_error"].mean("pair")
-    ratio = ratio.where(ratio["of"] != "standard_error", error).rename("w2s_error / weak_error")
+    ratio = ratio.where(ratio["of"] != "standard_error", error.reindex(time=ratio["time"])).rename(
+        "w2s_error / weak_error"
+    )
     return ratio.to_dataset().assign_attrs(both.attrs, units="1")
 
 
