@@ -66,8 +66,8 @@ def compiler_options() -> dict[str, Any] | None:
     """Return XLA's options for the programs of a sweep on this kind of device and in this precision, for `jax.jit`.
 
     On CPUs with vectors of 512 bits XLA uses half of them unless it is told otherwise: random bits then take a third
-    less time, and networks as sums of products a sixth. On a CPU whose vectors have 256 bits, pairs in float32 took 2.22
-    ms where vectors of 512 were asked for and 1.59 where of 256, and in float64 2.41 and 3.29 ms.
+    less time, and networks as sums of products a sixth. On a CPU whose vectors have 256 bits, a pair in float32 took 2.22
+    ms where vectors of 512 were asked for and 1.59 where of 256; in float64 2.41 and 3.29.
     """
     if jax.default_backend() != "cpu":
         return None
