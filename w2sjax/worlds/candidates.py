@@ -1,16 +1,16 @@
 """A world of candidates: noisy copies of one target network that do not share the directions of their noise."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in
-from w2sjax.random.keys import CANDIDATE_NOISE, Purpose
-from w2sjax.worlds.mlp import PerceptronPair, PerturbedMLP
-from w2sjax.worlds.perceptron import draw_parameters, parameter_shapes, perturbed_copies, unpack
+from w2sjax.random.keys import CANDIDATE_NOISE
+from w2sjax.worlds.mlp import PerturbedMLP
+from w2sjax.worlds.perceptron import perturbed_copies
 
 
 @pytree("input_scale", "weak_noise", "strong_noise")
@@ -24,22 +24,13 @@ class PerturbedCandidates(PerturbedMLP):
     the target. The same holds for `strong_noise`. Fields are those of `PerturbedMLP`.
     """
 
-    def draw(self, key: jax.Array) -> PerceptronPair:
-        """Draw the target's parameters and two noisy copies, whose noise is a function of (key, role, level)."""
-        target_key, *noise_keys = fold_in(key, np.array([Purpose.TARGET, *CANDIDATE_NOISE], np.uint32))
-        shapes = parameter_shapes(self.module, self.input_dim)
-        target = draw_parameters(target_key, shapes)
-        dtype = default_dtype()
-        copies = []
-        for noise_key, noise in zip(noise_keys, (self.weak_noise, self.strong_noise), strict=True):
+    noise_draws: ClassVar[tuple[int, ...]] = CANDIDATE_NOISE
+
+    def copies(self, keys: list[jax.Array], target: jax.Array) -> jax.Array:
+        """Return both copies, whose noise is a function of (key, role, level)."""
+        found = []
+        for key, noise in zip(keys, (self.weak_noise, self.strong_noise), strict=True):
             level = jax.lax.bitcast_convert_type(jnp.asarray(noise, jnp.float32), jnp.uint32)
-            own_key = fold_in(noise_key, level[None])[0]
-            copies.append(perturbed_copies(own_key, target, jnp.asarray(noise, dtype)[None])[0])
-        return PerceptronPair(
-            parameters=unpack(shapes, jnp.stack([copies[0], target, copies[1]])),
-            input_scale=jnp.asarray(self.input_scale, dtype),
-            input_dim=self.input_dim,
-            module=self.module,
-            kind=self.inputs,
-            degrees_of_freedom=self.degrees_of_freedom,
-        )
+            own_key = fold_in(key, level[None])[0]
+            found.append(perturbed_copies(own_key, target, jnp.asarray(noise, default_dtype())[None])[0])
+        return jnp.stack(found)
