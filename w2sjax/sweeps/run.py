@@ -20,7 +20,7 @@ from w2sjax.paths import user_path
 from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.grid import Grid, make_grid
-from w2sjax.sweeps.interrupt import GracefulStop, SweepInterrupted
+from w2sjax.sweeps.interrupt import SweepInterrupted, graceful_stop
 from w2sjax.sweeps.plan import Plan, make_plan
 from w2sjax.sweeps.preparation import Preparations
 from w2sjax.sweeps.progress import Meter
@@ -236,14 +236,14 @@ def _in_store(
         writer = Writer(layout, marks)
         preparations = Preparations(plan, checkpoints, show=show)
         total = plan.done_pairs + sum(len(item.pairs) for item in items)
-        with GracefulStop(show=show) as stop, Meter(total, show=show, done=plan.done_pairs) as meter:
+        with graceful_stop(show=show) as stop, Meter(total, show=show, done=plan.done_pairs) as meter:
             for written, (item, arrays) in enumerate(run_items(plan, preparations, meter.advance), start=1):
                 writer.write_item(plan, item, arrays)
                 if show and written == 1 < len(items):
                     seconds = meter.seconds_left
                     about = "" if seconds is None else f"; about {seconds:.0f} s to go"
                     print(f"first chunk written{about}", file=sys.stderr, flush=True)
-                if stop.requested and written < len(items):
+                if stop.is_set() and written < len(items):
                     chunks = plan.finished_regions + len(items)
                     raise SweepInterrupted(
                         f"stopped with {plan.finished_regions + written} of {chunks} chunks done in {path}"
