@@ -14,8 +14,7 @@ from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import arranged, group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import Batch, choose_batch, default_memory_budget, rows_per_pair
-from w2sjax.sweeps.boxes import Box, boxes_of
-from w2sjax.sweeps.grid import Cell, Grid
+from w2sjax.sweeps.grid import Box, Cell, Grid, boxes_of
 from w2sjax.worlds.static import as_pytree
 
 CHUNK_BYTES = 2**25
