@@ -13,6 +13,7 @@ import numpy as np
 
 from w2sjax.errors import StoreError, reason, remedy
 from w2sjax.files import write_atomically
+from w2sjax.sweeps.store.layout import first_difference
 
 Arrays = dict[str, np.ndarray]
 
@@ -58,10 +59,13 @@ class Checkpoints:
             ) from error
         except ValueError as error:
             raise StoreError(f"checkpoint {file} is damaged: delete {self.path}.") from error
-        if found != json.loads(_text(description)):
-            field = _first_difference(found, json.loads(_text(description)))
+        wanted = json.loads(_text(description))
+        difference = first_difference(found if isinstance(found, dict) else {}, wanted)
+        if difference is not None:
+            name, old, new = difference
             raise StoreError(
-                f"checkpoint {self.path} holds another training ({field}): delete it or choose another folder."
+                f"checkpoint {self.path} holds another training ({name}={old} instead of {new}): delete it or choose "
+                "another folder."
             )
         pairs = [self._pairs_in(file) for file in self._files]
         self._pairs = np.concatenate([np.zeros(0, np.int64), *pairs])
@@ -157,10 +161,3 @@ def _read(file: Path, only: str | None = None) -> Arrays:
 
 def _text(description: dict[str, Any]) -> str:
     return json.dumps(description, sort_keys=True, indent=1)
-
-
-def _first_difference(found: Any, wanted: Any) -> str:
-    if not isinstance(found, dict):
-        return "no description"
-    key = next(k for k in sorted(found.keys() | wanted.keys()) if found.get(k) != wanted.get(k))
-    return f"{key}={found.get(key)!r} instead of {wanted.get(key)!r}"
