@@ -4,7 +4,7 @@ from w2sjax.worlds.base import Features as Features
 from w2sjax.worlds.base import Pair as Pair
 from w2sjax.worlds.base import World as World
 from w2sjax.worlds.bilevel import BilevelClassification as BilevelClassification
-from w2sjax.worlds.candidates import PerturbedCandidates as PerturbedCandidates
+from w2sjax.worlds.mlp import PerturbedCandidates as PerturbedCandidates
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
 from w2sjax.worlds.power_law import PowerLaw as PowerLaw
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP

@@ -1,4 +1,4 @@
-"""Random multilayer perceptrons, and the world in which weak and strong are noisy copies of the target.
+"""Random multilayer perceptrons, and the worlds in which weak and strong are noisy copies of the target.
 
 The perturbation setting of Charikar, Pabbaraju and Shiragur, "Quantifying the Gain in Weak-to-Strong Generalization"
 (2024), section 5.
@@ -22,7 +22,7 @@ from w2sjax.random.draws import (
     uniform_of_bits,
     widened_normal,
 )
-from w2sjax.random.keys import Purpose
+from w2sjax.random.keys import CANDIDATE_NOISE, Purpose
 from w2sjax.random.threefry import as_threefry
 from w2sjax.validation import check_choice, check_number
 from w2sjax.worlds.layers import ACTIVATIONS
@@ -198,3 +198,26 @@ class PerturbedMLP:
         """Return the parameters of the weak and of the strong copy, `[2, size]`."""
         noises = [jnp.asarray(noise, default_dtype()) for noise in (self.weak_noise, self.strong_noise)]
         return perturbed_copies(keys[0], target, jnp.stack(noises))
+
+
+@pytree("input_scale", "weak_noise", "strong_noise")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerturbedCandidates(PerturbedMLP):
+    """`PerturbedMLP` whose noise is drawn anew for every noise level, the target network being the same.
+
+    In a sweep over `weak_noise`, the weak networks of `PerturbedMLP` lie on a line through the target network: each is
+    the target plus its noise level times one common direction, so that they are nearly ordered by their level. Here the
+    direction depends on the level too (its float32 bits, folded into the key), and the candidates are independent given
+    the target. The same holds for `strong_noise`. Fields are those of `PerturbedMLP`.
+    """
+
+    noise_draws: ClassVar[tuple[int, ...]] = CANDIDATE_NOISE
+
+    def copies(self, keys: list[jax.Array], target: jax.Array) -> jax.Array:
+        """Return both copies, whose noise is a function of (key, role, level)."""
+        found = []
+        for key, noise in zip(keys, (self.weak_noise, self.strong_noise), strict=True):
+            level = jax.lax.bitcast_convert_type(jnp.asarray(noise, jnp.float32), jnp.uint32)
+            own_key = fold_in(key, level[None])[0]
+            found.append(perturbed_copies(own_key, target, jnp.asarray(noise, default_dtype())[None])[0])
+        return jnp.stack(found)
