@@ -67,7 +67,7 @@ _MODULES = {
 }
 """Where the other public names are. Each is imported when it is first used: libraries take seconds to load."""
 
-__all__ = [*_PACKAGES, *_MODULES, "Flag", "StoreError", "W2SError", "__version__"]
+__all__ = ["Flag", "StoreError", "W2SError", "__version__"] + list(_MODULES) + list(_PACKAGES)
 
 _LOADING = threading.RLock()
 """NumPy and JAX are loaded by one thread: they fail where two begin at once."""
