@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from w2sjax.errors import StoreError, reason, remedy
+from w2sjax.errors import StoreError, told
 from w2sjax.files import write_atomically
 from w2sjax.flags import UNUSABLE, Flag
 from w2sjax.medians import interval_ranks, recovered, task_means
@@ -154,7 +154,7 @@ def _sum(first: tuple[int, ...], index: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(a + b for a, b in zip(first, index, strict=True))
 
 
-def write_summary(layout: Layout) -> Path:
+def write_summary(layout: Layout) -> None:
     """Write the summary of a finished store into it.
 
     Raises:
@@ -162,13 +162,8 @@ def write_summary(layout: Layout) -> Path:
     """
     file = summary_path(layout.path)
     text = json.dumps(summarize_store(layout), indent=1, allow_nan=False)
-    try:
+    with told(f"{file} cannot be written", StoreError, ", then run the same command again"):
         write_atomically(file, text + "\n")
-    except OSError as error:
-        raise StoreError(
-            f"{file} cannot be written ({reason(error)}): {remedy(error)}, then run the same command again."
-        ) from error
-    return file
 
 
 def _distributions(
