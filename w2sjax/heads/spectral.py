@@ -61,9 +61,6 @@ class RidgeThroughOrigin(SpectralHead):
 
     Args:
         ridge: >= 0, in squared feature units.
-
-    Raises:
-        W2SError: if it is out of range.
     """
 
     ridge: Any = 0.0
@@ -85,9 +82,6 @@ class GradientFlow(SpectralHead):
 
     Args:
         time: >= 0, in units of 1 over squared feature units.
-
-    Raises:
-        W2SError: if it is out of range.
     """
 
     time: Any = 1.0

@@ -1,4 +1,7 @@
-"""Worlds: what nature is. Each draws pairs (h*, h_w, h_s), and each pair draws features."""
+"""Worlds: what nature is. Each draws pairs (h*, h_w, h_s), and each pair draws features.
+
+A field that is out of its range is refused where a world is made, by a `W2SError` that names it.
+"""
 
 from w2sjax.worlds.base import Features as Features
 from w2sjax.worlds.base import Pair as Pair

@@ -146,9 +146,6 @@ class PerturbedMLP:
         inputs: "gaussian", "uniform" or "student_t", independent coordinates of standard deviation `input_scale`.
         degrees_of_freedom: of Student-t inputs, > 2.
 
-    Raises:
-        W2SError: if a field is out of range; the message names it.
-
     Reference: Charikar, Pabbaraju and Shiragur 2024 (arXiv 2405.15116), section 5.1, perturbation case.
     """
 

@@ -78,9 +78,6 @@ class PretrainedMLP:
         inputs: "gaussian", "uniform" or "student_t", independent coordinates of standard deviation `input_scale`.
         degrees_of_freedom: of Student-t inputs, > 2.
 
-    Raises:
-        W2SError: if a field is out of range; the message names it.
-
     Cost: epochs x pretrain_tasks x pretrain_samples / batch_size steps per network, in float32; 630,000 by default.
 
     Reference: Charikar, Pabbaraju and Shiragur 2024 (arXiv 2405.15116), section 5.1. Sizes, optimizer and epochs are
