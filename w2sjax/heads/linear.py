@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
 from w2sjax.heads.base import Fit, Rows
-from w2sjax.heads.columns import merge_proportional
-from w2sjax.heads.factor import RANK_TOLERANCE_IN_EPS, Factor, dropped_effect, factorize
+from w2sjax.heads.factor import RANK_TOLERANCE_IN_EPS, Factor, dropped_effect, factorize, merge_proportional
 from w2sjax.linalg import namespace, power_of_two, product
 
 CONSTANT_IN_EPS = 4
