@@ -1,6 +1,5 @@
 """Progress on stderr: a live line on a terminal, plain lines elsewhere, nothing on short work."""
 
-import datetime
 import sys
 import time
 from collections import Counter
@@ -76,39 +75,20 @@ class Meter:
             print(self.line(), file=sys.stderr, flush=True)
 
     def line(self) -> str:
-        """Return the state in one plain line."""
-        left = self.seconds_left
-        time_left = "time left not known yet" if left is None else f"{left:.0f} s left"
-        return f"{self.done}/{self.total} pairs, {_shown(self.rate)} pairs/s, {time_left}, {self.flags()}"
-
-    def flags(self) -> str:
-        """Say which serious flags how many of the pairs computed now carry."""
-        return (
+        """Return the state in one line: how many pairs have which serious flags is of those computed now."""
+        left, rate = self.seconds_left, self.rate
+        parts = [
+            f"{self.done}/{self.total} pairs",
+            f"{rate:.0f} pairs/s" if rate >= 10 else f"{rate:.2g} pairs/s",
+            "time left not known yet" if left is None else f"{left:.0f} s left",
             ", ".join(f"{count} {flag.words()}" for flag, count in self.flagged.items() if count)
-            or "no flags"
-        )
+            or "no flags",
+        ]
+        return ", ".join(parts)
 
     def _update_live(self) -> None:
         if self._live is None:
-            self._live = Progress(
-                BarColumn(),
-                TextColumn("{task.completed:.0f}/{task.total:.0f} pairs"),
-                TextColumn("{task.fields[rate]} pairs/s"),
-                TextColumn("{task.fields[left]}"),
-                TextColumn("{task.fields[flagged]}"),
-                console=Console(stderr=True),
-            )
-            self._live.add_task("", total=self.total, completed=0, rate="0", left="", flagged="")
+            self._live = Progress(BarColumn(), TextColumn("{task.description}"), console=Console(stderr=True))
+            self._live.add_task("", total=self.total)
             self._live.start()
-        left = self.seconds_left
-        self._live.update(
-            self._live.task_ids[0],
-            completed=self.done,
-            rate=_shown(self.rate),
-            left="" if left is None else f"{datetime.timedelta(seconds=round(left))} left",
-            flagged=self.flags(),
-        )
-
-
-def _shown(rate: float) -> str:
-    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+        self._live.update(self._live.task_ids[0], completed=self.done, description=self.line())
