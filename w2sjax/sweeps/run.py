@@ -23,7 +23,6 @@ from w2sjax.sweeps.grid import Grid, make_grid
 from w2sjax.sweeps.interrupt import SweepInterrupted, graceful_stop
 from w2sjax.sweeps.plan import Plan, make_plan
 from w2sjax.sweeps.preparation import Preparations
-from w2sjax.sweeps.progress import Meter
 from w2sjax.sweeps.provenance import attributes, code_of
 from w2sjax.sweeps.store.creation import create, extend, extended, layout_for, wait_until
 from w2sjax.sweeps.store.layout import GROWING, TRAINED, Layout, layout_of, layout_while_growing
@@ -31,7 +30,7 @@ from w2sjax.sweeps.store.marks import done_in_cell, done_pairs, read_marks
 from w2sjax.sweeps.store.reading import check_same, open_dataset, warn_of_mixture
 from w2sjax.sweeps.store.summary import summary_path, write_summary
 from w2sjax.sweeps.store.writing import Writer
-from w2sjax.sweeps.stream import place, run_items
+from w2sjax.sweeps.stream import place, plan_meter, run_items
 from w2sjax.validation import check_boolean, check_integer, shown
 from w2sjax.worlds.base import World
 
@@ -210,8 +209,8 @@ def _in_memory(plan: Plan, folder: Path | None, *, show: bool) -> xr.Dataset:
     if show:
         print(plan.describe(), file=sys.stderr, flush=True)
     preparations = Preparations(plan, folder, show=show)
-    with Meter(sum(len(item.pairs) for item in plan.items), show=show) as meter:
-        for item, found in run_items(plan, preparations, meter.advance):
+    with plan_meter(plan, show=show) as meter:
+        for item, found in run_items(plan, preparations, meter):
             where = place(plan, item)
             for name, values in found.items():
                 arrays[name][where] = values
@@ -235,9 +234,8 @@ def _in_store(
             warn_of_mixture(layout)
         writer = Writer(layout, marks)
         preparations = Preparations(plan, checkpoints, show=show)
-        total = plan.done_pairs + sum(len(item.pairs) for item in items)
-        with graceful_stop(show=show) as stop, Meter(total, show=show, done=plan.done_pairs) as meter:
-            for written, (item, arrays) in enumerate(run_items(plan, preparations, meter.advance), start=1):
+        with graceful_stop(show=show) as stop, plan_meter(plan, show=show) as meter:
+            for written, (item, arrays) in enumerate(run_items(plan, preparations, meter), start=1):
                 writer.write_item(plan, item, arrays)
                 if show and written == 1 < len(items):
                     seconds = meter.seconds_left
