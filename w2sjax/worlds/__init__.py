@@ -3,7 +3,6 @@
 A field that is out of its range is refused where a world is made, by a `W2SError` that names it.
 """
 
-from w2sjax.worlds.base import Features as Features
 from w2sjax.worlds.base import Pair as Pair
 from w2sjax.worlds.base import World as World
 from w2sjax.worlds.bilevel import BilevelClassification as BilevelClassification
