@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,11 +86,6 @@ class Distribution:
         return sign * upper * (1 - RELATIVE_ERROR) if sign else 0.0
 
 
-def summary_path(path: Path) -> Path:
-    """Return where the summary of a store goes: inside of it, so that those of no two stores are one."""
-    return path / SUMMARY
-
-
 def summarize_store(layout: Layout, *, exact: int = EXACT) -> dict[str, Any]:
     """Sum up a finished store cell by cell.
 
@@ -160,7 +154,7 @@ def write_summary(layout: Layout) -> None:
     Raises:
         StoreError: if it cannot be written, or a chunk is damaged.
     """
-    file = summary_path(layout.path)
+    file = layout.path / SUMMARY
     text = json.dumps(summarize_store(layout), indent=1, allow_nan=False)
     with told(f"{file} cannot be written", StoreError, ", then run the same command again"):
         write_atomically(file, text + "\n")
