@@ -361,16 +361,13 @@ def test_damaged_programs_are_replaced_without_a_word(configuration: Path, tmp_p
     environment = {"JAX_COMPILATION_CACHE_DIR": "unset", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
     folder = tmp_path / "cache" / "w2sjax" / "compiled"
-    for damage in (
-        None,
-        lambda data: data[: len(data) // 2],
-        lambda data: b"",
-        lambda data: b"garbage" + data,
-        None,
-    ):
+    kinds = (lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"garbage" + data)
+    for damaged in (False, True, False):
         entries = list(folder.glob("*-cache"))
-        for file in entries:
-            file.write_bytes(damage(file.read_bytes()) if damage else file.read_bytes())
+        assert not damaged or len(entries) >= len(kinds)
+        for place, file in enumerate(entries):
+            if damaged:
+                file.write_bytes(kinds[place % len(kinds)](file.read_bytes()))
             os.utime(file, (time.time() - 3600,) * 2)
         done = command("sweep", configuration, "--out", tmp_path / "x.zarr", "--quiet", **environment)
         assert done.returncode == 0 and done.stderr == "", done.stderr

@@ -1,4 +1,7 @@
-"""Heads: classes of functions on features, one per file, each with how it is fitted."""
+"""Heads: classes of functions on features, one per file, each with how it is fitted.
+
+A field that is out of its range is refused where a head is made, by a `W2SError` that names it.
+"""
 
 from w2sjax.heads.ball import Ball as Ball
 from w2sjax.heads.base import Fit as Fit

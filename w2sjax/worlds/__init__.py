@@ -1,10 +1,12 @@
-"""Worlds: what nature is. Each draws pairs (h*, h_w, h_s), and each pair draws features."""
+"""Worlds: what nature is. Each draws pairs (h*, h_w, h_s), and each pair draws features.
 
-from w2sjax.worlds.base import Features as Features
+A field that is out of its range is refused where a world is made, by a `W2SError` that names it.
+"""
+
 from w2sjax.worlds.base import Pair as Pair
 from w2sjax.worlds.base import World as World
 from w2sjax.worlds.bilevel import BilevelClassification as BilevelClassification
-from w2sjax.worlds.candidates import PerturbedCandidates as PerturbedCandidates
+from w2sjax.worlds.mlp import PerturbedCandidates as PerturbedCandidates
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
 from w2sjax.worlds.power_law import PowerLaw as PowerLaw
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
