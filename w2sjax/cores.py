@@ -13,7 +13,7 @@ import jax
 from w2sjax.process_wide import ProcessWide
 
 
-def use_all_cores() -> None:
+def use_allcores() -> None:
     """Give JAX one CPU device per core of this process, so that sweeps run one group of pairs on each.
 
     Two devices did twice the work of one whose operations were spread over two cores. Call it before anything uses a
@@ -23,7 +23,7 @@ def use_all_cores() -> None:
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if not chosen and jax.config.jax_num_cpu_devices < 1:
         with contextlib.suppress(RuntimeError):  # a device is in use already
-            jax.config.update("jax_num_cpu_devices", _cores())
+            jax.config.update("jax_num_cpu_devices", cores())
 
 
 def _limit_to_one_thread() -> Callable[[], None]:
@@ -71,7 +71,7 @@ def compiler_options() -> dict[str, Any] | None:
     return {"xla_cpu_prefer_vector_width": 512} if jax.default_backend() == "cpu" else None
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -12,9 +12,15 @@ from w2sjax.validation import shown
 
 
 class Rows(NamedTuple):
-    """A training sample row by row: features `[n, width]` of the fitted representation."""
+    """A training sample row by row.
+
+    Attributes:
+        features: `[n, width]`, of the fitted representation.
+        kept: what heads keep of the sample for further fits on it, by names of theirs; None where nothing is kept.
+    """
 
     features: Any
+    kept: dict[Any, Any] | None = None
 
 
 class Fit(NamedTuple):

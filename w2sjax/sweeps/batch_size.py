@@ -6,7 +6,9 @@ import math
 import jax
 import jax.numpy as jnp
 
+from w2sjax.cores import cores
 from w2sjax.engine.design import Design
+from w2sjax.engine.on_tables import DEALT, suits_tables
 from w2sjax.engine.source import widths_of
 from w2sjax.heads.trained import Trained
 from w2sjax.random.keys import BLOCK
@@ -47,12 +49,14 @@ class Batch:
         places: groups that one call computes on each device, at most.
         at_once: pairs in flight on all local devices.
         working_bytes: estimated bytes of their working memory.
+        tables: the pairs deal out tables of rows, on the host.
     """
 
     group: int
     places: int
     at_once: int
     working_bytes: int
+    tables: bool = False
 
     @property
     def step(self) -> int:
@@ -79,6 +83,10 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Ba
     devices = local_mesh().devices.size
     design = cell.design
     width = sum(widths_of(cell.world, design.order).values())
+    if suits_tables(cell.world, design):
+        samples = sum(design.n_weak + design.n_strong) * width + rows_per_pair(design) * width
+        bytes_held = 8 * cores() * (samples + width * max(max(design.n_weak), max(design.n_strong)))
+        return Batch(group=1, places=-(-DEALT // cores()), at_once=cores(), working_bytes=bytes_held, tables=True)
     need = bytes_per_pair(design, width)
     itemsize = 4 if design.single_features else jnp.zeros(()).dtype.itemsize
     group = min(

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from w2sjax.cores import let_go_of_programs, one_linear_algebra_thread
+from w2sjax.engine.on_tables import run_on_tables
 from w2sjax.flags import SERIOUS, Flag
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import arranged, group_program, in_order, local_mesh
-from w2sjax.sweeps.plan import Item, Plan, shared_arguments
+from w2sjax.sweeps.plan import Item, Plan, key_of, shared_arguments
 from w2sjax.sweeps.preparation import Preparations
 
 Arrays = dict[str, np.ndarray]
@@ -73,6 +74,10 @@ def _calls(plan: Plan) -> Iterator[_Call]:
 
 def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
     batch = plan.batches[plan.shapes[call.cell]]
+    if batch.tables:
+        cell = plan.cells[call.cell]
+        seed = key_of(plan.seed, cell)
+        return None, run_on_tables(cell.world, cell.numbers, seed, call.pairs, cell.design)
     count, indices = arranged(call.pairs, batch.group, batch.places)
     prepared = preparations.of(call.cell, indices.ravel())
     prepared = jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), prepared)
@@ -83,14 +88,14 @@ def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
 def _collect(
     plan: Plan,
     call: _Call,
-    running: tuple[np.ndarray, Any],
+    running: tuple[np.ndarray | None, Any],
     pending: dict[Item, list[Arrays]],
     on_group: Callable[[int, dict[Flag, int]], None],
 ) -> Iterator[tuple[Item, Arrays]]:
     box = plan.cells[call.cell].box
     count, outcome = running
     arrays = {
-        name: plan.grid.arrange(in_order(values, int(count), len(call.pairs)), box)
+        name: plan.grid.arrange(values if count is None else in_order(values, int(count), len(call.pairs)), box)
         for name, values in labels.flatten(outcome).items()
     }
     on_group(len(call.pairs), count_flagged(arrays))
