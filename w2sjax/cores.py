@@ -13,7 +13,7 @@ import jax
 from w2sjax.process_wide import ProcessWide
 
 
-def use_allcores() -> None:
+def use_all_cores() -> None:
     """Give JAX one CPU device per core of this process, so that sweeps run one group of pairs on each.
 
     Two devices did twice the work of one whose operations were spread over two cores. Call it before anything uses a

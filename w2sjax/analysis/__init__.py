@@ -1,6 +1,7 @@
 """Statistics of sweeps, without drawing: an analysis is from Dataset to Dataset, a report from that to numbers."""
 
 from w2sjax.analysis.answers import compare as compare
+from w2sjax.analysis.answers import medians as medians
 from w2sjax.analysis.answers import summarize as summarize
 from w2sjax.analysis.bounds import bounds_report as bounds_report
 from w2sjax.analysis.bounds import compare_bounds as compare_bounds
@@ -25,7 +26,6 @@ from w2sjax.analysis.moments import class_moments as class_moments
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
 from w2sjax.analysis.representations import compare_representations as compare_representations
-from w2sjax.analysis.representations import median_intervals as median_intervals
 from w2sjax.analysis.ridge_phase import ridge_map as ridge_map
 from w2sjax.analysis.ridge_phase import ridge_phase_report as ridge_phase_report
 from w2sjax.analysis.samples import deviation_by_size as deviation_by_size

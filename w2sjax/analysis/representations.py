@@ -1,4 +1,4 @@
-"""Every weak with every strong representation of a data set, over resamples, with intervals by the bootstrap."""
+"""Every weak with every strong representation of a data set, over resamples."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -101,40 +101,3 @@ def compare_representations(
     coordinates = {"pair": found["pair"], "weak": list(weak), "strong": list(strong)}
     table_of_all = xr.Dataset({name: (dims, values[name]) for name in QUANTITIES}, coordinates)
     return table_of_all.assign(status_code=("pair", found["status_code"].values))
-
-
-def median_intervals(
-    table: xr.Dataset, *, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> xr.Dataset:
-    """Return the median over resamples of every quantity, with a percentile interval by the bootstrap over them.
-
-    The interval says how well so many resamples determine the median over resamples of this data set, not how it would
-    be on fresh data: resamples share rows.
-
-    Args:
-        table: with the dimension "pair".
-        level: of the interval.
-        draws: bootstrap samples.
-        seed: of these.
-
-    Returns:
-        A Dataset with the dimension `bound` ("median", "low", "high") in place of "pair".
-    """
-    n = table.sizes["pair"]
-    drawn = np.random.default_rng(seed).integers(n, size=(draws, n))
-    tails = [(1 - level) / 2, (1 + level) / 2]
-
-    def bounds(values: np.ndarray) -> np.ndarray:
-        if not np.isfinite(values).any():
-            return np.full(3, np.nan)
-        medians = np.array([np.nanmedian(values[rows]) for rows in drawn if np.isfinite(values[rows]).any()])
-        return np.array([np.nanmedian(values), *np.quantile(medians, tails)])
-
-    result = xr.apply_ufunc(
-        bounds,
-        table[list(QUANTITIES)],
-        input_core_dims=[["pair"]],
-        output_core_dims=[["bound"]],
-        vectorize=True,
-    )
-    return result.assign_coords(bound=["median", "low", "high"])

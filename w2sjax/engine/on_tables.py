@@ -1,7 +1,7 @@
 """Linear heads on the rows of a data set, on the host: a small program deals the rows out, NumPy fits and measures.
 
-The rows are there already, and wide: what a compiled program would gather, factorize and compile anew for every shape is
-a few calls of a library here. All sizes, ridges and labels of a pair share the Gram matrices of its samples.
+The rows are there already, and wide: what a compiled program would gather, factorize and compile anew for every shape
+is a few calls of a library here. All sizes, ridges and labels of a pair share the Gram matrices of its samples.
 """
 
 import functools
@@ -23,6 +23,7 @@ from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.source import source_of, stack_blocks
 from w2sjax.random.draws import default_dtype, normal
 from w2sjax.random.keys import BLOCK, Role, pair_key
+from w2sjax.random.threefry import seed_key
 from w2sjax.rounding import is_near_rounding
 
 DEALT = 64
@@ -34,12 +35,16 @@ def suits_tables(world: Any, design: Design) -> bool:
     plain = not (design.standard_errors or design.fresh_misfit or design.single_features)
     if not hasattr(world, "table") or not plain or not design.linear or jax.default_backend() != "cpu":
         return False
-    if default_dtype() != jnp.float64 or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(world)):
+    if default_dtype() != jnp.float64 or any(
+        isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(world)
+    ):
         return False
     return not any(is_near_rounding(np.asarray(world.table(name))) for name in design.order)
 
 
-def run_on_tables(world: Any, numbers: Numbers, seed: jax.Array, indices: np.ndarray, design: Design) -> Outcome:
+def run_on_tables(
+    world: Any, numbers: Numbers, seed: jax.Array, indices: np.ndarray, design: Design
+) -> Outcome:
     """Run the pairs of the given indices: what `run_grid` computes of each, but for rounding.
 
     Args:
@@ -57,7 +62,8 @@ def run_on_tables(world: Any, numbers: Numbers, seed: jax.Array, indices: np.nda
     drawn = jax.device_get(_deal(world, numbers.label_noise, seed, places, design=design))
     tables = {name: _moved(world.table(name), name) for name in design.order}
     grid = [
-        jax.tree.map(lambda a, i=i: np.asarray(a)[i], design.stages(numbers)) for i in range(design.combinations)
+        jax.tree.map(lambda a, i=i: np.asarray(a)[i], design.stages(numbers))
+        for i in range(design.combinations)
     ]
 
     own = threading.local()
@@ -72,7 +78,7 @@ def run_on_tables(world: Any, numbers: Numbers, seed: jax.Array, indices: np.nda
 
 
 def _moved(table: Any, name: str) -> np.ndarray:
-    """Return features in float64 less their mean over all rows, so that large means cost no digits; targets as given."""
+    """Return features in float64 less their mean over all rows, so that large means cost no digits; targets as is."""
     values = np.asarray(table, np.float64)
     return values if name == TARGET else values - values.mean(axis=0)
 
@@ -132,7 +138,7 @@ def _run_pair(
             stages,
             {split: features for split, (features, _, _) in cell.items()},
             {split: truth for split, (_, truth, _) in cell.items()},
-            None,  # linear heads draw nothing
+            seed_key(0),  # linear heads draw nothing
             metrics=design.metrics,
             shared=design.shared_heads,
             kept={split: kept for split, (_, _, kept) in cell.items()},

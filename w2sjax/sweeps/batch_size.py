@@ -86,7 +86,9 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Ba
     if suits_tables(cell.world, design):
         samples = sum(design.n_weak + design.n_strong) * width + rows_per_pair(design) * width
         bytes_held = 8 * cores() * (samples + width * max(max(design.n_weak), max(design.n_strong)))
-        return Batch(group=1, places=-(-DEALT // cores()), at_once=cores(), working_bytes=bytes_held, tables=True)
+        return Batch(
+            group=1, places=-(-DEALT // cores()), at_once=cores(), working_bytes=bytes_held, tables=True
+        )
     need = bytes_per_pair(design, width)
     itemsize = 4 if design.single_features else jnp.zeros(()).dtype.itemsize
     group = min(

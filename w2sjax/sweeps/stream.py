@@ -95,7 +95,9 @@ def _collect(
     box = plan.cells[call.cell].box
     count, outcome = running
     arrays = {
-        name: plan.grid.arrange(values if count is None else in_order(values, int(count), len(call.pairs)), box)
+        name: plan.grid.arrange(
+            values if count is None else in_order(values, int(count), len(call.pairs)), box
+        )
         for name, values in labels.flatten(outcome).items()
     }
     on_group(len(call.pairs), count_flagged(arrays))
