@@ -1,4 +1,4 @@
-"""Linear heads on the rows of a data set, on the host: a small program deals the rows out, NumPy fits and measures.
+"""Heads in closed form on the rows of a data set, on the host: a small program deals the rows out, NumPy fits and measures.
 
 The rows are there already, and wide: what a compiled program would gather, factorize and compile anew for every shape
 is a few calls of a library here. All sizes, ridges and labels of a pair share the Gram matrices of its samples.
@@ -17,7 +17,7 @@ import numpy as np
 
 from w2sjax.cores import cores, one_linear_algebra_thread
 from w2sjax.engine.chain import TARGET, Stage
-from w2sjax.engine.design import Design, Numbers, sizes_of, stream_sizes, streams_of
+from w2sjax.engine.design import Design, Numbers, is_naive, sizes_of, stream_sizes, streams_of
 from w2sjax.engine.given import EVAL, run_given
 from w2sjax.engine.outcome import Outcome
 from w2sjax.engine.source import source_of, stack_blocks
@@ -31,9 +31,12 @@ DEALT = 64
 
 
 def suits_tables(world: Any, design: Design) -> bool:
-    """Say whether the pairs of a world go by `run_on_tables`: linear heads in float64, on a CPU, on tables of rows."""
+    """Say whether the pairs of a world go by `run_on_tables`: heads of the host in float64, on tables of rows."""
     plain = not (design.standard_errors or design.fresh_misfit or design.single_features)
-    if not hasattr(world, "table") or not plain or not design.linear or jax.default_backend() != "cpu":
+    ours = all(getattr(stage.head, "on_host", False) and is_naive(stage) for stage in design.chain)
+    if not hasattr(world, "table") or not plain or not ours or jax.default_backend() != "cpu":
+        return False
+    if design.target is not None:
         return False
     if default_dtype() != jnp.float64 or any(
         isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(world)
@@ -138,7 +141,7 @@ def _run_pair(
             stages,
             {split: features for split, (features, _, _) in cell.items()},
             {split: truth for split, (_, truth, _) in cell.items()},
-            seed_key(0),  # linear heads draw nothing
+            seed_key(0),  # none of these heads draws
             metrics=design.metrics,
             shared=design.shared_heads,
             kept={split: kept for split, (_, _, kept) in cell.items()},

@@ -1,5 +1,6 @@
 """Heads: classes of functions on features, one per file, each with how it is fitted."""
 
+from w2sjax.heads.as_is import AsIs as AsIs
 from w2sjax.heads.ball import Ball as Ball
 from w2sjax.heads.base import Fit as Fit
 from w2sjax.heads.base import Head as Head

@@ -47,6 +47,7 @@ class Head(Protocol):
 
     `needs` says what the head is fitted to. "rows": the features themselves, held in memory. "moments": a factorization
     of their covariance; such heads are linear, under squared loss, and subclasses of `w2sjax.heads.linear.LinearHead`.
+    A class whose `fit` and `predict` take NumPy arrays and draw nothing may say so by `on_host = True`.
     """
 
     needs: ClassVar[str]
