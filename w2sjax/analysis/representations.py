@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import xarray as xr
 
 from w2sjax.engine.chain import Stage
@@ -53,7 +52,8 @@ class Comparison(NamedTuple):
 
         def by_both(pattern: str) -> xr.DataArray:
             columns = [
-                by_weak([pattern.format(i=i, j=j) for i in range(len(self.weak))]) for j in range(len(self.strong))
+                by_weak([pattern.format(i=i, j=j) for i in range(len(self.weak))])
+                for j in range(len(self.strong))
             ]
             return xr.concat(columns, xr.Variable("strong", list(self.strong)))
 

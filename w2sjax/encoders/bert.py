@@ -83,7 +83,9 @@ def load_bert(folder: str | Path) -> Bert:
         ) from error
     for name, wanted in (("model_type", "bert"), ("hidden_act", "gelu")):
         if config.get(name) != wanted:
-            raise W2SError(f"{path / 'config.json'} has {name}={shown(config.get(name))}: pass one with {wanted!r}.")
+            raise W2SError(
+                f"{path / 'config.json'} has {name}={shown(config.get(name))}: pass one with {wanted!r}."
+            )
     stored = {name.removeprefix("bert."): values for name, values in stored.items()}
     try:
         parameters = _parameters(stored, int(config["num_hidden_layers"]))
@@ -105,7 +107,9 @@ def _parameters(stored: Mapping[str, np.ndarray], layers: int) -> dict[str, jax.
     }
     for part, name in _PARTS.items():
         for kind in ("weight", "bias"):
-            found[f"{part}.{kind}"] = np.stack([stored[f"encoder.layer.{i}.{name}.{kind}"] for i in range(layers)])
+            found[f"{part}.{kind}"] = np.stack(
+                [stored[f"encoder.layer.{i}.{name}.{kind}"] for i in range(layers)]
+            )
     return {name: jnp.asarray(values, jnp.float32) for name, values in found.items()}
 
 
@@ -143,8 +147,13 @@ def layer_features(
     for row, text in enumerate(sentences):
         if not isinstance(text, str) or not text.strip():
             raise W2SError(f"sentences has {shown(text)} at row {row}: pass text, or leave that row out.")
-    tokens = [np.array(e.ids)[:length] for e in encoder.tokenizer.encode_batch([s[: 20 * length] for s in sentences])]
-    order = np.argsort([len(ids) for ids in tokens], kind="stable")  # batches of like length are padded little
+    tokens = [
+        np.array(e.ids)[:length]
+        for e in encoder.tokenizer.encode_batch([s[: 20 * length] for s in sentences])
+    ]
+    order = np.argsort(
+        [len(ids) for ids in tokens], kind="stable"
+    )  # batches of like length are padded little
     folder = None if store is None else user_path("store", store)
     parts = []
     for start in range(0, len(order), CHUNK):

@@ -1,4 +1,4 @@
-"""Heads in closed form on the rows of a data set, on the host: a small program deals the rows out, NumPy fits and measures.
+"""Heads in closed form on the rows of a data set: a small program deals the rows out, NumPy fits and measures.
 
 The rows are there already, and wide: what a compiled program would gather, factorize and compile anew for every shape
 is a few calls of a library here. All sizes, ridges and labels of a pair share the Gram matrices of its samples.

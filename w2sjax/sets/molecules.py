@@ -75,7 +75,9 @@ def molecule_set(name: str) -> tuple[Molecules, np.ndarray]:
     stem, column, _ = SETS[name]
     found = read_molecules(data_file("molecules", f"{stem}.csv"), column, drop=True)
     stored = np.load(data_file("molecules", f"minimol_{stem}.npz"), allow_pickle=False)
-    if stored["target"].shape != found.target.shape or not np.allclose(stored["target"], found.target, atol=1e-4):
+    if stored["target"].shape != found.target.shape or not np.allclose(
+        stored["target"], found.target, atol=1e-4
+    ):
         raise W2SError(f"minimol_{stem}.npz has targets of other molecules than {stem}.csv: make it again.")
     return found, stored["features"].astype(np.float64)
 
@@ -109,7 +111,9 @@ def molecule_features(smiles: Sequence[str], kind: str) -> np.ndarray:
         for row, own in enumerate(smiles):
             molecule = chem.MolFromSmiles(own)
             if molecule is None:
-                raise W2SError(f"smiles has {shown(own[:40])} at row {row}, which is no molecule: leave it out.")
+                raise W2SError(
+                    f"smiles has {shown(own[:40])} at row {row}, which is no molecule: leave it out."
+                )
             found.append(of(molecule))
     return np.array(found, np.float64)
 
@@ -159,7 +163,7 @@ def _maccs(chem: Any) -> Callable[[Any], Any]:
 
 
 KINDS = {"size": _size, "descriptors": _descriptors, "groups": _groups, "maccs": _maccs}
-"""Heavy atoms and bonds; ten physical descriptors, no estimate of logP among them; counts of functional groups; keys."""
+"""Heavy atoms and bonds; ten physical descriptors, no estimate of logP among them; functional groups; MACCS keys."""
 
 
 def _rdkit() -> Any:

@@ -44,16 +44,16 @@ def data_file(*parts: str) -> Path:
     """
     folder = os.environ.get(DATA)
     if not folder:
-        raise W2SError(f"{DATA} is not set: set it to the folder that holds {parts[0]} (docs/real_data.md says where from).")
+        raise W2SError(
+            f"{DATA} is not set: set it to the folder that holds {parts[0]} (docs/real_data.md says where from)."
+        )
     path = Path(folder).joinpath(*parts)
     if not path.is_file():
         raise W2SError(f"{DATA}={folder} has no {'/'.join(parts)}: docs/real_data.md says where it is from.")
     return path
 
 
-def read_rows(
-    file: str | Path, checks: Mapping[str, Callable[[str], Any]], *, drop: bool = False
-) -> Rows:
+def read_rows(file: str | Path, checks: Mapping[str, Callable[[str], Any]], *, drop: bool = False) -> Rows:
     """Read columns of a CSV file.
 
     Args:
@@ -97,7 +97,9 @@ def read_rows(
                 values[column] = check(_decoded(fields[places[column]]))
         except ValueError as error:
             if not drop:
-                raise W2SError(f"{path}, row {row}, column {column}: {error}; mend it, or pass drop=True.") from error
+                raise W2SError(
+                    f"{path}, row {row}, column {column}: {error}; mend it, or pass drop=True."
+                ) from error
             dropped[f"{column}: {str(error).partition(' (')[0]}"] += 1
             continue
         kept.append(row)

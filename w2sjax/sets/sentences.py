@@ -94,7 +94,9 @@ def raters(ratings: Sequence[np.ndarray], counts: Sequence[int] = (1, 2, 5, 10),
     most = max(counts)
     fewest = min(len(own) for own in ratings)
     if min(counts) < 1 or fewest <= most:
-        raise W2SError(f"counts={tuple(counts)} leaves a sentence of {fewest} raters no truth: pass fewer, and from 1.")
+        raise W2SError(
+            f"counts={tuple(counts)} leaves a sentence of {fewest} raters no truth: pass fewer, and from 1."
+        )
     rng = np.random.default_rng(seed)
     shuffled = [rng.permutation(own) for own in ratings]
     variances = np.array([own.var(ddof=1) for own in ratings])
