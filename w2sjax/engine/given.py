@@ -31,6 +31,7 @@ def run_given(
     metrics: Sequence[Metric],
     shared: Sequence[int],
     intercept: bool = True,
+    kept: Mapping[str, dict[str, Any]] | None = None,
 ) -> tuple[Outcome, Models]:
     """Fit and measure a chain of models on given features.
 
@@ -42,6 +43,7 @@ def run_given(
         metrics: what is measured.
         shared: from `w2sjax.engine.chain.shared_heads`.
         intercept: whether linear heads have one; others always do.
+        kept: by split, what heads keep of its samples by representation, for further calls on the same rows.
 
     Returns:
         An `Outcome` with arrays `[task]`, and the `Models`.
@@ -66,7 +68,8 @@ def run_given(
         head, method = stages[ready[0]].head, stages[ready[0]].method
         numbers = np.array([*ready, len(stages) + ready[0]], np.uint32)
         keys = [key] * len(numbers) if head.needs == "moments" else list(fold_in(key, numbers))
-        sample = Rows(rows[group.features])
+        memory = None if kept is None else kept[group.split].setdefault(group.features, {})
+        sample = Rows(rows[group.features], memory)
         found = fit_all(head, method, sample, labels, keys[:-1], keys[-1], **options)
         for i, (each, fit) in zip(ready, found, strict=True):
             fitted[stages[i].name] = each

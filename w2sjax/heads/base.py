@@ -13,9 +13,15 @@ from w2sjax.validation import shown
 
 
 class Rows(NamedTuple):
-    """A training sample row by row: features `[n, width]` of the fitted representation."""
+    """A training sample row by row.
+
+    Attributes:
+        features: `[n, width]`, of the fitted representation.
+        kept: what heads keep of the sample for further fits on it, by names of theirs; None where nothing is kept.
+    """
 
     features: Any
+    kept: dict[Any, Any] | None = None
 
 
 class Fit(NamedTuple):
@@ -42,6 +48,7 @@ class Head(Protocol):
 
     `needs` says what the head is fitted to. "rows": the features themselves, held in memory. "moments": a factorization
     of their covariance; such heads are linear, under squared loss, and subclasses of `w2sjax.heads.linear.LinearHead`.
+    A class whose `fit` and `predict` take NumPy arrays and draw nothing may say so by `on_host = True`.
     """
 
     needs: ClassVar[str]

@@ -4,11 +4,16 @@ from typing import NamedTuple, TypedDict
 
 
 class Entry(NamedTuple):
-    """A line of the index: the module of this package that defines the study, its title and its reference."""
+    """A line of the index: the module of this package that defines the study, its title and its reference.
+
+    Attributes:
+        data: what the study needs beside this package, in words, if anything: it is then made when it is asked for.
+    """
 
     module: str
     title: str
     reference: str
+    data: str = ""
 
 
 class Names(TypedDict):
@@ -159,6 +164,28 @@ INDEX = {
         "Label noise where every head can express the truth: exact errors beside simulation",
         "Breiman, Freedman 1983 (without intercept); the experiment is this project's",
     ),
+}
+
+_MINIMOL = "MoleculeNet (Wu et al. 2018); MiniMol (Klaeser et al. 2024); the experiment is this project's"
+_MINILM = "ratings of Hutto, Gilbert 2014 (VADER); all-MiniLM-L6-v2; the experiment is this project's"
+
+# fmt: off
+_REAL = {
+    "molecules": ("Weak supervision of a pretrained graph network on three properties of molecules", _MINIMOL),
+    "molecules-freesolv": ("Hydration free energy: eight weak models supervise MiniMol", _MINIMOL),
+    "molecules-esol": ("Solubility in water: eight weak models supervise MiniMol", _MINIMOL),
+    "molecules-lipophilicity": ("Lipophilicity: eight weak models supervise MiniMol", _MINIMOL),
+    "sentences": ("People and lower layers supervise a sentence encoder: ratings and their signs", _MINILM),
+    "sentences-amazon": ("Ratings of reviews: people and lower layers supervise all-MiniLM-L6-v2", _MINILM),
+    "sentences-tweets": ("Ratings of tweets: people and lower layers supervise all-MiniLM-L6-v2", _MINILM),
+    "sentences-amazon-sign": ("Signs of the ratings of reviews: shares of wrong ones", _MINILM),
+    "sentences-tweets-sign": ("Signs of the ratings of tweets: shares of wrong ones", _MINILM),
+}
+# fmt: on
+
+INDEX |= {
+    name: Entry("real_data", title, reference, "data sets (docs/real_data.md)")
+    for name, (title, reference) in _REAL.items()
 }
 
 
