@@ -78,16 +78,16 @@ def _fit_all(
     powers: dict[Sizes, jax.Array] = {}
     drawn = {group.name: _draw(source, numbers, group, target) for group in design.groups}
     for group, ready in fits_in_order(stages, design.shared_heads):
-        features, truth = drawn[group.name]
+        features, truth, true_labels = drawn[group.name]
         place, axis = design.groups.index(group), 0 if group.split == "weak" else 1
         for position, n in enumerate(sizes_of(design, group)):
-            rows = Rows(first_rows(features[group.features], n))
+            rows = Rows(first_rows(features[group.features], n), first_rows(truth, n))
             jobs = []  # one per stage and pair of sizes of its teacher
             for i in ready:
                 stage = stages[i]
                 for sizes in _sizes_of_labels(stage, dependence, design, axis, position):
                     if stage.labels == TRUTH:
-                        labels = first_rows(truth, n)
+                        labels = first_rows(true_labels, n)
                     else:
                         teacher = _at(fitted[stage.labels], sizes, dependence[stage.labels])
                         taught = next(s for s in stages if s.name == stage.labels)
@@ -107,8 +107,8 @@ def _fit_all(
 
 def _draw(
     source: Source, numbers: Numbers, group: Group, target: Linear
-) -> tuple[dict[str, jax.Array], jax.Array]:
-    """Return the features `[n, width]` by name, and the true labels with their noise `[n, task]`, of a group."""
+) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
+    """Return the features `[n, width]` by name, truth and noisy labels `[n, task]` of a group."""
     names = tuple(dict.fromkeys((*group.names, TARGET)))
     tasks = source.design.tasks
 
@@ -120,7 +120,8 @@ def _draw(
     joint, draws = stack_blocks(of_block, source.training(group))
     features = source.by_name(joint, names, axis=1)
     truth = target.of_rows(features[TARGET])
-    return features, training_labels(target, truth, draws, numbers.label_noise) if draws.shape[1] else truth
+    labels = training_labels(target, truth, draws, numbers.label_noise) if draws.shape[1] else truth
+    return features, truth, labels
 
 
 def _fit_jobs(

@@ -1,5 +1,6 @@
 """A chain of models on arrays that are there, row by row: on the host where they are NumPy's."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from w2sjax.engine.chain import TRUTH, Stage, fits_in_order
 from w2sjax.engine.evaluation import over_sample, terms_of
+from w2sjax.engine.learning import learning_curves
 from w2sjax.engine.metrics import Metric
 from w2sjax.engine.outcome import Models, Outcome, mean_squares, outcome_of, status_of
 from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
@@ -63,7 +65,7 @@ def run_given(
         head, method = stages[ready[0]].head, stages[ready[0]].method
         numbers = np.array([*ready, len(stages) + ready[0]], np.uint32)
         keys = [key] * len(numbers) if head.needs == "moments" else list(fold_in(key, numbers))
-        sample = Rows(rows[group.features])
+        sample = Rows(rows[group.features], truth.get(group.split))
         found = fit_all(head, method, sample, labels, keys[:-1], keys[-1], **options)
         for i, (each, fit) in zip(ready, found, strict=True):
             fitted[stages[i].name] = each
@@ -73,9 +75,18 @@ def run_given(
         predictions[stage.name] = stage.head.predict(fitted[stage.name], features[EVAL][stage.features])
     xp = namespace(truth[EVAL])
     columns = {name: values.T for name, values in predictions.items()}
+
+    def evaluate(heads: Mapping[str, Any], own: Sequence[Metric]) -> dict[str, Any]:
+        again = {s.name: s.head.predict(heads[s.name], features[EVAL][s.features]).T for s in stages}
+        return {
+            name: xp.mean(v, axis=1) for name, v in terms_of(own, {**again, TRUTH: columns[TRUTH]}).items()
+        }
+
     means = {name: xp.mean(values, axis=1) for name, values in terms_of(metrics, columns).items()}
     means |= over_sample(metrics, columns, xp.ones(len(truth[EVAL]), bool))
     effect = xp.max(xp.stack([xp.asarray(fit.effect) for fit in fits.values()]))
     eps = float(jnp.finfo(truth[EVAL].dtype).eps)
     outcome = outcome_of(means, metrics, status_of(fits, effect), label_power, eps)
+    learning = learning_curves(stages, fitted, metrics, evaluate, truth[EVAL].ndim)
+    outcome = dataclasses.replace(outcome, learning=learning)
     return outcome, Models(fitted, dict(features[EVAL]), predictions)

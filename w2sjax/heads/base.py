@@ -12,9 +12,15 @@ from w2sjax.validation import shown
 
 
 class Rows(NamedTuple):
-    """A training sample row by row: features `[n, width]` of the fitted representation."""
+    """A training sample row by row.
+
+    Attributes:
+        features: `[n, width]`, of the fitted representation.
+        truth: true labels of the rows without noise, for oracles; None where nobody knows them.
+    """
 
     features: Any
+    truth: Any = None
 
 
 class Fit(NamedTuple):
