@@ -1,5 +1,6 @@
 """Heads of any kind: training samples are held row by row, and every head is fitted as its class says."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from w2sjax.engine.evaluation import means_by_rows
 from w2sjax.engine.outcome import Status, mean_squares, status_of
 from w2sjax.engine.source import Source, first_rows, stack_blocks
 from w2sjax.errors import W2SError
-from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
+from w2sjax.heads.base import Fit, Rows, fit_all, predicted, worse_of
 from w2sjax.heads.linear import Linear
 from w2sjax.random.keys import BLOCK, Role
 from w2sjax.targets import draws_for_labels, training_labels
@@ -92,7 +93,7 @@ def _fit_all(
                         teacher = _at(fitted[stage.labels], sizes, dependence[stage.labels])
                         taught = next(s for s in stages if s.name == stage.labels)
                         own = first_rows(features[taught.features], n)
-                        labels = taught.head.predict(teacher, own)
+                        labels = predicted(taught.head, teacher, own, rows.truth)
                     jobs.append((i, sizes, labels))
             found = _fit_jobs(source, stages, place, rows, jobs)
             for (i, sizes, labels), (head, fit) in zip(jobs, found, strict=True):
@@ -132,7 +133,7 @@ def _fit_jobs(
     order = source.keys[Role.SHUFFLES, 0][place]
     found = fit_all(stage.head, stage.method, rows, [labels for _, _, labels in jobs], keys, order)
     for (i, _, labels), (head, _) in zip(jobs, found, strict=True):
-        shape = jax.eval_shape(stages[i].head.predict, head, rows.features).shape
+        shape = jax.eval_shape(functools.partial(predicted, stages[i].head), head, *rows).shape
         if shape != labels.shape:
             raise W2SError(
                 f"the head of stage {stages[i].name} predicts shape {shape}: return [n, task], {labels.shape}."

@@ -13,7 +13,7 @@ from w2sjax.engine.evaluation import over_sample, terms_of
 from w2sjax.engine.learning import learning_curves
 from w2sjax.engine.metrics import Metric
 from w2sjax.engine.outcome import Models, Outcome, mean_squares, outcome_of, status_of
-from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
+from w2sjax.heads.base import Fit, Rows, fit_all, predicted, worse_of
 from w2sjax.linalg import namespace
 from w2sjax.random.draws import fold_in
 
@@ -59,7 +59,8 @@ def run_given(
             if teacher is None:
                 labels.append(truth[stage.split])
             else:
-                labels.append(teacher.head.predict(fitted[teacher.name], rows[teacher.features]))
+                own = rows[teacher.features]
+                labels.append(predicted(teacher.head, fitted[teacher.name], own, truth.get(group.split)))
         if label_power is None:
             label_power = mean_squares(labels[0])
         head, method = stages[ready[0]].head, stages[ready[0]].method
@@ -72,12 +73,16 @@ def run_given(
             fits[group.name] = worse_of(fits.get(group.name, fit), fit)
     predictions = {TRUTH: truth[EVAL]}
     for stage in stages:
-        predictions[stage.name] = stage.head.predict(fitted[stage.name], features[EVAL][stage.features])
+        rows = features[EVAL][stage.features]
+        predictions[stage.name] = predicted(stage.head, fitted[stage.name], rows, truth[EVAL])
     xp = namespace(truth[EVAL])
     columns = {name: values.T for name, values in predictions.items()}
 
     def evaluate(heads: Mapping[str, Any], own: Sequence[Metric]) -> dict[str, Any]:
-        again = {s.name: s.head.predict(heads[s.name], features[EVAL][s.features]).T for s in stages}
+        again = {
+            s.name: predicted(s.head, heads[s.name], features[EVAL][s.features], truth[EVAL]).T
+            for s in stages
+        }
         return {
             name: xp.mean(v, axis=1) for name, v in terms_of(own, {**again, TRUTH: columns[TRUTH]}).items()
         }
