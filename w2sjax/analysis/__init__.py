@@ -26,6 +26,8 @@ from w2sjax.analysis.moments import class_moments as class_moments
 from w2sjax.analysis.real_data import at_largest as at_largest
 from w2sjax.analysis.real_data import help_on_data as help_on_data
 from w2sjax.analysis.real_data import help_report as help_report
+from w2sjax.analysis.recovery import recovery as recovery
+from w2sjax.analysis.recovery import recovery_report as recovery_report
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
 from w2sjax.analysis.representations import Comparison as Comparison

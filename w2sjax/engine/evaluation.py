@@ -12,6 +12,7 @@ from w2sjax.engine.moments import add_compensated
 from w2sjax.engine.samples import Sample
 from w2sjax.engine.source import Source, stack_blocks
 from w2sjax.errors import W2SError
+from w2sjax.heads.base import predicted
 from w2sjax.heads.linear import Linear
 from w2sjax.losses import over_classes
 from w2sjax.random.keys import BLOCK, Role
@@ -30,7 +31,8 @@ def predictions_of(
         if isinstance(head, Linear):
             found[stage.name] = head.of_columns(columns)
         else:
-            found[stage.name] = stage.head.predict(head, columns.T.astype(found[TRUTH].dtype)).T
+            rows = columns.T.astype(found[TRUTH].dtype)
+            found[stage.name] = predicted(stage.head, head, rows, found[TRUTH].T).T
         if found[stage.name].shape != found[TRUTH].shape:
             raise W2SError(
                 f"the head of stage {stage.name} predicts shape {found[stage.name].T.shape}: return [n, task], "
