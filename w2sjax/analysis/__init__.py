@@ -22,6 +22,8 @@ from w2sjax.analysis.heads import head_study_report as head_study_report
 from w2sjax.analysis.label_free import label_free_ranking as label_free_ranking
 from w2sjax.analysis.label_free import label_free_report as label_free_report
 from w2sjax.analysis.moments import class_moments as class_moments
+from w2sjax.analysis.overlap import overlap_accuracy as overlap_accuracy
+from w2sjax.analysis.overlap import overlap_report as overlap_report
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
 from w2sjax.analysis.representations import compare_representations as compare_representations

@@ -11,6 +11,7 @@ from w2sjax.engine.chain import TRUTH, Stage, fits_in_order
 from w2sjax.engine.evaluation import over_sample, terms_of
 from w2sjax.engine.metrics import Metric
 from w2sjax.engine.outcome import Models, Outcome, mean_squares, outcome_of, status_of
+from w2sjax.errors import W2SError
 from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
 from w2sjax.linalg import namespace
 from w2sjax.random.draws import fold_in
@@ -73,6 +74,11 @@ def run_given(
         predictions[stage.name] = stage.head.predict(fitted[stage.name], features[EVAL][stage.features])
     xp = namespace(truth[EVAL])
     columns = {name: values.T for name, values in predictions.items()}
+    for metric in metrics:
+        if metric.features:
+            raise W2SError(
+                f"metric {metric.name} sees features, which metrics of given arrays do not: leave it out."
+            )
     means = {name: xp.mean(values, axis=1) for name, values in terms_of(metrics, columns).items()}
     means |= over_sample(metrics, columns, xp.ones(len(truth[EVAL]), bool))
     effect = xp.max(xp.stack([xp.asarray(fit.effect) for fit in fits.values()]))

@@ -21,6 +21,8 @@ class Names(TypedDict):
 
 _CHARIKAR = "Charikar, Pabbaraju, Shiragur 2024, arXiv 2405.15116"
 
+_SHIN = "Shin, Cooper, Sala 2025, arXiv 2412.03881, and notebooks in the history of its public code"
+
 _RULE = " (rule; worlds and candidates are this project's)"
 
 # fmt: off
@@ -118,6 +120,21 @@ INDEX = {
         "wu_sahai2024",
         "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",
         "Wu, Sahai 2024, arXiv 2410.04638 (setting); sizes and the finite-size theory are this project's",
+    ),
+    "shin2025-overlap": Entry(
+        "shin2025",
+        "Overlap density: accuracy against rows that show easy and hard features",
+        _SHIN,
+    ),
+    "shin2025-easy": Entry(
+        "shin2025",
+        "Overlap density, ablation: student on easy rows alone, against their number",
+        _SHIN,
+    ),
+    "shin2025-hard": Entry(
+        "shin2025",
+        "Overlap density, ablation: student on 10 overlap rows, against the number of hard rows",
+        _SHIN,
     ),
     "least-squares": Entry(
         "least_squares",

@@ -6,6 +6,7 @@ from w2sjax.worlds.base import World as World
 from w2sjax.worlds.bilevel import BilevelClassification as BilevelClassification
 from w2sjax.worlds.candidates import PerturbedCandidates as PerturbedCandidates
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
+from w2sjax.worlds.overlap_density import OverlapDensity as OverlapDensity
 from w2sjax.worlds.power_law import PowerLaw as PowerLaw
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
 from w2sjax.worlds.random_features import PowerLawFeatures as PowerLawFeatures
@@ -14,3 +15,4 @@ from w2sjax.worlds.random_mlp import RandomMLP as RandomMLP
 from w2sjax.worlds.resampled import Resampled as Resampled
 from w2sjax.worlds.rotated import RotatedSpectra as RotatedSpectra
 from w2sjax.worlds.subspaces import OverlappingSubspaces as OverlappingSubspaces
+from w2sjax.worlds.truncated import TruncatedMLP as TruncatedMLP
