@@ -40,6 +40,8 @@ from w2sjax.analysis.selection_study import selection_by_size as selection_by_si
 from w2sjax.analysis.selection_study import selection_report as selection_report
 from w2sjax.analysis.stopping import best_stopping as best_stopping
 from w2sjax.analysis.stopping import stopping_report as stopping_report
+from w2sjax.analysis.students import compare_students as compare_students
+from w2sjax.analysis.students import students_report as students_report
 from w2sjax.analysis.subspaces import subspace_panels as subspace_panels
 from w2sjax.analysis.subspaces import subspace_report as subspace_report
 from w2sjax.analysis.theory import beside_theory as beside_theory

@@ -14,6 +14,7 @@ from w2sjax.figures.samples import deviation_against_samples as deviation_agains
 from w2sjax.figures.samples import finite_sample_map as finite_sample_map
 from w2sjax.figures.selection import selection_against_samples as selection_against_samples
 from w2sjax.figures.stopping import student_against_teacher as student_against_teacher
+from w2sjax.figures.students import students_figure as students_figure
 from w2sjax.figures.subspaces import subspaces_figure as subspaces_figure
 from w2sjax.figures.theorems import bounds as bounds
 from w2sjax.figures.theory import theory_beside_simulation as theory_beside_simulation

@@ -121,6 +121,21 @@ INDEX = {
         "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",
         "Wu, Sahai 2024, arXiv 2410.04638 (setting); sizes and the finite-size theory are this project's",
     ),
+    "mulgund2025-misfit": Entry(
+        "mulgund2025",
+        "Gain against misfit in KL: students by reverse and by forward divergence",
+        "Mulgund, Pabbaraju 2025, arXiv 2501.19105, synthetic notebook of its public code (in kind)",
+    ),
+    "mulgund2025-combinations": Entry(
+        "mulgund2025",
+        "Convex combinations of k softmax heads: error, and gain less misfit, against k",
+        "Mulgund, Pabbaraju 2025, arXiv 2501.19105 (students; world and sizes are this project's)",
+    ),
+    "yao2025-reverse": Entry(
+        "yao2025",
+        "Reverse against forward KL where labels are exchanged",
+        "Yao et al. 2025, arXiv 2502.11107 (comparison; world and sizes are this project's)",
+    ),
     "shin2025-overlap": Entry(
         "shin2025",
         "Overlap density: accuracy against rows that show easy and hard features",
