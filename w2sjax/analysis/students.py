@@ -53,7 +53,7 @@ def students_report(result: xr.Dataset, *, headline: Any) -> dict[str, Any]:
         result: of `compare_students`.
         headline: maps it to a sentence.
     """
-    table = result.drop_vars(["pair_gain", "pair_misfit"], errors="ignore")
+    table = result.drop_dims("pair", errors="ignore")
     rows = table.to_array("quantity").to_dataframe("value").reset_index().dropna(subset=["value"])
     key = [name for name in rows.columns if name not in ("value", "of")]
     cells: dict[str, dict[str, float]] = {}
