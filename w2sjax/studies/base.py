@@ -25,7 +25,7 @@ class Study:
         unverified: parameters whose values are recollections, not read in the paper.
         world, protocol: what to run.
         axes: values by field name, for a study of a grid.
-        metrics: measured beside those of the protocol.
+        metrics: what else to measure, as of `w2sjax.sweep`.
         pairs: independent draws unless the user asks for another number.
         analysis: from the Dataset of the sweep to another one, such as a function of `w2sjax.analysis`.
         report: from the result of the analysis to plain numbers, with a `headline`.
