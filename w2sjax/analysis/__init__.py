@@ -23,6 +23,8 @@ from w2sjax.analysis.heads import head_study_report as head_study_report
 from w2sjax.analysis.label_free import label_free_ranking as label_free_ranking
 from w2sjax.analysis.label_free import label_free_report as label_free_report
 from w2sjax.analysis.moments import class_moments as class_moments
+from w2sjax.analysis.overlap import overlap_accuracy as overlap_accuracy
+from w2sjax.analysis.overlap import overlap_report as overlap_report
 from w2sjax.analysis.real_data import at_largest as at_largest
 from w2sjax.analysis.real_data import help_on_data as help_on_data
 from w2sjax.analysis.real_data import help_report as help_report
@@ -45,6 +47,8 @@ from w2sjax.analysis.selection_study import selection_by_size as selection_by_si
 from w2sjax.analysis.selection_study import selection_report as selection_report
 from w2sjax.analysis.stopping import best_stopping as best_stopping
 from w2sjax.analysis.stopping import stopping_report as stopping_report
+from w2sjax.analysis.students import compare_students as compare_students
+from w2sjax.analysis.students import students_report as students_report
 from w2sjax.analysis.subspaces import subspace_panels as subspace_panels
 from w2sjax.analysis.subspaces import subspace_report as subspace_report
 from w2sjax.analysis.theory import beside_theory as beside_theory

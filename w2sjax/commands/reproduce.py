@@ -65,7 +65,13 @@ def reproduce(
         used = configure(precision)
         for member in (chosen,) if isinstance(chosen, studies.Study) else chosen.members:
             study = _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
-            plan = plan_of(study.world, study.protocol, pairs=study.pairs, seed=seed, axes=study.axes)
+            settings: dict[str, Any] = {
+                "pairs": study.pairs,
+                "seed": seed,
+                "axes": study.axes,
+                "metrics": study.metrics,
+            }
+            plan = plan_of(study.world, study.protocol, **settings)
             print(f"{study.name}: {plan}; {used}")
         return
     # Matplotlib's import runs beside the compilation, which takes longer; not beside that of NumPy, which it needs.

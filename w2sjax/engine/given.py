@@ -13,6 +13,7 @@ from w2sjax.engine.evaluation import over_sample, terms_of
 from w2sjax.engine.learning import learning_curves
 from w2sjax.engine.metrics import Metric
 from w2sjax.engine.outcome import Models, Outcome, mean_squares, outcome_of, status_of, with_flag
+from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
 from w2sjax.heads.base import Fit, Rows, fit_all, predicted, worse_of
 from w2sjax.heads.linear import CONSTANT_IN_EPS, Linear
@@ -82,6 +83,11 @@ def run_given(
         predictions[stage.name] = predicted(stage.head, fitted[stage.name], rows, truth[EVAL])
     xp = namespace(truth[EVAL])
     columns = {name: values.T for name, values in predictions.items()}
+    for metric in metrics:
+        if metric.features:
+            raise W2SError(
+                f"metric {metric.name} sees features, which metrics of given arrays do not: leave it out."
+            )
 
     def evaluate(heads: Mapping[str, Any], own: Sequence[Metric]) -> dict[str, Any]:
         again = {

@@ -12,6 +12,8 @@ from w2sjax.heads.linear import Linear as Linear
 from w2sjax.heads.logistic import Logistic as Logistic
 from w2sjax.heads.logistic import Softmax as Softmax
 from w2sjax.heads.pretrained import FineTuned as FineTuned
+from w2sjax.heads.projected import Mixture as Mixture
+from w2sjax.heads.projected import Projected as Projected
 from w2sjax.heads.ridge import Ridge as Ridge
 from w2sjax.heads.spectral import GradientFlow as GradientFlow
 from w2sjax.heads.spectral import RidgeThroughOrigin as RidgeThroughOrigin

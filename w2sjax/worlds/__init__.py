@@ -13,6 +13,7 @@ from w2sjax.worlds.mlp import PerturbedCandidates as PerturbedCandidates
 from w2sjax.worlds.mlp import PerturbedMLP as PerturbedMLP
 from w2sjax.worlds.multi_index import MultiIndex as MultiIndex
 from w2sjax.worlds.nested import NestedFeatures as NestedFeatures
+from w2sjax.worlds.overlap_density import OverlapDensity as OverlapDensity
 from w2sjax.worlds.power_law import PowerLaw as PowerLaw
 from w2sjax.worlds.pretrained import PretrainedMLP as PretrainedMLP
 from w2sjax.worlds.random_features import PowerLawFeatures as PowerLawFeatures
@@ -24,3 +25,4 @@ from w2sjax.worlds.rotated import RotatedSpectra as RotatedSpectra
 from w2sjax.worlds.sphere import SphereReLU as SphereReLU
 from w2sjax.worlds.subspaces import OverlappingSubspaces as OverlappingSubspaces
 from w2sjax.worlds.surrogates import Surrogates as Surrogates
+from w2sjax.worlds.truncated import TruncatedMLP as TruncatedMLP
