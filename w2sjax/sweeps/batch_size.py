@@ -22,8 +22,12 @@ LEAST_CPU_GROUP = 2
 CACHE_BYTES = 3 * 2**18
 """Features of a block that a CPU's core keeps near it, while it writes as many more: 2 MiB of L2 cache hold both."""
 
-ACCELERATOR_GROUP = 4096
-"""Most pairs batched together on an accelerator: some 300 kernels are launched for a group, however large it is."""
+ACCELERATOR_GROUP = 8192
+"""Most pairs batched together on an accelerator: some 600 kernels are launched for a group, however large it is.
+
+An H200 computes 126,000 pairs per second of the canonical workload in groups of 4096, 135,000 of 8192, 138,000 of
+16,384.
+"""
 
 HOST_BUDGET = 2**30
 """Bytes of working memory on a CPU, by default."""
