@@ -4,6 +4,7 @@ from w2sjax.figures.deviation import law_coverage_figure as law_coverage_figure
 from w2sjax.figures.gain import gain_against_misfit as gain_against_misfit
 from w2sjax.figures.gain import gain_against_misfit_panels as gain_against_misfit_panels
 from w2sjax.figures.label_free import label_free_figure as label_free_figure
+from w2sjax.figures.paper import at_width as at_width
 from w2sjax.figures.quartiles import head_study as head_study
 from w2sjax.figures.quartiles import weak_quality as weak_quality
 from w2sjax.figures.reference_panel import reference_panel_figure as reference_panel_figure
