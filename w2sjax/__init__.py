@@ -67,36 +67,7 @@ _MODULES = {
 }
 """Where the other public names are. Each is imported when it is first used: libraries take seconds to load."""
 
-__all__ = [
-    "Flag",
-    "Metric",
-    "Models",
-    "Numerics",
-    "Outcome",
-    "Protocol",
-    "Stage",
-    "StoreError",
-    "SweepInterrupted",
-    "W2SError",
-    "__version__",
-    "analysis",
-    "data",
-    "evaluate_features",
-    "figures",
-    "heads",
-    "losses",
-    "merge_stores",
-    "methods",
-    "open_store",
-    "random",
-    "run_pair",
-    "studies",
-    "sweep",
-    "targets",
-    "theory",
-    "use_all_cores",
-    "worlds",
-]
+__all__ = ["Flag", "StoreError", "W2SError", "__version__"] + list(_MODULES) + list(_PACKAGES)
 
 _LOADING = threading.RLock()
 """NumPy and JAX are loaded by one thread: they fail where two begin at once."""

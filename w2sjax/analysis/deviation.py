@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.moments import axis_values, configuration
+from w2sjax.analysis.moments import axis_values, configuration, settings_of
 from w2sjax.analysis.samples import along
 from w2sjax.analysis.statistics import counted, quantiles
 from w2sjax.engine.axes import find, put
-from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
 from w2sjax.theory.deviation import DEVIATION_LAW, DeviationLaw, laws_of_pairs
 
@@ -25,35 +24,6 @@ FAR = 5
 """Standard deviations from the law's mean beyond which a task counts as an explosion."""
 
 _NODES = 41
-
-
-def settings_of(dataset: xr.Dataset) -> tuple[Any, Protocol, dict[str, list[Any]]]:
-    """Return the world, the protocol and the axes of a sweep: of an axis that was selected, the one value.
-
-    Raises:
-        W2SError: for a world or a head that this package does not have, and an axis whose values were dropped.
-    """
-    from w2sjax.sweeps.configuration import check_configuration
-
-    configured = configuration(dataset)
-    if not configured["paired"]:
-        raise W2SError(
-            "the sweep has paired=False, so that cells have pairs of their own: run it with paired=True."
-        )
-    protocol = configured["protocol"] | {"tasks": dataset.sizes["task"]}
-    if protocol["loss"] != "squared error":
-        raise W2SError(f"the sweep has loss {protocol['loss']!r}: theories here are for squared error.")
-    axes = {}
-    for name in configured["axes"]:
-        values = axis_values(dataset, name)
-        assert values is not None  # as it is an axis
-        axes[name] = np.atleast_1d(values.values).tolist()
-    del protocol["loss"]
-    protocol["numerics"] = {k: v for k, v in protocol["numerics"].items() if k != "kind"}
-    rebuilt = check_configuration(
-        {"pairs": 1, "world": configured["world"], "protocol": protocol, "axes": axes}
-    )
-    return rebuilt.world, rebuilt.protocol, axes
 
 
 def deviation_laws(dataset: xr.Dataset) -> xr.Dataset:

@@ -162,6 +162,7 @@ def _reproduce_one(
         pairs=study.pairs,
         seed=seed,
         axes=study.axes,
+        metrics=study.metrics,
         store=out / "data.zarr",
         checkpoints=trained,
         progress=True,

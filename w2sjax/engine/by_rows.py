@@ -89,7 +89,8 @@ def _fit_all(
                     if stage.labels == TRUTH:
                         labels = first_rows(truth, n)
                     else:
-                        teacher = _at(fitted[stage.labels], sizes, dependence[stage.labels])
+                        by_weak, by_strong = dependence[stage.labels]
+                        teacher = fitted[stage.labels][sizes[0] * by_weak, sizes[1] * by_strong]
                         taught = next(s for s in stages if s.name == stage.labels)
                         own = first_rows(features[taught.features], n)
                         labels = taught.head.predict(teacher, own)
@@ -147,10 +148,6 @@ def _sizes_of_labels(
     ranges = [range(length) if dependence[stage.name][a] else range(1) for a, length in enumerate(lengths)]
     ranges[axis] = range(position, position + 1)
     return [(i, j) for i in ranges[0] for j in ranges[1]]
-
-
-def _at(by_sizes: dict[Sizes, Any], sizes: Sizes, depends: tuple[bool, bool]) -> Any:
-    return by_sizes[sizes[0] if depends[0] else 0, sizes[1] if depends[1] else 0]
 
 
 def _stack(by_sizes: dict[Sizes, Any], depends: tuple[bool, bool], design: Design) -> Any:

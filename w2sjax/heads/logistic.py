@@ -5,7 +5,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
@@ -13,7 +12,6 @@ from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.lbfgs import minimize_by_lbfgs
 from w2sjax.heads.newton import Family, Found, make_round, minimize_by_newton
 from w2sjax.linalg import product
-from w2sjax.methods.base import Method
 from w2sjax.pytrees import pytree
 from w2sjax.validation import check_number
 
@@ -91,6 +89,7 @@ class Logistic:
     """
 
     needs: ClassVar[str] = "rows"
+    joint: ClassVar[bool] = True
     labels: ClassVar[str] = "binary"
 
     ridge: Any = 0.0
@@ -120,23 +119,6 @@ class Logistic:
         if labels.ndim != 2:
             raise W2SError(f"labels of shape {labels.shape} are of several classes: use Softmax.")
         return _fit(self, sample, labels[:, None, :], Bernoulli())
-
-    def fit_all(
-        self,
-        sample: Rows,
-        labels: list[jax.Array],
-        keys: list[jax.Array],
-        shared_key: jax.Array,
-        method: Method,
-    ) -> list[tuple[Classifier, Fit]]:
-        """Fit the labels of several stages together; see `fit`. They share what their status says."""
-        targets = [method.targets(own) for own in labels]
-        head, fit = self.fit(sample, jnp.concatenate(targets, axis=1))
-        stops = np.cumsum([own.shape[1] for own in targets])[:-1].tolist()
-        parts = zip(
-            jnp.split(head.weights, stops, axis=-1), jnp.split(head.bias, stops, axis=-1), strict=True
-        )
-        return [(Classifier(*part), fit) for part in parts]
 
     def predict(self, fitted: Classifier, features: jax.Array) -> jax.Array:
         """Return probabilities `[n, task]` of class 1 on features `[n, width]`."""

@@ -51,12 +51,14 @@ class Batch:
         places: groups that one call computes on each device, at most.
         at_once: pairs in flight on all local devices.
         working_bytes: estimated bytes of their working memory.
+        work: numbers that a pair computes as features; its time is about proportional to it.
     """
 
     group: int
     places: int
     at_once: int
     working_bytes: int
+    work: float
 
     @property
     def step(self) -> int:
@@ -96,9 +98,10 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Ba
         group = min(group, each)
     # What is prepared for a call takes much longer than the call.
     alone = hasattr(cell.world, "preparations")
-    places = 1 if alone else max(1, CALL_FEATURES // (group * rows_per_pair(design) * width))
+    work = rows_per_pair(design) * width
+    places = 1 if alone else max(1, CALL_FEATURES // (group * work))
     at_once = devices * group
-    return Batch(group=group, places=places, at_once=at_once, working_bytes=at_once * need)
+    return Batch(group=group, places=places, at_once=at_once, working_bytes=at_once * need, work=work)
 
 
 def group_size(block_bytes: int) -> int:

@@ -1,7 +1,8 @@
 """The loop of every sweep: groups of pairs go to the devices, finished regions come back."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import arranged, group_program, in_order, local_mesh
 from w2sjax.sweeps.plan import Item, Plan, shared_arguments
 from w2sjax.sweeps.preparation import Preparations
+from w2sjax.sweeps.progress import Meter
 
 Arrays = dict[str, np.ndarray]
 
@@ -27,9 +29,16 @@ class _Call:
     items: tuple[Item, ...]
 
 
-def run_items(
-    plan: Plan, preparations: Preparations, on_group: Callable[[int, dict[Flag, int]], None]
-) -> Iterator[tuple[Item, Arrays]]:
+def plan_meter(plan: Plan, *, show: bool) -> Meter:
+    """Return the meter of what is left to do of a plan."""
+    shapes = [plan.shapes[item.cell] for item in plan.items]
+    left = [len(item.pairs) for item in plan.items]
+    work = sum(pairs * plan.batches[shape].work for pairs, shape in zip(left, shapes, strict=True))
+    total = plan.done_pairs + sum(left)
+    return Meter(total, show=show, done=plan.done_pairs, work=work, programs=len(set(shapes)))
+
+
+def run_items(plan: Plan, preparations: Preparations, meter: Meter) -> Iterator[tuple[Item, Arrays]]:
     """Compute what is left to do and yield each item with its arrays `[pair, *inner axes, ...]`, once it is complete.
 
     Every call of the compiled program has the same number of pairs, across the borders of items and fewer at the
@@ -39,18 +48,23 @@ def run_items(
     Args:
         plan: from `make_plan`.
         preparations: what the worlds of the plan prepare.
-        on_group: called with (pairs, how many of them have each serious flag) after every fetched call.
+        meter: told of compilation, and of the pairs of every call.
     """
     pending: dict[Item, list[Arrays]] = {}
     running: tuple[_Call, Any] | None = None
+    compiled: set[int] = set()
     with one_linear_algebra_thread():
         for call in _calls(plan):
-            started = (call, _dispatch(plan, preparations, call))
+            shape = plan.shapes[call.cell]
+            prepared = _prepare(plan, preparations, call)
+            with contextlib.nullcontext() if shape in compiled else meter.compiling():
+                started = (call, _dispatch(plan, call, *prepared))
+            compiled.add(shape)
             if running is not None:
-                yield from _collect(plan, *running, pending, on_group)
+                yield from _collect(plan, *running, pending, meter)
             running = started
         if running is not None:
-            yield from _collect(plan, *running, pending, on_group)
+            yield from _collect(plan, *running, pending, meter)
 
 
 def _calls(plan: Plan) -> Iterator[_Call]:
@@ -71,11 +85,14 @@ def _calls(plan: Plan) -> Iterator[_Call]:
             yield _Call(cell, shared, chosen, tuple(item for item in mine if item.run in touched))
 
 
-def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
+def _prepare(plan: Plan, preparations: Preparations, call: _Call) -> tuple[np.ndarray, np.ndarray, Any]:
     batch = plan.batches[plan.shapes[call.cell]]
     count, indices = arranged(call.pairs, batch.group, batch.places)
     prepared = preparations.of(call.cell, indices.ravel())
-    prepared = jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), prepared)
+    return count, indices, jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), prepared)
+
+
+def _dispatch(plan: Plan, call: _Call, count: np.ndarray, indices: np.ndarray, prepared: Any) -> Any:
     design = plan.cells[call.cell].design
     return count, group_program()(*call.shared, count, indices, prepared, design=design, mesh=local_mesh())
 
@@ -85,7 +102,7 @@ def _collect(
     call: _Call,
     running: tuple[np.ndarray, Any],
     pending: dict[Item, list[Arrays]],
-    on_group: Callable[[int, dict[Flag, int]], None],
+    meter: Meter,
 ) -> Iterator[tuple[Item, Arrays]]:
     box = plan.cells[call.cell].box
     count, outcome = running
@@ -93,7 +110,8 @@ def _collect(
         name: plan.grid.arrange(in_order(values, int(count), len(call.pairs)), box)
         for name, values in labels.flatten(outcome).items()
     }
-    on_group(len(call.pairs), count_flagged(arrays))
+    work = len(call.pairs) * plan.batches[plan.shapes[call.cell]].work
+    meter.advance(len(call.pairs), count_flagged(arrays), work)
     for item in call.items:
         inside = (call.pairs >= item.pairs.start) & (call.pairs < item.pairs.stop)
         part = slice(int(inside.argmax()), int(inside.argmax()) + int(inside.sum()))
