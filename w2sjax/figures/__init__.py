@@ -5,13 +5,14 @@ from w2sjax.figures.gain import gain_against_misfit as gain_against_misfit
 from w2sjax.figures.gain import gain_against_misfit_panels as gain_against_misfit_panels
 from w2sjax.figures.label_free import label_free_figure as label_free_figure
 from w2sjax.figures.overlap import overlap_figure as overlap_figure
+from w2sjax.figures.paper import at_width as at_width
 from w2sjax.figures.quartiles import head_study as head_study
 from w2sjax.figures.quartiles import weak_quality as weak_quality
 from w2sjax.figures.real_data import help_figure as help_figure
 from w2sjax.figures.real_data import help_panels as help_panels
 from w2sjax.figures.recovery import overfitting_figure as overfitting_figure
 from w2sjax.figures.recovery import pgr_maps as pgr_maps
-from w2sjax.figures.recovery import students_figure as students_figure
+from w2sjax.figures.recovery import recovery_figure as recovery_figure
 from w2sjax.figures.reference_panel import reference_panel_figure as reference_panel_figure
 from w2sjax.figures.relations import plot as plot
 from w2sjax.figures.ridge_phase import ridge_phase_figure as ridge_phase_figure
