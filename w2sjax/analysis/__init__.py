@@ -28,8 +28,8 @@ from w2sjax.analysis.overlap import overlap_report as overlap_report
 from w2sjax.analysis.real_data import at_largest as at_largest
 from w2sjax.analysis.real_data import help_on_data as help_on_data
 from w2sjax.analysis.real_data import help_report as help_report
-from w2sjax.analysis.recovery import recovery as recovery
-from w2sjax.analysis.recovery import recovery_report as recovery_report
+from w2sjax.analysis.recovered import recovery as recovery
+from w2sjax.analysis.recovered import recovery_report as recovery_report
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
 from w2sjax.analysis.representations import Comparison as Comparison
@@ -61,5 +61,5 @@ from w2sjax.analysis.weak_quality import weak_quality_quartiles as weak_quality_
 from w2sjax.analysis.weak_quality import weak_quality_report as weak_quality_report
 from w2sjax.analysis.which_theory import theories_compared as theories_compared
 from w2sjax.analysis.which_theory import theories_report as theories_report
-from w2sjax.analysis.width_map import width_map as width_map
-from w2sjax.analysis.width_map import width_report as width_report
+from w2sjax.analysis.widths import width_map as width_map
+from w2sjax.analysis.widths import width_report as width_report
