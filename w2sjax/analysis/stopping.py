@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.deviation import settings_of
+from w2sjax.analysis.moments import settings_of
 from w2sjax.analysis.theory import beside_theory, prediction_of
 from w2sjax.theory.base import Theory
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from w2sjax.analysis.deviation import settings_of
-from w2sjax.analysis.moments import configuration
+from w2sjax.analysis.moments import configuration, settings_of
 from w2sjax.analysis.statistics import counted
 from w2sjax.theory.base import Theory
 

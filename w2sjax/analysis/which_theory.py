@@ -14,8 +14,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax import theory
-from w2sjax.analysis.deviation import settings_of
-from w2sjax.analysis.moments import configuration
+from w2sjax.analysis.moments import configuration, settings_of
 from w2sjax.analysis.statistics import counted
 from w2sjax.engine.axes import find, put
 from w2sjax.engine.redraw import redraw

@@ -139,9 +139,6 @@ class PowerLawFeatures(_Features):
         decay: > 0; in source and capacity conditions the capacity alpha.
         target_decay: >= 0; (1 + 2 alpha r) / 2 for the source r.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv 2603.05691). The values are not verified against it.
     """
 
@@ -170,9 +167,6 @@ class TwoLevelFeatures(_Features):
         small: variance of the others, >= 0. Medvedev et al. 2025 (arXiv 2503.02877): large=1, small = (dim - 1)^(-2/3),
             weak_width = dim^(2/3), which is a recollection, not verified against the paper.
         large_power, small_power: target's squared coefficient along each coordinate in whitened units, >= 0.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     large: int = 1

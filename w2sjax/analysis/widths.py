@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.deviation import settings_of
+from w2sjax.analysis.moments import settings_of
 from w2sjax.analysis.statistics import counted
 from w2sjax.theory.random_features import FEWEST, best_flow_ratios
 
