@@ -41,8 +41,14 @@ from w2sjax.analysis.stopping import stopping_report as stopping_report
 from w2sjax.analysis.subspaces import subspace_panels as subspace_panels
 from w2sjax.analysis.subspaces import subspace_report as subspace_report
 from w2sjax.analysis.theory import beside_theory as beside_theory
+from w2sjax.analysis.theory import held_against as held_against
+from w2sjax.analysis.theory import prediction_of as prediction_of
 from w2sjax.analysis.theory import theory_report as theory_report
 from w2sjax.analysis.typicality import per_pair as per_pair
 from w2sjax.analysis.typicality import typicality_report as typicality_report
 from w2sjax.analysis.weak_quality import weak_quality_quartiles as weak_quality_quartiles
 from w2sjax.analysis.weak_quality import weak_quality_report as weak_quality_report
+from w2sjax.analysis.which_theory import theories_compared as theories_compared
+from w2sjax.analysis.which_theory import theories_report as theories_report
+from w2sjax.analysis.width_map import width_map as width_map
+from w2sjax.analysis.width_map import width_report as width_report

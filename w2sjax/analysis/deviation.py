@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.moments import axis_values, configuration
-from w2sjax.analysis.moments import settings_of as settings_of
+from w2sjax.analysis.moments import axis_values, configuration, settings_of
 from w2sjax.analysis.samples import along
 from w2sjax.analysis.statistics import counted, quantiles
 from w2sjax.engine.axes import find, put

@@ -11,6 +11,7 @@ from w2sjax.engine.axes import find, put
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.redraw import redraw
 from w2sjax.errors import W2SError
+from w2sjax.losses import SQUARED, ZERO_ONE
 from w2sjax.random.keys import Role
 
 _SMALLEST = 1e-10
@@ -91,15 +92,17 @@ def settings_of(dataset: xr.Dataset) -> tuple[Any, Protocol, dict[str, list[Any]
             "the sweep has paired=False, so that cells have pairs of their own: run it with paired=True."
         )
     protocol = configured["protocol"] | {"tasks": dataset.sizes["task"]}
-    if protocol["loss"] != "squared error":
+    known = {loss.name: name.lower() for name, loss in (("SQUARED", SQUARED), ("ZERO_ONE", ZERO_ONE))}
+    if protocol["loss"] not in known:
         raise W2SError(f"the sweep has loss {protocol['loss']!r}: theories here are for squared error.")
+    protocol["loss"] = known[protocol["loss"]]
     axes = {}
     for name in configured["axes"]:
         values = axis_values(dataset, name)
         assert values is not None  # as it is an axis
         axes[name] = np.atleast_1d(values.values).tolist()
-    del protocol["loss"]
-    protocol["numerics"] = {k: v for k, v in protocol["numerics"].items() if k != "kind"}
+    for part in (protocol["numerics"], *(protocol["stages"] or ())):
+        part.pop("kind", None)
     rebuilt = check_configuration(
         {"pairs": 1, "world": configured["world"], "protocol": protocol, "axes": axes}
     )

@@ -152,6 +152,7 @@ def _reproduce_one(
         pairs=study.pairs,
         seed=seed,
         axes=study.axes,
+        metrics=study.metrics,
         store=out / "data.zarr",
         checkpoints=trained,
         progress=True,

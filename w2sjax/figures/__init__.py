@@ -17,3 +17,5 @@ from w2sjax.figures.subspaces import subspaces_figure as subspaces_figure
 from w2sjax.figures.theorems import bounds as bounds
 from w2sjax.figures.theory import theory_beside_simulation as theory_beside_simulation
 from w2sjax.figures.typical import typicality as typicality
+from w2sjax.figures.which_theory import theories_figure as theories_figure
+from w2sjax.figures.width_map import width_map_figure as width_map_figure

@@ -95,17 +95,32 @@ INDEX = {
         "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
     ),
     "charikar2024-infinite-width": Entry(
-        "infinite_width",
+        "theories",
         "Random ReLU networks from width 16 to 1024 beside the limit of infinite width",
         f"{_CHARIKAR} (setting); arc-cosine kernels of Cho, Saul 2009; the limit is this project's",
     ),
     "medvedev2025-linear": Entry(
-        "random_features",
+        "theories",
         "Linear random features: infinitely wide student, stopped early, against its teacher",
         "Medvedev et al. 2025, arXiv 2503.02877 (setting); sizes and the equivalent are this project's",
     ),
+    "medvedev2025-relu": Entry(
+        "theories",
+        "ReLU random features on a sphere: student stopped early, against its teacher",
+        "Medvedev et al. 2025, arXiv 2503.02877 (setting, recalled); the equivalent is this project's",
+    ),
+    "overspecified2026-ratio": Entry(
+        "theories",
+        "Overspecified student, underspecified teacher: loss ratio against time by the teacher's width",
+        "OpenReview Db5TUogRSM and its public code (setting); the equivalent is this project's",
+    ),
+    "overspecified2026-map": Entry(
+        "theories",
+        "Best loss ratio of the student by the widths of teacher and student",
+        "OpenReview Db5TUogRSM and its public code (setting); the equivalent is this project's",
+    ),
     "wu2026-scaling": Entry(
-        "random_features",
+        "theories",
         "Ridge on random features: errors of teacher and student against the teacher's samples",
         "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
     ),
@@ -114,13 +129,33 @@ INDEX = {
         "Ranking weak models by representations alone, beside other rules",
         "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
     ),
+    "ildiz2024-surrogates": Entry(
+        "theories",
+        "Minimum-norm students of the best surrogate and the best mask of the truth, and of the truth",
+        "Ildiz et al. 2024, arXiv 2410.18837, Figure 1 (setting, as quoted); expressions are this project's",
+    ),
+    "liu2026-groups": Entry(
+        "theories",
+        "Spurious correlations: errors by group against the minority's share of the student's sample",
+        "Liu, Dong et al. 2026, OpenReview 5hfa2itwGz (model, as a note has it); the fixed point is this project's",
+    ),
+    "moniri2025-multi-index": Entry(
+        "theories",
+        "Fine-tuned student: the easy part of a target from its teacher, the hard one from pre-training",
+        "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; the model is this project's)",
+    ),
+    "which-theory": Entry(
+        "theories",
+        "Which theory explains my curve? All of them on one world of random ReLU networks",
+        "this project; the papers of each theory",
+    ),
     "wu2024-labels": Entry(
-        "wu_sahai2024",
+        "theories",
         "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",
         "Wu, Sahai 2024, arXiv 2410.04638 (setting); sizes and the finite-size theory are this project's",
     ),
     "least-squares": Entry(
-        "least_squares",
+        "theories",
         "Label noise where every head can express the truth: exact errors beside simulation",
         "Breiman, Freedman 1983 (without intercept); the experiment is this project's",
     ),
