@@ -1,9 +1,11 @@
 """Checks at the public edge: one sentence that names the argument, its value and the fix."""
 
+import dataclasses
 import difflib
+import functools
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -55,6 +57,39 @@ def check_boolean(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise W2SError(f"{name}={shown(value)} is not a boolean: pass True or False.")
     return bool(value)
+
+
+def whole(default: Any, *, least: int, most: int = LARGEST_INTEGER) -> Any:
+    """Return a field of a `Checked` dataclass that holds an integer from least to most."""
+    return _field(default, functools.partial(check_integer, least=least, most=most))
+
+
+def real(default: Any, *, least: float | None = None, above: float | None = None) -> Any:
+    """Return a field of a `Checked` dataclass that holds a finite number in range."""
+    return _field(default, functools.partial(check_number, least=least, above=above))
+
+
+def choice(default: str, choices: Sequence[str]) -> Any:
+    """Return a field of a `Checked` dataclass that holds one of the choices."""
+    return _field(default, functools.partial(check_choice, choices=choices))
+
+
+def switch(default: bool) -> Any:
+    """Return a field of a `Checked` dataclass that holds a truth value."""
+    return _field(default, check_boolean)
+
+
+def _field(default: Any, check: Callable[[str, Any], Any]) -> Any:
+    return dataclasses.field(default=default, metadata={"check": check})
+
+
+class Checked:
+    """A dataclass that is refused where it is built with a field out of the range that stands beside it."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            if "check" in field.metadata:
+                field.metadata["check"](field.name, getattr(self, field.name))
 
 
 def check_unmasked(name: str, value: Any) -> None:

@@ -24,7 +24,7 @@ from w2sjax.random.draws import (
 )
 from w2sjax.random.keys import CANDIDATE_NOISE, Purpose
 from w2sjax.random.threefry import as_threefry
-from w2sjax.validation import check_choice, check_number
+from w2sjax.validation import Checked, choice, real
 from w2sjax.worlds.layers import ACTIVATIONS
 from w2sjax.worlds.perceptron import (
     Perceptron,
@@ -126,7 +126,7 @@ class PerceptronPair(PairOfNetworks):
 
 @pytree("input_scale", "weak_noise", "strong_noise")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PerturbedMLP:
+class PerturbedMLP(Checked):
     """Random MLP target; weak and strong representations are the target plus Gaussian parameter noise.
 
     h* has `depth` layers of `width` units, the activation after every layer, biases, and torch's default linear
@@ -152,24 +152,19 @@ class PerturbedMLP:
     input_dim: int = 8
     width: int = 16
     depth: int = 5
-    input_scale: float | jax.Array = 500.0
-    weak_noise: float | jax.Array = 0.05
-    strong_noise: float | jax.Array = 0.01
-    activation: str = "relu"
-    inputs: str = "gaussian"
-    degrees_of_freedom: float = 5.0
+    input_scale: float | jax.Array = real(500.0, above=0)
+    weak_noise: float | jax.Array = real(0.05, least=0)
+    strong_noise: float | jax.Array = real(0.01, least=0)
+    activation: str = choice("relu", tuple(ACTIVATIONS))
+    inputs: str = choice("gaussian", INPUTS)
+    degrees_of_freedom: float = real(5.0, above=2)
 
     noise_draws: ClassVar[tuple[int, ...]] = (Purpose.COPIES,)
     """Purposes of the keys of `copies`."""
 
     def __post_init__(self) -> None:
         check_network(self.input_dim, self.width, {"depth": self.depth})
-        check_number("input_scale", self.input_scale, above=0)
-        check_number("weak_noise", self.weak_noise, least=0)
-        check_number("strong_noise", self.strong_noise, least=0)
-        check_choice("activation", self.activation, tuple(ACTIVATIONS))
-        check_choice("inputs", self.inputs, INPUTS)
-        check_number("degrees_of_freedom", self.degrees_of_freedom, above=2)
+        super().__post_init__()
 
     @property
     def module(self) -> Perceptron:
