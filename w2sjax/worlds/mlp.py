@@ -6,6 +6,7 @@ The perturbation setting of Charikar, Pabbaraju and Shiragur, "Quantifying the G
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import jax
@@ -186,8 +187,8 @@ class PerturbedMLP(Checked):
             degrees_of_freedom=self.degrees_of_freedom,
         )
 
-    def copies(self, keys: list[jax.Array], target: jax.Array) -> jax.Array:
-        """Return the parameters of the weak and of the strong copy, `[2, size]`."""
+    def copies(self, keys: list[jax.Array], target: jax.Array) -> Iterable[jax.Array]:
+        """Return the parameters of the weak and of the strong copy, `[size]` each."""
         noises = [jnp.asarray(noise, default_dtype()) for noise in (self.weak_noise, self.strong_noise)]
         return perturbed_copies(keys[0], target, jnp.stack(noises))
 
@@ -205,11 +206,11 @@ class PerturbedCandidates(PerturbedMLP):
 
     noise_draws: ClassVar[tuple[int, ...]] = CANDIDATE_NOISE
 
-    def copies(self, keys: list[jax.Array], target: jax.Array) -> jax.Array:
+    def copies(self, keys: list[jax.Array], target: jax.Array) -> Iterable[jax.Array]:
         """Return both copies, whose noise is a function of (key, role, level)."""
         found = []
         for key, noise in zip(keys, (self.weak_noise, self.strong_noise), strict=True):
             level = jax.lax.bitcast_convert_type(jnp.asarray(noise, jnp.float32), jnp.uint32)
             own_key = fold_in(key, level[None])[0]
             found.append(perturbed_copies(own_key, target, jnp.asarray(noise, default_dtype())[None])[0])
-        return jnp.stack(found)
+        return found
