@@ -73,7 +73,7 @@ def _size(dataset: xr.Dataset, name: str) -> Any:
     return float(configuration(dataset)["protocol"][name]) if values is None else values.astype(float)
 
 
-def _samples(mean: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
+def law_samples(mean: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
     """Return quantiles of the law at evenly spread levels, along `node`: all pairs together are a mixture."""
     from scipy.stats import norm
 
@@ -100,7 +100,7 @@ def law_band(dataset: xr.Dataset, x: str, y: str) -> xr.Dataset:
             f"--theory is for gain or deviation against misfit or an axis, not {y} against {x}: pass such --x and --y."
         )
     mean, spread = mean_and_spread(dataset, deviation_laws(dataset))
-    values = _samples(mean, spread) + (dataset["misfit"] if y == "gain" else 0)
+    values = law_samples(mean, spread) + (dataset["misfit"] if y == "gain" else 0)
     if x in dataset.dims:
         over = [dim for dim in values.dims if dim != x]
         band = quantiles(values, over, BAND).rename({x: "x"})
@@ -143,7 +143,7 @@ def law_over_map(result: xr.Dataset, dataset: xr.Dataset, pairs: int = 100) -> x
         size = 1 / (1 / n - less).where(n < last) if not realizable else n
         n_eval = _size(dataset, "n_eval") if realizable else np.inf
         mean = law.mean(size) if realizable else law.bias / size
-        values = abs(_samples(mean, law.spread(size, n_eval))) / scale.where(scale > 0)
+        values = abs(law_samples(mean, law.spread(size, n_eval))) / scale.where(scale > 0)
         values = values.where(law.dimension < n)
         worlds.append(quantiles(values, ("pair", "task", "node")))
     band = xr.concat(worlds, result["strong_noise"])
@@ -177,7 +177,7 @@ def law_coverage(dataset: xr.Dataset) -> xr.Dataset:
         "coverage": by_pair.mean("pair"),
         "coverage_standard_error": by_pair.std("pair", ddof=1) / dataset.sizes["pair"] ** 0.5,
         "simulated": (dataset["deviation"] * relative).pipe(quantiles, over, BAND),
-        "predicted": (_samples(mean, spread) * relative).pipe(quantiles, (*over, "node"), BAND),
+        "predicted": (law_samples(mean, spread) * relative).pipe(quantiles, (*over, "node"), BAND),
         "explosions": (abs(distance) > FAR).mean(over),
         "spread_ratio": (distance**2).mean(over) ** 0.5,
     }

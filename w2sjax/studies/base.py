@@ -53,6 +53,7 @@ class Collection:
     Attributes:
         name, title, reference: as of a study.
         members: the studies, in the order of the panels.
+        labels: of the panels; without them, what the members' names add to the collection's.
         figure: from the results of the members' analyses, their titles and a title to a figure.
     """
 
@@ -60,4 +61,5 @@ class Collection:
     title: str
     reference: str
     members: tuple[Study, ...]
+    labels: tuple[str, ...] = ()
     figure: "Callable[[Sequence[xr.Dataset], Sequence[str], str], Figure]"
