@@ -84,12 +84,19 @@ def _field(default: Any, check: Callable[[str, Any], Any]) -> Any:
 
 
 class Checked:
-    """A dataclass that is refused where it is built with a field out of the range that stands beside it."""
+    """A dataclass that is refused where it is built with a field out of the range that stands beside it.
+
+    A subclass may give a field another default: its range stays.
+    """
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            if "check" in field.metadata:
-                field.metadata["check"](field.name, getattr(self, field.name))
+            known = (
+                vars(kind).get("__dataclass_fields__", {}).get(field.name) for kind in type(self).__mro__
+            )
+            checks = [each.metadata["check"] for each in known if each and "check" in each.metadata]
+            if checks:
+                checks[0](field.name, getattr(self, field.name))
 
 
 def check_unmasked(name: str, value: Any) -> None:

@@ -16,7 +16,7 @@ from w2sjax.linalg import product
 from w2sjax.losses import LOGISTIC, Loss, over_classes
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import normal
-from w2sjax.validation import check_boolean, check_choice, check_integer, check_number, known_number, shown
+from w2sjax.validation import Checked, check_boolean, choice, known_number, real, shown, switch, whole
 
 LINKS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "sigmoid": jax.nn.sigmoid,
@@ -40,7 +40,7 @@ class Projection(NamedTuple):
 
 @pytree("ridge", "clip")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Projected:
+class Projected(Checked):
     """Heads that minimize a divergence from their labels, reverse D(student, label) or forward D(label, student).
 
         minimize (1/n) sum D(s(z), y) + ridge |b|^2,    s(z) = sum_k a_k link(B_k'z + c_k),  a in the simplex,
@@ -69,20 +69,16 @@ class Projected:
     needs: ClassVar[str] = "rows"
 
     loss: Loss = LOGISTIC
-    reverse: bool = True
-    link: str = "sigmoid"
-    copies: int = 1
-    ridge: Any = 0.0
-    clip: Any = 0.0
+    reverse: bool = switch(True)
+    link: str = choice("sigmoid", tuple(LINKS))
+    copies: int = whole(1, least=1)
+    ridge: Any = real(0.0, least=0)
+    clip: Any = real(0.0, least=0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.loss, Loss):
             raise W2SError(f"loss={shown(self.loss)} is not a loss: pass one of w2sjax.losses.")
-        check_boolean("reverse", self.reverse)
-        check_choice("link", self.link, tuple(LINKS))
-        check_integer("copies", self.copies, least=1)
-        check_number("ridge", self.ridge, least=0)
-        check_number("clip", self.clip, least=0)
         if (known_number(self.clip) or 0) >= 0.5:
             raise W2SError(f"clip={self.clip} leaves nothing of probabilities: pass less than 0.5.")
 
