@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
-from w2sjax.validation import Checked, known_number, real, switch
+from w2sjax.validation import Checked, real, share, switch
 
 
 @pytree("alpha", "warmup")
@@ -32,16 +32,9 @@ class Confidence(Checked):
         W2SError: if a field is out of range.
     """
 
-    alpha: Any = real(0.5, least=0)
-    warmup: Any = real(0.2, least=0)
+    alpha: Any = share(0.5)
+    warmup: Any = share(0.2)
     released: bool = switch(False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("alpha", "warmup"):
-            number = known_number(getattr(self, name))
-            if number is not None and number > 1:
-                raise W2SError(f"{name}={number:g} is no share: pass a number of at most 1.")
 
     def weight(self, progress: Any) -> jax.Array:
         """Return a, given the share of training that is done."""

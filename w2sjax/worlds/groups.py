@@ -10,7 +10,7 @@ from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal, uniform
 from w2sjax.random.keys import Purpose
-from w2sjax.validation import Checked, real, whole
+from w2sjax.validation import Checked, real, share, whole
 
 
 @pytree("shift", "shares")
@@ -78,9 +78,9 @@ class SpuriousGroups(Checked):
     strong_spurious: int = whole(1, least=0)
     shared: int = whole(0, least=0)
     shift: float | jax.Array = real(3.0, least=0)
-    minority_weak: float | jax.Array = real(0.1, least=0)
-    minority_strong: float | jax.Array = real(0.1, least=0)
-    minority_eval: float | jax.Array = real(0.5, least=0)
+    minority_weak: float | jax.Array = share(0.1)
+    minority_strong: float | jax.Array = share(0.1)
+    minority_eval: float | jax.Array = share(0.5)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,10 +89,6 @@ class SpuriousGroups(Checked):
             raise W2SError(
                 f"shared={self.shared} is too large: pass at most {least}, what each of them sees."
             )
-        for name in ("minority_weak", "minority_strong", "minority_eval"):
-            share = getattr(self, name)
-            if not isinstance(share, jax.core.Tracer) and float(share) > 1:
-                raise W2SError(f"{name}={float(share):g} is not a share: pass a number from 0 to 1.")
 
     def windows(self) -> tuple[tuple[str, int, int], ...]:
         """Return name, first and number of the spurious features that each representation sees."""

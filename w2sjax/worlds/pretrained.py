@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype
-from w2sjax.validation import Checked, check_integer, choice, real, whole
+from w2sjax.validation import Checked, choice, real, whole
 from w2sjax.worlds.layers import ACTIVATIONS
 from w2sjax.worlds.mlp import INPUTS, PairOfNetworks
 from w2sjax.worlds.perceptron import Perceptron, check_network, features_of, parameter_shapes, unpack
@@ -94,9 +94,9 @@ class PretrainedMLP(Checked):
     pretrain_tasks: int = whole(10, least=1)
     pretrain_samples: int = whole(2000, least=1)
     epochs: int = whole(1000, least=1)
-    weak_pretrain_tasks: int | None = None
-    weak_pretrain_samples: int | None = None
-    weak_epochs: int | None = None
+    weak_pretrain_tasks: int | None = whole(None, least=1)
+    weak_pretrain_samples: int | None = whole(None, least=1)
+    weak_epochs: int | None = whole(None, least=1)
     batch_size: int = whole(32, least=1)
     learning_rate: float | jax.Array = real(1e-3, above=0)
     weight_decay: float | jax.Array = real(1e-2, least=0)
@@ -109,9 +109,6 @@ class PretrainedMLP(Checked):
         depths = {name: getattr(self, name) for name in ("depth", "weak_depth", "strong_depth")}
         check_network(self.input_dim, self.width, depths)
         super().__post_init__()
-        for name in ("weak_pretrain_tasks", "weak_pretrain_samples", "weak_epochs"):
-            if getattr(self, name) is not None:
-                check_integer(name, getattr(self, name), least=1)
 
     def network(self, depth: int) -> Perceptron:
         """Return the architecture of so many layers."""
