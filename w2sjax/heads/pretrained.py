@@ -22,9 +22,6 @@ class FineTuned(RidgeThroughOrigin):
         ridge: >= 0, in squared feature units; at 0 the start is forgotten in every direction that is seen.
         start: the entries of b0 on the last `features` features; it is 0 on the others.
         features: how many, >= 1.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     start: Any = real(1.0, least=-1e300)

@@ -61,9 +61,6 @@ class Projected(Checked):
         ridge: >= 0, in squared feature units; intercepts are not penalized.
         clip: in [0, 0.5); labels that are probabilities are clipped to [clip, 1 - clip], without which the reverse
             divergence from a hard label is that from one at rounding.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     needs: ClassVar[str] = "rows"

@@ -60,9 +60,6 @@ class Trained(Checked):
 
     The defaults are those of the notebook released with Charikar et al. 2024; the widths of the heads with a hidden
     layer in the paper (section 5.3, Appendix D) are not verified.
-
-    Raises:
-        W2SError: if a field is out of range; the message names it.
     """
 
     needs: ClassVar[str] = "rows"

@@ -69,9 +69,6 @@ class Adapted(Checked):
         dim: directions kept, >= 1, at most its width; 0 is all.
         rows: unlabelled inputs, >= 2; from a table, they are the first rows of the split.
         whiten: whether every direction has unit variance.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     world: Any

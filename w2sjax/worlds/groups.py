@@ -66,9 +66,6 @@ class SpuriousGroups(Checked):
         shift: of the minority's mean in every spurious feature, in their standard deviations, >= 0.
         minority_weak, minority_strong, minority_eval: shares, from 0 to 1; eta_l, eta_u and eta_t.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: Liu, Dong et al. 2026 (OpenReview 5hfa2itwGz), as a third party's note has the model; not verified. There
     the representations are general subspaces of the spurious features, here they see coordinates.
     """

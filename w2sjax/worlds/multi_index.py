@@ -51,9 +51,6 @@ class MultiIndex(Checked):
         dim: of x, >= 2.
         easy, hard: standard deviations of both parts, in label units, >= 0.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: the third mechanism of Moniri and Hassani 2025 (arXiv 2505.18346), whose text was not at hand.
     """
 

@@ -82,9 +82,6 @@ class NestedFeatures(Checked):
             that sweeps over them compile once.
         decay: >= 0.
         noise: >= 0, of the representation with half of the features, in their standard deviations.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     dim: int = whole(64, least=1)

@@ -202,9 +202,6 @@ class ScaledFeatures(Checked):
         dim_power, large_power, strong_power, target_power: r, p, 1.25 and alpha of the public code.
         rows: of the table, as in `PowerLawFeatures`, the same for every size of a sweep.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: the public code of "Provable Weak-to-Strong Generalization via Overspecified Students and Underspecified
     Teachers" (OpenReview Db5TUogRSM), its default data model; there a teacher is trained by online SGD.
     """

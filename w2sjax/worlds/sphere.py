@@ -52,9 +52,6 @@ class SphereReLU(Checked):
         weak_width, strong_width: random units, >= 1; a strong_width of 0, infinitely many, is for theories alone.
         rows: of the table, >= 1 + weak_width + strong_width; 0 is as many.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Cost: O((weak_width + strong_width)^3) per pair.
 
     Reference: Medvedev et al. 2025 (arXiv 2503.02877); dimension and widths are recollections, not verified.

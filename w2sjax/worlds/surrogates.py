@@ -55,9 +55,6 @@ class Surrogates(Checked):
         signal_power: >= 0.
         designed_for: samples, from 1 to dim - 1.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: Ildiz et al. 2024 (arXiv 2410.18837), Figure 1, as a third party quotes its caption.
     """
 
