@@ -146,6 +146,16 @@ INDEX |= {
         "Ridge on random features: errors of teacher and student against the teacher's samples",
         "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
     ),
+    "wu2026-exponents": Entry(
+        "theories",
+        "Scaling laws of an interpolating teacher and of its student at the best ridge",
+        "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (claim; setting and equivalent are this project's)",
+    ),
+    "xue2025-gap": Entry(
+        "theories",
+        "Predicted and measured distance of the w2s model from the ceiling",
+        "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (formula, recalled; the world is this project's)",
+    ),
     "xue2025-ranking": Entry(
         "xue2025",
         "Ranking weak models by representations alone, beside other rules",
