@@ -91,7 +91,7 @@ STUDIES = (
             _student("second", teacher="first", features="first_32", split="strong_2"),
             _student("bootstrapped", teacher="second", split="strong_3"),
         ),
-        {"n_strong": (200, 400, 800, 1600)},
+        {"n_strong": (200, 400, 1600)},
     ),
     _study(
         "overfitting",
@@ -116,10 +116,12 @@ STUDIES = (
         "adaptation",
         (
             _student("w2s"),
-            _student("adapted", features="adapted"),
-            Stage("adapted_ceiling", "adapted", "truth", "strong", _HEAD),
+            _student("whitened", features="adapted"),
+            _student("principal", features="principal"),
+            Stage("whitened_ceiling", "adapted", "truth", "strong", _HEAD),
+            Stage("principal_ceiling", "principal", "truth", "strong", _HEAD),
         ),
-        {"n_strong": (100, 200, 400, 800, 1600)},
-        world=Adapted(world=_WORLD),
+        {"n_strong": (100, 400, 1600)},
+        world=Adapted(name="principal", dim=16, whiten=False, world=Adapted(world=_WORLD)),
     ),
 )

@@ -71,7 +71,7 @@ _BURNS = {
     "bootstrapping": "Three students of rising quality in a chain beside one",
     "overfitting": "Accuracy along training on weak labels; early stopping on weak labels and on the truth",
     "supervisors": "Supervisors of equal accuracy whose errors have other structures; trivial imitation",
-    "adaptation": "Strong representation whitened on unlabelled inputs before weak supervision",
+    "adaptation": "Strong representation whitened, or cut to principal directions, on unlabelled inputs",
 }
 
 INDEX = (
