@@ -24,6 +24,7 @@ from w2sjax.analysis.label_free import label_free_report as label_free_report
 from w2sjax.analysis.moments import class_moments as class_moments
 from w2sjax.analysis.recovery import recovery as recovery
 from w2sjax.analysis.recovery import recovery_report as recovery_report
+from w2sjax.analysis.recovery import students_of as students_of
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
 from w2sjax.analysis.representations import compare_representations as compare_representations

@@ -66,7 +66,7 @@ _CHARIKAR2024 = {
 # fmt: on
 
 _BURNS = {
-    "pgr": "PGR over weak quality, strong quality and sample size: naive training and confidence loss",
+    "pgr": "PGR over weak quality, strong quality and sample size",
     "confidence": "Auxiliary confidence loss, as in the paper and as released, and product loss",
     "bootstrapping": "Three students of rising quality in a chain beside one",
     "overfitting": "Accuracy along training on weak labels; early stopping on weak labels and on the truth",

@@ -54,7 +54,7 @@ class DerivedPair:
         return named | {self.name: self._made(named.__getitem__, self.name)}
 
 
-@pytree("world")
+@pytree("world", objects=("world",))
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Adapted:
     """A world with one more representation: another one, fitted to unlabelled inputs before any supervision.
@@ -111,7 +111,7 @@ class Adapted:
         return DerivedPair(pair, self.name, (self.of,), mean, directions[:kept].T * scale[None, :])
 
 
-@pytree("world")
+@pytree("world", objects=("world",))
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Joined:
     """A world with the representation "joined": the features of several, side by side.
