@@ -15,7 +15,9 @@ from w2sjax.heads.training import BERNOULLI, Schedule, train
 from w2sjax.methods import NAIVE, Confidence, EarlyStopping, Product
 
 RNG = np.random.default_rng(3)
-ROWS = Rows(jnp.asarray(RNG.normal(size=(60, 3))), jnp.asarray((RNG.random((60, 2)) > 0.5).astype(float)))
+ROWS = Rows(
+    jnp.asarray(RNG.normal(size=(60, 3))), truth=jnp.asarray((RNG.random((60, 2)) > 0.5).astype(float))
+)
 LABELS = jnp.asarray(RNG.random((60, 2)))
 HEAD = TrainedLogistic(epochs=4, batch_size=16, learning_rate=0.05)
 
@@ -102,7 +104,7 @@ def test_supervisors_are_wrong_as_often_as_the_model_and_where_they_should_be() 
     score = z @ np.array([[0.3, 1.0, 0.5, 0.0], [0.1, 0.0, 1.0, 1.0]]).T
     truth = jnp.asarray((score > 0).astype(float))
     weak = jnp.asarray(np.where(rng.random((2000, 2)) < [0.1, 0.3], 1 - truth, truth))
-    sample = Rows(jnp.asarray(z), truth)
+    sample = Rows(jnp.asarray(z), truth=truth)
     margin = np.abs(score)
     found = {}
     for errors in ("random", "easy", "unconfident", "confident"):

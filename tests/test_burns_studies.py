@@ -162,7 +162,7 @@ def test_the_result_is_reported_and_drawn(overfitting: Any) -> None:
     assert float(found.sel(of="low")) <= expected <= float(found.sel(of="high"))
     report = analysis.recovery_report(result)
     assert set(report["pgr"]) == {"w2s", "ended", "oracle"}
-    for draw in (figures.overfitting_figure, figures.students_figure):
+    for draw in (figures.overfitting_figure, figures.recovery_figure):
         assert draw(result, "title").axes[0].lines
 
 

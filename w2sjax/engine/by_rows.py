@@ -82,7 +82,7 @@ def _fit_all(
         features, truth, true_labels = drawn[group.name]
         place, axis = design.groups.index(group), 0 if group.split == "weak" else 1
         for position, n in enumerate(sizes_of(design, group)):
-            rows = Rows(first_rows(features[group.features], n), first_rows(truth, n))
+            rows = Rows(first_rows(features[group.features], n), truth=first_rows(truth, n))
             jobs = []  # one per stage and pair of sizes of its teacher
             for i in ready:
                 stage = stages[i]
@@ -90,7 +90,8 @@ def _fit_all(
                     if stage.labels == TRUTH:
                         labels = first_rows(true_labels, n)
                     else:
-                        teacher = _at(fitted[stage.labels], sizes, dependence[stage.labels])
+                        by_weak, by_strong = dependence[stage.labels]
+                        teacher = fitted[stage.labels][sizes[0] * by_weak, sizes[1] * by_strong]
                         taught = next(s for s in stages if s.name == stage.labels)
                         own = first_rows(features[taught.features], n)
                         labels = predicted(taught.head, teacher, own, rows.truth)
@@ -133,7 +134,9 @@ def _fit_jobs(
     order = source.keys[Role.SHUFFLES, 0][place]
     found = fit_all(stage.head, stage.method, rows, [labels for _, _, labels in jobs], keys, order)
     for (i, _, labels), (head, _) in zip(jobs, found, strict=True):
-        shape = jax.eval_shape(functools.partial(predicted, stages[i].head), head, *rows).shape
+        shape = jax.eval_shape(
+            functools.partial(predicted, stages[i].head), head, rows.features, rows.truth
+        ).shape
         if shape != labels.shape:
             raise W2SError(
                 f"the head of stage {stages[i].name} predicts shape {shape}: return [n, task], {labels.shape}."
@@ -149,10 +152,6 @@ def _sizes_of_labels(
     ranges = [range(length) if dependence[stage.name][a] else range(1) for a, length in enumerate(lengths)]
     ranges[axis] = range(position, position + 1)
     return [(i, j) for i in ranges[0] for j in ranges[1]]
-
-
-def _at(by_sizes: dict[Sizes, Any], sizes: Sizes, depends: tuple[bool, bool]) -> Any:
-    return by_sizes[sizes[0] if depends[0] else 0, sizes[1] if depends[1] else 0]
 
 
 def _stack(by_sizes: dict[Sizes, Any], depends: tuple[bool, bool], design: Design) -> Any:

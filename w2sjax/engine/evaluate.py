@@ -9,12 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from w2sjax.engine.arrays import LABELS, cast, check_arrays
-from w2sjax.engine.centred import is_blurred, run_centred
+from w2sjax.engine.arrays import LABELS, cast, check_arrays, encode, hold_classes
 from w2sjax.engine.chain import Stage, shared_heads, usual_stages
-from w2sjax.engine.classes import encode, hold_classes
 from w2sjax.engine.classification import classification_metrics
-from w2sjax.engine.given import EVAL, run_given
+from w2sjax.engine.given import EVAL, is_blurred, run_centred, run_given
 from w2sjax.engine.metrics import Metric, check_metrics, metrics_of
 from w2sjax.engine.outcome import Models, Outcome
 from w2sjax.errors import W2SError

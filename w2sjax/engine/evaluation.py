@@ -41,6 +41,18 @@ def predictions_of(
     return found
 
 
+def _seen_by(
+    metrics: Sequence[Metric],
+    features: Mapping[str, jax.Array],
+    target: Linear,
+    stages: Sequence[Stage],
+    fitted: Fitted,
+) -> dict[str, jax.Array]:
+    """Return what metrics see: predictions, and the features that some of them name."""
+    seen = {f"features.{name}": features[name] for metric in metrics for name in metric.features}
+    return predictions_of(features, target, stages, fitted) | seen
+
+
 def means_by_rows(
     source: Source,
     role: Role,
@@ -66,7 +78,7 @@ def means_by_rows(
 
         def of_block(entry: Any) -> dict[str, jax.Array]:
             features = source.by_name(source.draw(entry, order, "eval"), order)
-            return jax.tree.map(jnp.transpose, predictions_of(features, target, stages, fitted))
+            return jax.tree.map(jnp.transpose, _seen_by(whole, features, target, stages, fitted))
 
         predictions = jax.tree.map(jnp.transpose, stack_blocks(of_block, entries))
         inside = jnp.arange(predictions[TRUTH].shape[-1], dtype=jnp.int32) < size
@@ -118,7 +130,7 @@ def _terms(
 
     def of_block(entry: Any) -> dict[str, jax.Array]:
         features = source.by_name(source.draw(entry, order, "eval"), order)
-        return terms_of(metrics, predictions_of(features, target, stages, fitted))
+        return terms_of(metrics, _seen_by(metrics, features, target, stages, fitted))
 
     return of_block
 

@@ -15,7 +15,7 @@ _WORDS = {"w2s": "naive"}
 _NOTE = "; medians over pairs, 95% intervals"
 
 
-def students_figure(result: xr.Dataset, title: str = "") -> "Figure":
+def recovery_figure(result: xr.Dataset, title: str = "") -> "Figure":
     """Draw PGR, and agreement where the supervisor is wrong, of every student.
 
     Args:

@@ -33,7 +33,7 @@ def _study(
     axes: dict[str, tuple[float, ...]],
     *,
     world: object = _WORLD,
-    figure: object = figures.students_figure,
+    figure: object = figures.recovery_figure,
     unverified: tuple[str, ...] = (),
     n_strong: int = 400,
     pairs: int = 32,

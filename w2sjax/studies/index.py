@@ -4,11 +4,16 @@ from typing import NamedTuple, TypedDict
 
 
 class Entry(NamedTuple):
-    """A line of the index: the module of this package that defines the study, its title and its reference."""
+    """A line of the index: the module of this package that defines the study, its title and its reference.
+
+    Attributes:
+        data: what the study needs beside this package, in words, if anything: it is then made when it is asked for.
+    """
 
     module: str
     title: str
     reference: str
+    data: str = ""
 
 
 class Names(TypedDict):
@@ -20,6 +25,8 @@ class Names(TypedDict):
 
 
 _CHARIKAR = "Charikar, Pabbaraju, Shiragur 2024, arXiv 2405.15116"
+
+_SHIN = "Shin, Cooper, Sala 2025, arXiv 2412.03881, and notebooks in the history of its public code"
 
 _RULE = " (rule; worlds and candidates are this project's)"
 
@@ -74,77 +81,162 @@ _BURNS = {
     "adaptation": "Strong representation whitened, or cut to principal directions, on unlabelled inputs",
 }
 
-INDEX = (
-    {
-        f"charikar2024{what}": Entry("charikar2024", title, _CHARIKAR + note)
-        for what, (title, note) in _CHARIKAR2024.items()
-    }
-    | {
-        f"burns2023-{what}": Entry(
-            "burns2023",
-            title,
-            "Burns et al. 2023, arXiv 2312.09390 (methods; worlds and sizes are this project's)",
-        )
-        for what, title in _BURNS.items()
-    }
-    | {
-        "dong2025-subspaces": Entry(
-            "dong2025",
-            "Overlapping subspaces: excess risks, PGR and OPR against both sample sizes, beside exact values",
-            "Dong et al. 2025, arXiv 2502.05075, and its public code",
-        ),
-        "finite-sample": Entry(
-            "finite_sample",
-            "Deviation of gain from misfit against both sample sizes",
-            f"this project; worlds of {_CHARIKAR}",
-        ),
-        "finite-sample-law": Entry(
-            "finite_sample",
-            "The law of the deviation: its bands beside simulation, and what share of the tasks they hold",
-            f"this project; worlds of {_CHARIKAR}",
-        ),
-        "moniri2025-ridge": Entry(
-            "moniri2025",
-            "Two stages of ridge: where the student beats a teacher of too little ridge",
-            "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
-        ),
-        "moniri2025-weighted": Entry(
-            "moniri2025",
-            "Two stages of ridge, the student's penalty aligned with the target",
-            "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
-        ),
-        "charikar2024-infinite-width": Entry(
-            "infinite_width",
-            "Random ReLU networks from width 16 to 1024 beside the limit of infinite width",
-            f"{_CHARIKAR} (setting); arc-cosine kernels of Cho, Saul 2009; the limit is this project's",
-        ),
-        "medvedev2025-linear": Entry(
-            "random_features",
-            "Linear random features: infinitely wide student, stopped early, against its teacher",
-            "Medvedev et al. 2025, arXiv 2503.02877 (setting); sizes and the equivalent are this project's",
-        ),
-        "wu2026-scaling": Entry(
-            "random_features",
-            "Ridge on random features: errors of teacher and student against the teacher's samples",
-            "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
-        ),
-        "xue2025-ranking": Entry(
-            "xue2025",
-            "Ranking weak models by representations alone, beside other rules",
-            "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
-        ),
-        "wu2024-labels": Entry(
-            "wu_sahai2024",
-            "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",
-            "Wu, Sahai 2024, arXiv 2410.04638 (setting); sizes and the finite-size theory are this project's",
-        ),
-        "least-squares": Entry(
-            "least_squares",
-            "Label noise where every head can express the truth: exact errors beside simulation",
-            "Breiman, Freedman 1983 (without intercept); the experiment is this project's",
-        ),
-    }
-)
+_BURNS2023 = "Burns et al. 2023, arXiv 2312.09390 (methods; worlds and sizes are this project's)"
+
+INDEX = {
+    f"charikar2024{what}": Entry("charikar2024", title, _CHARIKAR + note)
+    for what, (title, note) in _CHARIKAR2024.items()
+}
+
+INDEX |= {f"burns2023-{what}": Entry("burns2023", title, _BURNS2023) for what, title in _BURNS.items()}
+
+INDEX |= {
+    "dong2025-subspaces": Entry(
+        "dong2025",
+        "Overlapping subspaces: excess risks, PGR and OPR against both sample sizes, beside exact values",
+        "Dong et al. 2025, arXiv 2502.05075, and its public code",
+    ),
+    "finite-sample": Entry(
+        "finite_sample",
+        "Deviation of gain from misfit against both sample sizes",
+        f"this project; worlds of {_CHARIKAR}",
+    ),
+    "finite-sample-law": Entry(
+        "finite_sample",
+        "The law of the deviation: its bands beside simulation, and what share of the tasks they hold",
+        f"this project; worlds of {_CHARIKAR}",
+    ),
+    "moniri2025-ridge": Entry(
+        "moniri2025",
+        "Two stages of ridge: where the student beats a teacher of too little ridge",
+        "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
+    ),
+    "moniri2025-weighted": Entry(
+        "moniri2025",
+        "Two stages of ridge, the student's penalty aligned with the target",
+        "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
+    ),
+    "charikar2024-infinite-width": Entry(
+        "theories",
+        "Random ReLU networks from width 16 to 1024 beside the limit of infinite width",
+        f"{_CHARIKAR} (setting); arc-cosine kernels of Cho, Saul 2009; the limit is this project's",
+    ),
+    "medvedev2025-linear": Entry(
+        "theories",
+        "Linear random features: infinitely wide student, stopped early, against its teacher",
+        "Medvedev et al. 2025, arXiv 2503.02877 (setting); sizes and the equivalent are this project's",
+    ),
+    "medvedev2025-relu": Entry(
+        "theories",
+        "ReLU random features on a sphere: student stopped early, against its teacher",
+        "Medvedev et al. 2025, arXiv 2503.02877 (setting, recalled); the equivalent is this project's",
+    ),
+    "overspecified2026-ratio": Entry(
+        "theories",
+        "Overspecified student, underspecified teacher: loss ratio against time by the teacher's width",
+        "OpenReview Db5TUogRSM and its public code (setting); the equivalent is this project's",
+    ),
+    "overspecified2026-map": Entry(
+        "theories",
+        "Best loss ratio of the student by the widths of teacher and student",
+        "OpenReview Db5TUogRSM and its public code (setting); the equivalent is this project's",
+    ),
+    "wu2026-scaling": Entry(
+        "theories",
+        "Ridge on random features: errors of teacher and student against the teacher's samples",
+        "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
+    ),
+    "xue2025-ranking": Entry(
+        "xue2025",
+        "Ranking weak models by representations alone, beside other rules",
+        "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
+    ),
+    "ildiz2024-surrogates": Entry(
+        "theories",
+        "Minimum-norm students of the best surrogate and the best mask of the truth, and of the truth",
+        "Ildiz et al. 2024, arXiv 2410.18837, Figure 1 (setting, as quoted); expressions are this project's",
+    ),
+    "liu2026-groups": Entry(
+        "theories",
+        "Spurious correlations: errors by group against the minority's share of the student's sample",
+        "Liu, Dong et al. 2026, OpenReview 5hfa2itwGz (model, as a note has it); the fixed point is this project's",
+    ),
+    "moniri2025-multi-index": Entry(
+        "theories",
+        "Fine-tuned student: the easy part of a target from its teacher, the hard one from pre-training",
+        "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; the model is this project's)",
+    ),
+    "which-theory": Entry(
+        "theories",
+        "Which theory explains my curve? All of them on one world of random ReLU networks",
+        "this project; the papers of each theory",
+    ),
+    "wu2024-labels": Entry(
+        "theories",
+        "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",
+        "Wu, Sahai 2024, arXiv 2410.04638 (setting); sizes and the finite-size theory are this project's",
+    ),
+    "least-squares": Entry(
+        "theories",
+        "Label noise where every head can express the truth: exact errors beside simulation",
+        "Breiman, Freedman 1983 (without intercept); the experiment is this project's",
+    ),
+}
+
+INDEX |= {
+    "mulgund2025-misfit": Entry(
+        "mulgund2025",
+        "Gain against misfit in KL: students by reverse and by forward divergence",
+        "Mulgund, Pabbaraju 2025, arXiv 2501.19105, synthetic notebook of its public code (in kind)",
+    ),
+    "mulgund2025-combinations": Entry(
+        "mulgund2025",
+        "Convex combinations of k softmax heads: error, and gain less misfit, against k",
+        "Mulgund, Pabbaraju 2025, arXiv 2501.19105 (students; world and sizes are this project's)",
+    ),
+    "yao2025-reverse": Entry(
+        "yao2025",
+        "Reverse against forward KL where labels are exchanged",
+        "Yao et al. 2025, arXiv 2502.11107 (comparison; world and sizes are this project's)",
+    ),
+    "shin2025-overlap": Entry(
+        "shin2025",
+        "Overlap density: accuracy against rows that show easy and hard features",
+        _SHIN,
+    ),
+    "shin2025-easy": Entry(
+        "shin2025",
+        "Overlap density, ablation: student on easy rows alone, against their number",
+        _SHIN,
+    ),
+    "shin2025-hard": Entry(
+        "shin2025",
+        "Overlap density, ablation: student on 10 overlap rows, against the number of hard rows",
+        _SHIN,
+    ),
+}
+
+_MINIMOL = "MoleculeNet (Wu et al. 2018); MiniMol (Klaeser et al. 2024); the experiment is this project's"
+_MINILM = "ratings of Hutto, Gilbert 2014 (VADER); all-MiniLM-L6-v2; the experiment is this project's"
+
+# fmt: off
+_REAL = {
+    "molecules": ("Weak supervision of a pretrained graph network on three properties of molecules", _MINIMOL),
+    "molecules-freesolv": ("Hydration free energy: eight weak models supervise MiniMol", _MINIMOL),
+    "molecules-esol": ("Solubility in water: eight weak models supervise MiniMol", _MINIMOL),
+    "molecules-lipophilicity": ("Lipophilicity: eight weak models supervise MiniMol", _MINIMOL),
+    "sentences": ("People and lower layers supervise a sentence encoder: ratings and their signs", _MINILM),
+    "sentences-amazon": ("Ratings of reviews: people and lower layers supervise all-MiniLM-L6-v2", _MINILM),
+    "sentences-tweets": ("Ratings of tweets: people and lower layers supervise all-MiniLM-L6-v2", _MINILM),
+    "sentences-amazon-sign": ("Signs of the ratings of reviews: shares of wrong ones", _MINILM),
+    "sentences-tweets-sign": ("Signs of the ratings of tweets: shares of wrong ones", _MINILM),
+}
+# fmt: on
+
+INDEX |= {
+    name: Entry("real_data", title, reference, "data sets (docs/real_data.md)")
+    for name, (title, reference) in _REAL.items()
+}
 
 
 def listed(name: str) -> Names:

@@ -9,13 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from w2sjax.engine.on_tables import run_on_tables
 from w2sjax.random.keys import cell_key
 from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import arranged, group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import Batch, choose_batch, default_memory_budget, rows_per_pair
-from w2sjax.sweeps.boxes import Box, boxes_of
-from w2sjax.sweeps.grid import Cell, Grid
+from w2sjax.sweeps.grid import Box, Cell, Grid, boxes_of
 from w2sjax.worlds.static import as_pytree
 
 CHUNK_BYTES = 2**25
@@ -85,15 +85,11 @@ class Plan:
         """Regions per outer cell."""
         return math.ceil(len(self.pairs) / self.chunk_pairs)
 
-    @property
-    def outer_cells(self) -> int:
-        """Number of outer cells."""
-        return math.prod(len(self.grid.axes[name]) for name in self.grid.outer)
-
     def describe(self) -> str:
         """Return the plan in one line: cells, compilations, chunks, memory, and how many chunks are done already."""
         inner = math.prod(len(self.grid.axes[name]) for name in self.grid.inner)
-        each, cells = result_bytes(self.variables, self.grid), self.outer_cells
+        each = result_bytes(self.variables, self.grid)
+        cells = math.prod(len(self.grid.axes[name]) for name in self.grid.outer)
         at_once = max((batch.at_once for batch in self.batches), default=0)
         working = max((batch.working_bytes for batch in self.batches), default=0)
         return (
@@ -254,6 +250,10 @@ def _variables(grid: Grid, cells: list[Cell], seed: int, programs: _Programs) ->
 
 def result_template(grid: Grid, cell: Cell, seed: int, batch: Batch) -> dict[str, np.ndarray]:
     """Return zeros with the shape and dtype of one pair's results, by variable: `[1, *inner axes, ...]`."""
+    if batch.tables:  # a pair takes less time than its program takes to trace
+        outcome = run_on_tables(cell.world, cell.numbers, key_of(seed, cell), np.zeros(1, int), cell.design)
+        arrays = labels.flatten(jax.tree.map(np.zeros_like, outcome))
+        return {name: grid.arrange(values, cell.box) for name, values in arrays.items()}
     count, indices = arranged(np.zeros(1, int), batch.group, batch.places)
     outcome = group_program().eval_shape(
         *shared_arguments(seed, cell),  # placed as in the calls, which would be traced again otherwise
