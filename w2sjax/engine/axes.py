@@ -25,7 +25,8 @@ _NO_AXES = ("tasks", "standard_errors", "stages", "loss", "numerics")
 def field_paths(world: Any, protocol: Protocol) -> list[Path]:
     """Return every field that can be an axis."""
     found: list[Path] = []
-    inside, path = world, ("world",)
+    inside: Any = world
+    path: Path = ("world",)
     while dataclasses.is_dataclass(inside):  # a world may be made of another
         found += [(*path, name) for name in _fields(inside)]
         inside, path = getattr(inside, "world", None), (*path, "world")
