@@ -73,12 +73,12 @@ _CHARIKAR2024 = {
 # fmt: on
 
 _BURNS = {
-    "pgr": "PGR over weak quality, strong quality and sample size: naive training and confidence loss",
+    "pgr": "PGR over weak quality, strong quality and sample size",
     "confidence": "Auxiliary confidence loss, as in the paper and as released, and product loss",
     "bootstrapping": "Three students of rising quality in a chain beside one",
     "overfitting": "Accuracy along training on weak labels; early stopping on weak labels and on the truth",
     "supervisors": "Supervisors of equal accuracy whose errors have other structures; trivial imitation",
-    "adaptation": "Strong representation whitened on unlabelled inputs before weak supervision",
+    "adaptation": "Strong representation whitened, or cut to principal directions, on unlabelled inputs",
 }
 
 _BURNS2023 = "Burns et al. 2023, arXiv 2312.09390 (methods; worlds and sizes are this project's)"
