@@ -67,6 +67,7 @@ class Projected:
     """
 
     needs: ClassVar[str] = "rows"
+    joint: ClassVar[bool] = True
 
     loss: Loss = LOGISTIC
     reverse: bool = True
@@ -163,6 +164,7 @@ class Mixture:
     """
 
     needs: ClassVar[str] = "rows"
+    joint: ClassVar[bool] = True
 
     loss: Loss = LOGISTIC
     reverse: bool = True
