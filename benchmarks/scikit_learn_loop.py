@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 import w2sjax as w2s
 from w2sjax.bench.timing import Work, alternate
 from w2sjax.random.keys import BLOCK, Role, block_keys, pair_key, run_pair_key
+from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.mlp import PerturbedMLP
 
 RIDGE = 1e-8
@@ -130,7 +131,7 @@ def agreement(world: PerturbedMLP, protocol: w2s.Protocol) -> dict[str, float]:
             samples = dict.fromkeys([(role, 0) for role in (Role.WEAK, Role.STRONG, Role.EVAL)], N // BLOCK)
             keys = block_keys(run_pair_key(key), counts | samples)
             pair = world.draw(keys[Role.PAIR, 0][0])
-            weights, bias = pair.heads(keys[Role.TASKS, 0][0], protocol.tasks)
+            weights, bias = default_heads(keys[Role.TASKS, 0][0], protocol.tasks, world.width)
             splits = [
                 [
                     np.concatenate(parts)

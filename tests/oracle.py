@@ -12,6 +12,7 @@ from w2sjax.engine.run import run_single
 from w2sjax.random.draws import normal
 from w2sjax.random.keys import BLOCK, Role
 from w2sjax.random.sobol import sobol_bits
+from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.static import as_pytree
 
 NAMES = ("target", "weak", "strong")
@@ -58,7 +59,8 @@ def _draw(world: Any, key: jax.Array, design: Any) -> Any:
         bits = sobol_bits(keys[Role.EVAL, 0][0], np.uint32(0), pair.input_dim, rows)
         inputs = pair.inputs_of_bits(bits)
         splits["eval"] = tuple(pair.represent(name, inputs) for name in NAMES)
-    return splits, *pair.heads(keys[Role.TASKS, 0][0], design.tasks)
+    draw = getattr(pair, "heads", functools.partial(default_heads, width=splits["eval"][0].shape[-1]))
+    return splits, *draw(keys[Role.TASKS, 0][0], design.tasks)
 
 
 def ridge_head(x: np.ndarray, y: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from typing import Any
 from unittest import mock
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
@@ -14,6 +15,8 @@ from w2sjax.engine.pair import run_grid
 from w2sjax.random.keys import pair_key
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.worlds import PerturbedMLP, PretrainedMLP
+from w2sjax.worlds.layers import ACTIVATIONS
+from w2sjax.worlds.tiles import columns_in_tiles
 
 PROTOCOLS = {
     "few tasks": {"tasks": 1},
@@ -63,3 +66,34 @@ def test_an_experiment_lowers(backend: str, name: str) -> None:
 def test_training_of_representations_lowers(backend: str) -> None:
     for preparation in PretrainedMLP(epochs=2).preparations().values():
         lowered(backend, preparation, jax.random.split(jax.random.key(0), 2))
+
+
+def test_small_networks_in_float32_are_one_kernel_on_a_gpu() -> None:
+    with jax.enable_x64(False):
+        cell = make_grid(PerturbedMLP(), w2s.Protocol(tasks=2), {}).cell({})
+
+        def run(index: jax.Array) -> Any:
+            return run_grid(cell.world, pair_key(jax.random.key(0), index), cell.design, cell.numbers)
+
+        assert "triton" in lowered("gpu", run, np.arange(2, dtype=np.uint32))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_networks_in_tiles_are_networks_layer_by_layer(activation: str) -> None:
+    """Sizes that fill neither a tile of samples nor a side; batched over networks; with derivatives."""
+    numbers = np.random.default_rng(0)
+    shapes = [(13, 8), (13,), (13, 13), (13,)]
+    copies = [jnp.asarray(numbers.standard_normal((2, *shape)), jnp.float32) for shape in shapes]
+    columns = jnp.asarray(numbers.standard_normal((8, 70)), jnp.float32)
+
+    def in_tiles(first: Any, one: Any, second: Any, two: Any) -> Any:
+        return columns_in_tiles([(first, one), (second, two)], columns, activation)
+
+    def by_layer(first: Any, one: Any, second: Any, two: Any) -> Any:
+        hidden = ACTIVATIONS[activation](first @ columns + one[:, None])
+        return ACTIVATIONS[activation](second @ hidden + two[:, None])
+
+    np.testing.assert_allclose(jax.vmap(in_tiles)(*copies), jax.vmap(by_layer)(*copies), rtol=1e-5, atol=1e-5)
+    first = [each[0] for each in copies]
+    slopes = [jax.grad(lambda *a, f=f: jnp.sum(jnp.sin(f(*a))))(*first) for f in (in_tiles, by_layer)]
+    np.testing.assert_allclose(*slopes, rtol=1e-4, atol=1e-4)

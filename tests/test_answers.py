@@ -110,3 +110,7 @@ def test_what_cannot_be_compared_is_refused(grid: xr.Dataset, arguments: tuple, 
     unpaired = grid.assign_attrs(configuration=json.dumps({"paired": False}))
     with pytest.raises(ValueError, match="draws of its own in every cell"):
         analysis.compare(unpaired, "n_strong")
+
+
+def test_every_flag_has_a_meaning_in_words() -> None:
+    assert all(flag.meaning() and flag.words() for flag in Flag if flag)

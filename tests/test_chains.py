@@ -105,13 +105,15 @@ def usual(route: str, **options: Any) -> dict[str, Any]:
     return {"head": head(route, 1e-3), "weak_head": head(route, 1e-2), "baseline": True} | options
 
 
+def both(route: str, **options: Any) -> dict[str, Any]:
+    """Both chains in one: they share their samples."""
+    return {"stages": four(route) + interleaved(route)} | options
+
+
 CASES = {
-    "four by moments": ("moments", {"stages": four("moments")}),
-    "four by labels, reused": ("labels", {"stages": four("labels"), "reuse_inputs": True, "n_strong": 60}),
-    "four by rows": ("rows", {"stages": four("rows")}),
-    "interleaved by moments": ("moments", {"stages": interleaved("moments")}),
-    "interleaved by labels": ("labels", {"stages": interleaved("labels")}),
-    "interleaved by rows": ("rows", {"stages": interleaved("rows")}),
+    "chains by moments": ("moments", both("moments")),
+    "chains by labels, reused": ("labels", both("labels", reuse_inputs=True, n_strong=60)),
+    "chains by rows": ("rows", both("rows")),
     "a baseline by moments, reused": ("moments", usual("moments", reuse_inputs=True, n_strong=60)),
     "a baseline by labels": ("labels", usual("labels")),
     "a baseline by rows": ("rows", usual("rows")),

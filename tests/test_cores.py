@@ -3,8 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+import jax
 import pytest
+
+from w2sjax import cores
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -55,3 +60,23 @@ print(before == threads(), *inside)
 
 def test_linear_algebra_has_one_thread_inside_and_its_own_number_outside() -> None:
     assert run(THREADS, {"OPENBLAS_NUM_THREADS": "2"}) == ["True", "1"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "single", "double"), [("fma avx2", 256, 512), ("avx2 avx512f", 512, 512), (None, 256, 512)]
+)
+def test_vectors_are_as_wide_as_the_machine_says(
+    flags: str | None, single: int, double: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path, **_: Any) -> str:
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"flags\t: {flags}\n"
+
+    monkeypatch.setattr(Path, "read_text", read)
+    cores.has_wide_vectors.cache_clear()
+    for double_precision, width in ((False, single), (True, double)):
+        with jax.enable_x64(double_precision):
+            assert cores.compiler_options() == {"xla_cpu_prefer_vector_width": width}
+    monkeypatch.undo()
+    cores.has_wide_vectors.cache_clear()

@@ -1,5 +1,6 @@
 """The law of the deviation against many samples of one pair, its coverage, its bands, and what it refuses."""
 
+import json
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from w2sjax import analysis, studies, theory
 from w2sjax.analysis.deviation import deviation_laws, law_band, law_coverage, law_over_map
 from w2sjax.cli import main
 from w2sjax.figures import finite_sample_map, law_coverage_figure
+from w2sjax.report import contents
 from w2sjax.theory.deviation import laws_of_pairs
 
 WORLD = w2s.worlds.PerturbedMLP(
@@ -160,3 +162,23 @@ def test_study_is_of_the_default_worlds() -> None:
     assert isinstance(study, studies.Study) and study.pairs >= 1000
     assert study.world == w2s.worlds.PerturbedMLP(weak_noise=0.05)
     assert {n for n in study.axes["n_strong"] if n >= 1000} and jax.config.jax_enable_x64
+
+
+def test_a_page_about_the_sweep_has_the_band(dataset: xr.Dataset) -> None:
+    found = contents([dataset.isel(pair=slice(8))])
+    assert found["notes"] == []
+    for noise, cells in zip(AXES["strong_noise"], (found["cells"][:3], found["cells"][3:]), strict=True):
+        band = law_band(dataset.isel(pair=slice(8)).sel(strong_noise=[noise]), "n_strong", "deviation")[
+            "band"
+        ]
+        laws = [cell["law"] for cell in cells]
+        assert laws[0] == [None] * 3  # of fewer samples than features
+        np.testing.assert_allclose(laws[1:], band.transpose("x", "quantile")[1:], rtol=1e-4)
+    found = contents(
+        [
+            dataset.isel(pair=slice(8)).assign_attrs(
+                configuration=json.dumps(json.loads(dataset.attrs["configuration"]) | {"paired": False})
+            )
+        ]
+    )
+    assert "paired=False" in found["notes"][0]

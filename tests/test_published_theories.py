@@ -1,5 +1,6 @@
 """Formulas of papers against independent ones, published numbers, and what violates their assumptions."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -186,6 +187,16 @@ def test_a_student_wins_over_a_teacher_of_too_little_ridge() -> None:
     assert (found.gain > 1e-6).any(1).tolist() == [True, True, False, False]
 
 
+def test_the_world_of_surrogates_draws_the_best_ones(key: jax.Array) -> None:
+    world = w2s.worlds.Surrogates(dim=60, designed_for=25.0)
+    models = world.draw(key).models
+    for name, of in (("optimal", theory.optimal_surrogate), ("mask", theory.optimal_mask)):
+        best = of(world.spectrum(), world.target(), 25)
+        np.testing.assert_allclose(abs(models[name]), best, rtol=1e-9)
+    with pytest.raises(w2s.W2SError, match="designed_for=60 with dim=60: pass fewer samples"):
+        w2s.worlds.Surrogates(dim=60, designed_for=60.0)
+
+
 def test_surrogates_of_the_published_setting() -> None:
     """p = 500, n = 200, lambda = i^-2, lambda b^2 = i^-1.5; values derived and simulated independently."""
     index = np.arange(1, 501)
@@ -208,6 +219,9 @@ def test_surrogates_of_the_published_setting() -> None:
         w2s.W2SError, match="n=500 with 500 features violates the assumption of fewer samples"
     ):
         theory.surrogate_risk(spectrum, target, target, 500)
+    with pytest.raises(w2s.W2SError, match="n_strong=480 with 500 features violates the assumption of fewer"):
+        study: Any = w2s.studies.get("ildiz2024-surrogates")
+        theory.SURROGATES.predict(study.world, dataclasses.replace(study.protocol, n_strong=480))
 
 
 def test_fixed_points_are_solved_mapped_and_differentiated() -> None:

@@ -23,6 +23,7 @@ from tests.test_cli_evaluate import features
 from tests.test_paths import CONFIGURATION, run
 from w2sjax import cache, cli
 from w2sjax.figures import plot
+from w2sjax.sweeps import progress
 from w2sjax.sweeps import run as sweeps
 from w2sjax.sweeps.progress import Meter
 
@@ -307,12 +308,43 @@ def test_the_time_left_leaves_the_compilation_out(monkeypatch: pytest.MonkeyPatc
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     meter = Meter(1000, show=False)
-    now[0] = 60.0  # of compilation
+    with meter.compiling():
+        now[0] = 60.0
     meter.advance(10, {})
     assert meter.seconds_left is None and "not known yet" in meter.line()
     now[0] = 61.0
     meter.advance(10, {w2s.Flag.ILL_CONDITIONED: 3})
     assert meter.seconds_left == pytest.approx(98) and "3 ill conditioned" in meter.line()
+    assert meter.rate == pytest.approx(10)
+
+
+def test_the_time_left_knows_what_cells_cost_and_what_is_not_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two programs of 20 s each; 50 calls of a second, then 50 that take four times as long: within a factor of two."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    meter = Meter(100, show=False, work=50 * 1 + 50 * 4, programs=2)
+    for work in (1, 4):
+        with meter.compiling():
+            now[0] += 20
+        for _ in range(50):
+            now[0] += work
+            meter.advance(1, {}, work)
+            if meter.done >= 10:
+                assert meter.seconds_left is not None
+                true = 2 * 20 + 250 - now[0]
+                assert true / 2 <= meter.seconds_left <= 2 * true
+    assert meter.seconds_left == 0
+
+
+def test_a_long_compilation_is_announced(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.05)
+    with Meter(10, show=True).compiling():
+        time.sleep(0.5)
+    assert capsys.readouterr().err == "compiling; a later run finds the program ready\n"
 
 
 def test_compiled_programs_are_kept_where_the_user_says(configuration: Path, tmp_path: Path) -> None:
@@ -329,16 +361,13 @@ def test_damaged_programs_are_replaced_without_a_word(configuration: Path, tmp_p
     environment = {"JAX_COMPILATION_CACHE_DIR": "unset", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
     folder = tmp_path / "cache" / "w2sjax" / "compiled"
-    for damage in (
-        None,
-        lambda data: data[: len(data) // 2],
-        lambda data: b"",
-        lambda data: b"garbage" + data,
-        None,
-    ):
+    kinds = (lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"garbage" + data)
+    for damaged in (False, True, False):
         entries = list(folder.glob("*-cache"))
-        for file in entries:
-            file.write_bytes(damage(file.read_bytes()) if damage else file.read_bytes())
+        assert not damaged or len(entries) >= len(kinds)
+        for place, file in enumerate(entries):
+            if damaged:
+                file.write_bytes(kinds[place % len(kinds)](file.read_bytes()))
             os.utime(file, (time.time() - 3600,) * 2)
         done = command("sweep", configuration, "--out", tmp_path / "x.zarr", "--quiet", **environment)
         assert done.returncode == 0 and done.stderr == "", done.stderr

@@ -25,7 +25,7 @@ from w2sjax.sweeps.grid import make_grid
 from w2sjax.sweeps.interrupt import SweepInterrupted
 from w2sjax.sweeps.labels import Variable
 from w2sjax.sweeps.plan import Item, Plan, choose_chunk_pairs, make_plan
-from w2sjax.sweeps.store.compare import first_difference
+from w2sjax.sweeps.store.layout import first_difference
 from w2sjax.sweeps.store.summary import RELATIVE_ERROR, Distribution
 from w2sjax.sweeps.store.writing import Writer
 

@@ -13,6 +13,7 @@ from w2sjax.commands.bench import bench
 from w2sjax.commands.compare import compare
 from w2sjax.commands.evaluate import evaluate
 from w2sjax.commands.plot import plot
+from w2sjax.commands.report import report
 from w2sjax.commands.reproduce import reproduce
 from w2sjax.commands.sweep import sweep
 from w2sjax.errors import W2SError, reason
@@ -28,6 +29,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(sweep)
 app.command()(plot)
+app.command()(report)
 app.command()(bench)
 
 

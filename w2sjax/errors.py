@@ -1,6 +1,8 @@
 """What the user can mend, told in one sentence. Every other exception is a bug of this package."""
 
+import contextlib
 import errno
+from collections.abc import Iterator
 
 
 class W2SError(ValueError):
@@ -23,3 +25,12 @@ def remedy(error: OSError) -> str:
 def reason(error: OSError) -> str:
     """Return why a file could not be used, in the system's words."""
     return error.strerror or " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def told(what: str, kind: type[W2SError] = W2SError, then: str = "") -> Iterator[None]:
+    """Tell an OSError inside in one sentence: what cannot be done, the system's reason, and what the user can do."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what} ({reason(error)}): {remedy(error)}{then}.") from error

@@ -50,6 +50,10 @@ _MEANINGS = {
     Flag.ERROR_BELOW_ROUNDING: "a weak error is so small that it is rounding: compute in float64, or do not read it",
     Flag.FEATURE_BELOW_ROUNDING: "a feature varies by no more than rounding and is left out: float64 may keep it",
     Flag.FIT_NOT_CONVERGED: "a head that is trained stopped before its limit: its error is that of an early stop",
+    Flag.SEPARABLE: "a hyperplane separates training labels, and the ridge is 0: the logits have no finite limit",
+    Flag.CONSTANT_TEACHER: "a teacher predicts one class for all samples: agreement and pgr say little",
+    Flag.NO_GAP: "the ceiling is no more accurate than the weak model: there is nothing to recover",
+    Flag.AT_CHANCE: "the ceiling is hardly more accurate than the share of the largest class",
 }
 
 UNUSABLE = (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from w2sjax.errors import W2SError, reason, remedy
+from w2sjax.errors import W2SError, reason, remedy, told
 
 MARK = "made by w2sjax"
 """Stands at the beginning or at the end of every file that the program writes at the user's request."""
@@ -43,12 +43,10 @@ def user_path(name: str, value: Any) -> Path:
                 f"{name}={text}: {home} is nobody's home folder: write ./{text} for a file named so."
             )
         text = expanded
-    try:
+    with told(f"{name}={text} cannot be used"):
         path = Path(os.path.realpath(text))
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             path.stat()
-    except OSError as error:
-        raise W2SError(f"{name}={text} cannot be used ({reason(error)}): {remedy(error)}.") from error
     return path
 
 

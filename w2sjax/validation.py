@@ -34,7 +34,8 @@ def check_number(name: str, value: Any, *, least: float | None = None, above: fl
     array = isinstance(value, jax.Array | np.ndarray)
     if isinstance(value, bool | np.bool_) or not (array or isinstance(value, numbers.Real)):
         raise W2SError(f"{name}={shown(value)} is not a number: pass a finite number {fix}.")
-    if array and (value.ndim > 0 or not _holds_numbers(value)):
+    kinds = (jnp.floating, jnp.integer)
+    if array and (value.ndim > 0 or not any(jnp.issubdtype(value.dtype, kind) for kind in kinds)):
         raise W2SError(f"{name}={shown(value)} is not a single number: pass a finite number {fix}.")
     check_unmasked(name, value)
     if isinstance(value, jax.core.Tracer):
@@ -151,7 +152,3 @@ def shown(value: Any) -> str:
         return "a whole number of over 60 digits"  # whose text Python may refuse to write
     text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
-
-
-def _holds_numbers(array: Any) -> bool:
-    return bool(jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer))

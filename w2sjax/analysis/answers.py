@@ -30,7 +30,7 @@ def pair_values(dataset: xr.Dataset) -> xr.Dataset:
         for name, values in dataset.data_vars.items()
         if "task" in values.dims and not str(name).endswith("_standard_error")
     ]
-    means = {name: _task_means(dataset[name]) for name in names}
+    means = {name: xr.apply_ufunc(task_means, dataset[name], input_core_dims=[["task"]]) for name in names}
     parts = ("gain", "weak_error", "ceiling_error")
     if "pgr" in means and all(part in means for part in parts):
         means["pgr"] = xr.apply_ufunc(recovered, *(means[part] for part in parts))
@@ -38,11 +38,6 @@ def pair_values(dataset: xr.Dataset) -> xr.Dataset:
     for name in names:
         result[name].attrs = dataset[name].attrs
     return result
-
-
-def _task_means(values: xr.DataArray) -> xr.DataArray:
-    found: xr.DataArray = xr.apply_ufunc(task_means, values, input_core_dims=[["task"]])
-    return found
 
 
 def medians(values: xr.Dataset) -> xr.Dataset:

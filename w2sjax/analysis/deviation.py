@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.moments import axis_values, configuration
+from w2sjax.analysis.moments import axis_values, configuration, settings_of
 from w2sjax.analysis.samples import along
 from w2sjax.analysis.statistics import counted, quantiles
 from w2sjax.engine.axes import find, put
-from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
 from w2sjax.theory.deviation import DEVIATION_LAW, DeviationLaw, laws_of_pairs
 
@@ -25,35 +24,6 @@ FAR = 5
 """Standard deviations from the law's mean beyond which a task counts as an explosion."""
 
 _NODES = 41
-
-
-def settings_of(dataset: xr.Dataset) -> tuple[Any, Protocol, dict[str, list[Any]]]:
-    """Return the world, the protocol and the axes of a sweep: of an axis that was selected, the one value.
-
-    Raises:
-        W2SError: for a world or a head that this package does not have, and an axis whose values were dropped.
-    """
-    from w2sjax.sweeps.configuration import check_configuration
-
-    configured = configuration(dataset)
-    if not configured["paired"]:
-        raise W2SError(
-            "the sweep has paired=False, so that cells have pairs of their own: run it with paired=True."
-        )
-    protocol = configured["protocol"] | {"tasks": dataset.sizes["task"]}
-    if protocol["loss"] != "squared error":
-        raise W2SError(f"the sweep has loss {protocol['loss']!r}: theories here are for squared error.")
-    axes = {}
-    for name in configured["axes"]:
-        values = axis_values(dataset, name)
-        assert values is not None  # as it is an axis
-        axes[name] = np.atleast_1d(values.values).tolist()
-    del protocol["loss"]
-    protocol["numerics"] = {k: v for k, v in protocol["numerics"].items() if k != "kind"}
-    rebuilt = check_configuration(
-        {"pairs": 1, "world": configured["world"], "protocol": protocol, "axes": axes}
-    )
-    return rebuilt.world, rebuilt.protocol, axes
 
 
 def deviation_laws(dataset: xr.Dataset) -> xr.Dataset:
@@ -103,7 +73,7 @@ def _size(dataset: xr.Dataset, name: str) -> Any:
     return float(configuration(dataset)["protocol"][name]) if values is None else values.astype(float)
 
 
-def _samples(mean: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
+def law_samples(mean: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
     """Return quantiles of the law at evenly spread levels, along `node`: all pairs together are a mixture."""
     from scipy.stats import norm
 
@@ -130,7 +100,7 @@ def law_band(dataset: xr.Dataset, x: str, y: str) -> xr.Dataset:
             f"--theory is for gain or deviation against misfit or an axis, not {y} against {x}: pass such --x and --y."
         )
     mean, spread = mean_and_spread(dataset, deviation_laws(dataset))
-    values = _samples(mean, spread) + (dataset["misfit"] if y == "gain" else 0)
+    values = law_samples(mean, spread) + (dataset["misfit"] if y == "gain" else 0)
     if x in dataset.dims:
         over = [dim for dim in values.dims if dim != x]
         band = quantiles(values, over, BAND).rename({x: "x"})
@@ -173,7 +143,7 @@ def law_over_map(result: xr.Dataset, dataset: xr.Dataset, pairs: int = 100) -> x
         size = 1 / (1 / n - less).where(n < last) if not realizable else n
         n_eval = _size(dataset, "n_eval") if realizable else np.inf
         mean = law.mean(size) if realizable else law.bias / size
-        values = abs(_samples(mean, law.spread(size, n_eval))) / scale.where(scale > 0)
+        values = abs(law_samples(mean, law.spread(size, n_eval))) / scale.where(scale > 0)
         values = values.where(law.dimension < n)
         worlds.append(quantiles(values, ("pair", "task", "node")))
     band = xr.concat(worlds, result["strong_noise"])
@@ -207,7 +177,7 @@ def law_coverage(dataset: xr.Dataset) -> xr.Dataset:
         "coverage": by_pair.mean("pair"),
         "coverage_standard_error": by_pair.std("pair", ddof=1) / dataset.sizes["pair"] ** 0.5,
         "simulated": (dataset["deviation"] * relative).pipe(quantiles, over, BAND),
-        "predicted": (_samples(mean, spread) * relative).pipe(quantiles, (*over, "node"), BAND),
+        "predicted": (law_samples(mean, spread) * relative).pipe(quantiles, (*over, "node"), BAND),
         "explosions": (abs(distance) > FAR).mean(over),
         "spread_ratio": (distance**2).mean(over) ** 0.5,
     }

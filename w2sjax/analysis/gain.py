@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import MIDDLE_80, no_slope, pair_fits, quantiles
+from w2sjax.analysis.statistics import MIDDLE_80, no_slope, pair_fits, quantiles, slope_ends
 from w2sjax.flags import Flag
 
 QUANTITIES = ("weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation", "pgr")
@@ -21,7 +21,8 @@ def gain_on_misfit(dataset: xr.Dataset) -> xr.Dataset:
         dataset: from `sweep`, dims pair and task only.
 
     Returns:
-        The Dataset, and beside its variables `slope` and `r2` of every pair, with their 10, 50 and 90% quantiles over
+        The Dataset, and beside its variables `slope` and `r2` of every pair, `slope_interval` of `slope_ends`,
+        and their 10, 50 and 90% quantiles over
         pairs `slope_over_pairs` and `r2_over_pairs`, NaN where no pair has a line; `mean_weak_error`, `mean_w2s_error`
         and `mean_ceiling_error` of every pair; `relative_misfit` and `relative_gain`, each / mean_weak_error; and
         `gain_in_bins`, dims ("quantile", "bin"), those quantiles of relative_gain in `BINS` bins of relative_misfit,
@@ -31,6 +32,10 @@ def gain_on_misfit(dataset: xr.Dataset) -> xr.Dataset:
     fits = pair_fits(dataset)
     means = dataset[["weak_error", "w2s_error", "ceiling_error"]].mean("task")
     misfit, gain = (dataset[name] / means["weak_error"] for name in ("misfit", "gain"))
+    ends = xr.apply_ufunc(
+        slope_ends, dataset["misfit"], dataset["gain"], vectorize=True, input_core_dims=[["task"]] * 2,
+        output_core_dims=[["end"]], output_sizes={"end": 2}, output_dtypes=[float],
+    )  # fmt: skip
     over_pairs = quantiles(fits, "pair")
     middles, in_bins, largest = _in_bins(misfit.values.ravel(), gain.values.ravel())
     return (
@@ -38,7 +43,7 @@ def gain_on_misfit(dataset: xr.Dataset) -> xr.Dataset:
         .merge(over_pairs.rename({name: f"{name}_over_pairs" for name in fits}))
         .merge(means.rename({name: f"mean_{name}" for name in means}))
         .assign(relative_misfit=misfit, relative_gain=gain, largest_misfit=largest)
-        .assign(gain_in_bins=(("quantile", "bin"), in_bins))
+        .assign(slope_interval=ends, gain_in_bins=(("quantile", "bin"), in_bins))
         .assign_coords(bin=middles)
     )
 

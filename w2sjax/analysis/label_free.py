@@ -7,8 +7,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.analysis.choices import select
-from w2sjax.analysis.deviation import settings_of
-from w2sjax.analysis.moments import configuration
+from w2sjax.analysis.moments import configuration, settings_of
 from w2sjax.analysis.statistics import counted, quantiles, usable
 from w2sjax.engine.redraw import redraw
 from w2sjax.theory.xue2025 import label_free_metric

@@ -1,6 +1,5 @@
 """Moments of the strong class on a world, which the bounds need and a sweep does not keep: its pairs drawn again."""
 
-import functools
 import json
 from typing import Any
 
@@ -8,14 +7,12 @@ import jax
 import numpy as np
 import xarray as xr
 
-from w2sjax import worlds
-from w2sjax.engine.design import Design, design_of
-from w2sjax.engine.protocol import Numerics, Protocol
-from w2sjax.engine.source import source_of
+from w2sjax.engine.axes import find, put
+from w2sjax.engine.protocol import Protocol
+from w2sjax.engine.redraw import redraw
 from w2sjax.errors import W2SError
-from w2sjax.random.keys import BLOCK, Role, pair_key
-from w2sjax.random.threefry import seed_key
-from w2sjax.worlds.static import as_pytree
+from w2sjax.losses import SQUARED, ZERO_ONE
+from w2sjax.random.keys import Role
 
 _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
@@ -48,33 +45,32 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
     which holds both the best head and every w2s model of the sweep.
 
     Args:
-        dataset: from `sweep`: a world of `w2sjax.worlds`, pairs whose draws all cells share, and weak heads that are
-            least squares on labels without noise. Of the axes only sample sizes and ridge_strong may have several
-            values; of others select one.
+        dataset: from `sweep`: a world of `w2sjax.worlds`, and pairs whose draws all cells share. Of the axes only
+            sample sizes and those of the strong heads may have several values; of others select one.
         samples: evaluation samples drawn per pair, >= 1, rounded up to whole blocks; the first ones of the sweep's own.
 
     Returns:
         A Dataset by pair, or by pair and task: `dimension`, linearly independent features and the constant one;
         `output_bound`, the largest |output| of truth, weak model and best head in the sample; `radius`;
         `fourth_moment` E|z|^4 and `cross_moment` E[(p - w)^2 |z|^2] of whitened features z; `output_scale`, |g|;
-        `best_error` eps = |p - g|^2, and the `weak_error` of the weak head fitted here, on the same sample.
+        `best_error` eps = |p - g|^2, and the `weak_error`, on the same sample.
         The largest output of a sample bounds nothing where inputs are unbounded, and there the moments of rarely active
         units depend on the sample.
 
     Raises:
         W2SError: if the sweep is another one; the message says what to select or to change.
 
-    Cost: one pass over n_weak + samples rows per pair, in NumPy, and memory for one pair's.
+    Cost: the weak fit of every pair and one pass over `samples` rows; memory for one pair's.
     """
-    world, protocol = _settings(dataset)
-    tasks = dataset.sizes["task"]
+    world, protocol = _cell_of(dataset)
     others = [d for d in dataset["w2s_error"].dims if d not in ("pair", "task")]
     largest_error = dataset["w2s_error"].max(others).transpose("pair", "task").values
-    seed = seed_key(configuration(dataset)["seed"])
-    rows = [
-        _moments(world, protocol, pair_key(seed, int(index)), tasks, samples, error)
-        for index, error in zip(dataset["pair"].values, largest_error, strict=True)
-    ]
+    first, seed = protocol.chain()[:1], configuration(dataset)["seed"]
+    rows = []
+    for index, error in zip(dataset["pair"].values.tolist(), largest_error, strict=True):
+        drawn = redraw(world, protocol, first, ("strong",), samples, seed, [index], Role.EVAL)
+        features, predictions = jax.tree.map(lambda values: np.asarray(values[0], float), drawn)
+        rows.append(_moments(features["strong"], predictions["truth"], predictions[first[0].name], error))
     result = xr.Dataset(coords={"pair": dataset["pair"], "task": dataset["task"]})
     for name in rows[0]:
         values = np.stack([row[name] for row in rows])
@@ -82,67 +78,62 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
     return result
 
 
-def _settings(dataset: xr.Dataset) -> tuple[Any, dict[str, Any]]:
-    """Return the world and the fields of the protocol that a sweep drew its pairs by, or refuse it."""
+def settings_of(dataset: xr.Dataset) -> tuple[Any, Protocol, dict[str, list[Any]]]:
+    """Return the world, the protocol and the axes of a sweep: of an axis that was selected, the one value.
+
+    Raises:
+        W2SError: for a world or a head that this package does not have, and an axis whose values were dropped.
+    """
+    from w2sjax.sweeps.configuration import check_configuration
+
     configured = configuration(dataset)
     if not configured["paired"]:
         raise W2SError(
-            "the sweep has paired=False, so that every cell has pairs of its own: run it with paired=True."
+            "the sweep has paired=False, so that cells have pairs of their own: run it with paired=True."
         )
-    fields = dict(configured["world"])
-    kind = fields.pop("kind")
-    if not hasattr(worlds, kind):
-        raise W2SError(f"world {kind} is not in w2sjax.worlds: compute its moments from its features.")
-    protocol = dict(configured["protocol"])
-    weak_head = protocol["head"] if protocol["weak_head"] is None else protocol["weak_head"]
-    for axis in dict.fromkeys([*configured["axes"], *(str(d) for d in dataset.dims if d in fields)]):
-        *owner, name = axis.split(".")
-        of_student = name == "ridge" and protocol["weak_head"] is not None and owner[-1] != "weak_head"
-        if name in ("n_strong", "n_eval") or of_student:
-            continue
-        values = axis_values(dataset, axis)
+    protocol = configured["protocol"] | {"tasks": dataset.sizes["task"]}
+    known = {loss.name: name.lower() for name, loss in (("SQUARED", SQUARED), ("ZERO_ONE", ZERO_ONE))}
+    if protocol["loss"] not in known:
+        raise W2SError(f"the sweep has loss {protocol['loss']!r}: theories here are for squared error.")
+    protocol["loss"] = known[protocol["loss"]]
+    axes = {}
+    for name in configured["axes"]:
+        values = axis_values(dataset, name)
         assert values is not None  # as it is an axis
-        if name in ("n_weak", "ridge"):
-            values = values.max()
+        axes[name] = np.atleast_1d(values.values).tolist()
+    for part in (protocol["numerics"], *(protocol["stages"] or ())):
+        part.pop("kind", None)
+    rebuilt = check_configuration(
+        {"pairs": 1, "world": configured["world"], "protocol": protocol, "axes": axes}
+    )
+    return rebuilt.world, rebuilt.protocol, axes
+
+
+def _cell_of(dataset: xr.Dataset) -> tuple[Any, Protocol]:
+    """Return the world and the protocol that the pairs of a sweep and their weak models go by."""
+    world, protocol, axes = settings_of(dataset)
+    dims = [str(dim) for dim in dataset["w2s_error"].dims if dim not in ("pair", "task")]
+    for name in dict.fromkeys([*axes, *dims]):
+        path = find(name, world, protocol)
+        of_student = path[1] == "head" and protocol.weak_head is not None
+        if path[-1] in ("n_strong", "n_eval") or of_student:
+            continue
+        values = axis_values(dataset, name)
+        assert values is not None  # as it is an axis
+        values = values.max() if path[-1] == "n_weak" else values
         if values.ndim > 0:
             raise W2SError(
-                f"axis {axis} changes the pairs or their weak heads: select one value of it first."
+                f"axis {name} changes the pairs or their weak heads: select one value of it first."
             )
-        table = weak_head if name == "ridge" else fields if name in fields else protocol
-        table[name] = values.item()
-    for name, value, wanted in (
-        ("weak head", weak_head["kind"], "Ridge"),
-        ("ridge of the weak heads", weak_head.get("ridge"), 0),
-        ("label_noise", protocol["label_noise"], 0),
-    ):
-        if value != wanted:
-            raise W2SError(
-                f"the sweep has {name} {value!r}, but the bounds are for weak heads that are least squares on labels "
-                f"without noise: run it with {wanted!r}."
-            )
-    return getattr(worlds, kind)(**fields), protocol
+        world, protocol = put(world, protocol, {path: values.item()})
+    return world, protocol
 
 
 def _moments(
-    world: Any,
-    protocol: dict[str, Any],
-    key: jax.Array,
-    tasks: int,
-    samples: int,
-    largest_error: np.ndarray,
+    strong: np.ndarray, truth: np.ndarray, by_weak: np.ndarray, largest_error: np.ndarray
 ) -> dict[str, np.ndarray]:
-    n_weak = int(protocol["n_weak"])
-    numerics = Numerics(evaluation_points=protocol["numerics"]["evaluation_points"])
-    rows = -(-samples // BLOCK) * BLOCK
-    design = design_of(Protocol(n_weak=n_weak, n_eval=rows, tasks=tasks, numerics=numerics))
-    drawn = _draw(as_pytree(world), key, design=design)
-    (weights, bias), training, evaluation = jax.tree.map(lambda v: np.asarray(v, float), drawn)
-    target, weak = (training[name][:n_weak] for name in ("target", "weak"))
-    weak_head = _least_squares(weak, target @ weights + bias)
-    target, weak, strong = (evaluation[name] for name in ("target", "weak", "strong"))
-    truth = target @ weights + bias
-    by_weak = _with_constant(weak) @ weak_head
-    whitened = _whiten(_with_constant(strong))
+    """Return the numbers of one pair from its strong features, truth and weak predictions on one sample."""
+    whitened = _whiten(np.concatenate([strong, np.ones((len(strong), 1))], axis=1))
     best = whitened @ (whitened.T @ truth) / len(whitened)
     norms = (whitened**2).sum(1)
     outputs = np.stack([np.abs(v).max(0) for v in (truth, by_weak, best)])
@@ -159,31 +150,8 @@ def _moments(
     }
 
 
-@functools.partial(jax.jit, static_argnames=("design",))
-def _draw(world: Any, key: jax.Array, *, design: Design) -> Any:
-    """Return target heads, and the features `[n, width]` by name of the weak training and evaluation samples."""
-    source = source_of(world, key, design)
-    samples = (
-        source.rows(source.entries((role, 0)), design.order, split)
-        for role, split in ((Role.WEAK, "weak"), (Role.EVAL, "eval"))
-    )
-    return source.target_heads(design.tasks), *samples
-
-
-def _with_constant(features: np.ndarray) -> np.ndarray:
-    return np.concatenate([features, np.ones((len(features), 1))], axis=1)
-
-
 def _whiten(features: np.ndarray) -> np.ndarray:
     """Return linear combinations of the columns with the unit matrix as their second moment."""
     scale = np.sqrt((features**2).mean(0))
     left, singular, _ = np.linalg.svd(features[:, scale > 0] / scale[scale > 0], full_matrices=False)
     return left[:, singular > _SMALLEST * singular[0]] * np.sqrt(len(features))
-
-
-def _least_squares(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the least-squares head `[width + 1, task]`, its last row the intercept."""
-    design = _with_constant(features)
-    scale = np.sqrt((design**2).mean(0))
-    scale = np.where(scale > 0, scale, 1)
-    return np.linalg.lstsq(design / scale, labels, rcond=_SMALLEST)[0] / scale[:, None]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.deviation import settings_of
+from w2sjax.analysis.moments import settings_of
 from w2sjax.analysis.theory import beside_theory, theory_report
 from w2sjax.theory.two_stage import TWO_STAGE, two_stage_ridge
 

@@ -48,6 +48,28 @@ def pair_fits(dataset: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({"slope": slope, "r2": r2})
 
 
+def slope_ends(misfit: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Return the ends of the 95% interval of a pair's slope over its tasks, however their spread varies with misfit.
+
+    The variance is sum ((x - mean)^2 (e / (1 - h))^2) / (sum (x - mean)^2)^2, with residuals e and leverages h (HC3 of
+    MacKinnon and White 1985), the quantile that of Student's t with n - 2 degrees of freedom. NaN for fewer than three
+    distinct points.
+    """
+    from scipy.stats import t
+
+    misfit, gain = np.asarray(misfit, float), np.asarray(gain, float)
+    finite = np.isfinite(misfit) & np.isfinite(gain)
+    x, y = misfit[finite], gain[finite]
+    slope, _ = pair_fit(x, y)
+    if not np.isfinite(slope):
+        return np.full(2, np.nan)
+    x, y = x - x.mean(), y - y.mean()
+    leverage = 1 / x.size + x**2 / np.sum(x**2)
+    residual = (y - slope * x) / np.maximum(1 - leverage, np.finfo(float).eps)
+    spread = np.sqrt(np.sum(x**2 * residual**2)) / np.sum(x**2)
+    return slope + spread * t.ppf([0.025, 0.975], x.size - 2)
+
+
 def no_slope(tasks: int) -> str:
     """Say that there is no slope, and why where pairs have too few tasks."""
     return "no slope" + (f", which needs {FEWEST_TASKS} tasks" if tasks < FEWEST_TASKS else "")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.deviation import settings_of
+from w2sjax.analysis.moments import settings_of
 from w2sjax.analysis.statistics import counted
 from w2sjax.theory.dong2025 import bounds, excess_risks, sizes_of
 

@@ -49,33 +49,28 @@ def _print(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    def table(title: str, headings: tuple[str, ...], rows: list[Any]) -> Table:
-        table = Table(title=title)
-        for heading in headings:
-            table.add_column(heading, justify="right")
-        for row in rows:
-            table.add_row(*row)
-        return table
-
     measured, floors = [], []
     for record in report["records"]:
         floor, error = record["floor_milliseconds"], record["error_against_float64"]
-        setting = (record["dtype"], str(record["tasks"]))
+        setting = {"dtype": record["dtype"], "tasks": str(record["tasks"])}
+        parts = (*record["floor_parts"], "sum")
+        floors.append(setting | {part.replace("_", " "): f"{floor[part]:.3g}" for part in parts})
         measured.append(
-            (
-                *setting,
-                f"{record['pairs_per_second']:.0f}",
-                f"{record['milliseconds_per_pair']:.3g}",
-                f"{record['efficiency']:.2f}",
-                f"{record['compile_seconds']:.1f}",
-                str(record["peak_memory_mib"]),
-                "" if error is None else f"{error['gain']['quantile_99']:.0e}",
-            )
+            setting
+            | {
+                "pairs/s": f"{record['pairs_per_second']:.0f}",
+                "ms/pair": f"{record['milliseconds_per_pair']:.3g}",
+                "floor / measured": f"{record['efficiency']:.2f}",
+                "compile s": f"{record['compile_seconds']:.1f}",
+                "MiB": str(record["peak_memory_mib"]),
+                "99% error": "" if error is None else f"{error['gain']['quantile_99']:.0e}",
+            }
         )
-        floors.append((*setting, *(f"{floor[part]:.3g}" for part in (*record["floor_parts"], "sum"))))
-    headings = ("dtype", "tasks", "pairs/s", "ms/pair", "floor / measured", "compile s", "MiB", "99% error")
     title = f"n = 2000 per split, 5 layers of 16 units; {report['device']}"
-    parts = (part.replace("_", " ") for part in report["records"][0]["floor_parts"])
-    console = Console()
-    console.print(table(title, headings, measured))
-    console.print(table("Floor, ms/pair", ("dtype", "tasks", *parts, "sum"), floors))
+    for heading, rows in ((title, measured), ("Floor, ms/pair", floors)):
+        table = Table(title=heading)
+        for name in rows[0]:
+            table.add_column(name, justify="right")
+        for row in rows:
+            table.add_row(*row.values())
+        Console().print(table)

@@ -63,8 +63,7 @@ def evaluate(
     from rich.console import Console
 
     from w2sjax.commands.precision import configure
-    from w2sjax.engine.arrays import LABELS
-    from w2sjax.engine.classes import encode, hold_classes
+    from w2sjax.engine.arrays import LABELS, encode, hold_classes
     from w2sjax.engine.evaluate import evaluate_features
     from w2sjax.engine.outcome import Outcome
     from w2sjax.heads import Logistic, Ridge, Softmax

@@ -48,10 +48,15 @@ def plot(
     theory: Annotated[
         bool, typer.Option(help="Draw the band of the law of the deviation, from the first 32 pairs.")
     ] = False,
+    width: Annotated[
+        float | None,
+        typer.Option(help="Inches of a paper's column, 3.3 or 6.8: fits the figure, prints its caption."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a file that w2sjax did not make.")] = False,
 ) -> None:
     """Plot quantities of a sweep against an axis, as medians over pairs, or against another one, as points."""
     from w2sjax.analysis.points import selected
+    from w2sjax.figures.paper import at_width
     from w2sjax.figures.relations import plot as draw
     from w2sjax.figures.saving import FORMATS, save
     from w2sjax.sweeps.store.layout import MARKS, layout_of
@@ -82,7 +87,6 @@ def plot(
             log=log,
             pool=pool,
             points=points,
-            title=path.name,
             note=done,
             bands=bands,
         )
@@ -94,6 +98,8 @@ def plot(
                 f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
             ) from error
         raise
+    if width is not None:
+        print(f"caption: {at_width(figure, width)}")
     try:
         save(figure, figure_file)
     except OSError as error:

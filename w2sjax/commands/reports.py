@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from w2sjax.errors import W2SError, reason, remedy
+from w2sjax.errors import told
 from w2sjax.files import write_atomically
 from w2sjax.paths import MARK
 
@@ -21,10 +21,8 @@ def write_report(option: str, file: Path, report: dict[str, Any]) -> None:
     Raises:
         W2SError: if it cannot be written; the message names the option.
     """
-    try:
+    with told(f"{option}={file} cannot be written"):
         write_atomically(file, report_text({"origin": MARK} | report) + "\n")
-    except OSError as error:
-        raise W2SError(f"{option}={file} cannot be written ({reason(error)}): {remedy(error)}.") from error
 
 
 def _null_for_nan(value: Any) -> Any:

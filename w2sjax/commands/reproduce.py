@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from w2sjax.studies import Study
 
 
-FIGURES = ("figure.png", "figure.svg")
+FIGURES = ("figure.png", "figure.svg", "figure.pdf")
 SUMMARY = "summary.json"
 
 
 def reproduce(
     name: Annotated[str, typer.Argument(help="A study; `w2sjax settings` lists them.")],
-    out: Annotated[Path, typer.Option(help="Folder for data.zarr, figure.png, figure.svg and summary.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for data.zarr, figure.png, .svg, .pdf and summary.json.")],
     pairs: Annotated[int | None, typer.Option(help="Independent draws of the world.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every draw, from 0 to 2^32 - 1.")] = 0,
     tasks: Annotated[int | None, typer.Option(help="Tasks per pair, if not the published number.")] = None,
@@ -43,6 +43,10 @@ def reproduce(
             "--set", help="PATH=VALUE, such as protocol.n_strong=500 or world.width=8; may be repeated."
         ),
     ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(help="Inches of a paper's column, 3.3 or 6.8: fits the figure, prints its caption."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be run and stop.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace files that w2sjax did not make.")] = False,
 ) -> None:
@@ -52,6 +56,7 @@ def reproduce(
     from w2sjax import studies
     from w2sjax.commands.precision import configure
     from w2sjax.cores import use_all_cores
+    from w2sjax.figures.paper import check_width
     from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
     from w2sjax.validation import check_integer
 
@@ -65,18 +70,26 @@ def reproduce(
         used = configure(precision)
         for member in (chosen,) if isinstance(chosen, studies.Study) else chosen.members:
             study = _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
-            plan = plan_of(study.world, study.protocol, pairs=study.pairs, seed=seed, axes=study.axes)
+            settings: dict[str, Any] = {
+                "pairs": study.pairs,
+                "seed": seed,
+                "axes": study.axes,
+                "metrics": study.metrics,
+            }
+            plan = plan_of(study.world, study.protocol, **settings)
             print(f"{study.name}: {plan}; {used}")
         return
     # Matplotlib's import runs beside the compilation, which takes longer; not beside that of NumPy, which it needs.
     importing = threading.Thread(target=importlib.import_module, args=("matplotlib.figure",))
     importing.start()
+    if width is not None:
+        check_width(width)
     folder = user_path("--out", out)
     used = configure(precision)
     if isinstance(chosen, studies.Study):
         study = _changed(chosen, pairs, tasks, epochs, changes)
         _check_outputs(folder, (*FIGURES, SUMMARY), overwrite)
-        _reproduce_one(study, folder, seed, used, importing, started)
+        _reproduce_one(study, folder, seed, used, importing, started, width)
         return
     members = [
         _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
@@ -87,11 +100,13 @@ def reproduce(
         _check_outputs(folder / member.name, (*FIGURES, SUMMARY), overwrite)
     trained = folder / "trained"  # one training serves all panels that share it
     results = [
-        _reproduce_one(member, folder / member.name, seed, used, importing, time.perf_counter(), trained)
+        _reproduce_one(
+            member, folder / member.name, seed, used, importing, time.perf_counter(), width, trained
+        )
         for member in members
     ]
-    titles = [member.name.removeprefix(f"{chosen.name}-") for member in members]
-    _save(chosen.figure(results, titles, f"{chosen.name}: {chosen.title}"), folder)
+    titles = chosen.labels or [member.name.removeprefix(f"{chosen.name}-") for member in members]
+    _save(chosen.figure(results, titles, chosen.title), folder, width)
     print(f"{len(members)} studies; wrote {folder / 'figure.png'}")
 
 
@@ -140,6 +155,7 @@ def _reproduce_one(
     used: str,
     importing: threading.Thread,
     started: float,
+    width: float | None,
     trained: Path | None = None,
 ) -> "xr.Dataset":
     """Run a study, write its files, and return the result of its analysis."""
@@ -152,6 +168,7 @@ def _reproduce_one(
         pairs=study.pairs,
         seed=seed,
         axes=study.axes,
+        metrics=study.metrics,
         store=out / "data.zarr",
         checkpoints=trained,
         progress=True,
@@ -161,7 +178,7 @@ def _reproduce_one(
     numbers = study.report(result)
     headline = numbers.pop("headline")
     importing.join()
-    _save(study.figure(result, f"{study.name}\n{study.title}"), out)
+    _save(study.figure(result, study.title), out, width)
     summary = {
         "study": study.name,
         "reference": study.reference,
@@ -178,9 +195,12 @@ def _reproduce_one(
     return result
 
 
-def _save(figure: Any, out: Path) -> None:
+def _save(figure: Any, out: Path, width: float | None) -> None:
+    from w2sjax.figures.paper import at_width
     from w2sjax.figures.saving import save
 
+    if width is not None:
+        print(f"caption: {at_width(figure, width)}")
     for name in FIGURES:
         try:
             save(figure, out / name)

@@ -70,14 +70,15 @@ class Design:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Names of the representations, in the order of the joint features."""
-        return representations(self.chain)
+        """Names of the representations, in the order of the joint features: of the chain, and those metrics see."""
+        seen = (name for metric in self.metrics for name in metric.features)
+        return tuple(dict.fromkeys((*representations(self.chain), *seen)))
 
     @property
     def linear(self) -> bool:
         """Whether all heads need no more than moments, fitted to their labels as they are."""
         naive = all(stage.head.needs == "moments" and is_naive(stage) for stage in self.chain)
-        return naive and self.target is None
+        return naive and self.target is None and not any(metric.features for metric in self.metrics)
 
 
 def is_naive(stage: Stage) -> bool:
@@ -145,11 +146,6 @@ def table_of(protocol: Protocol, metrics: Sequence[Metric] = ()) -> tuple[Metric
     return metrics_of(chain, protocol.loss, (*classes, *metrics))
 
 
-def design_keys(pair: jax.Array, design: Design) -> dict[Stream, jax.Array]:
-    """Return the keys of all blocks that a design draws within a pair, `[block]` by stream."""
-    return block_keys(pair, _block_counts(design))
-
-
 def streams_of(design: Design, group: Group) -> tuple[Stream, Stream]:
     """Return the streams of the inputs and of the label noise of a group."""
     if group.split == "weak":
@@ -176,9 +172,9 @@ def stream_sizes(design: Design) -> dict[Stream, int]:
     return sizes
 
 
-def _block_counts(design: Design) -> dict[Stream, int]:
-    """Return how many blocks each stream of a design draws."""
+def design_keys(pair: jax.Array, design: Design) -> dict[Stream, jax.Array]:
+    """Return the keys of all blocks that a design draws within a pair, `[block]` by stream."""
     counts: dict[Stream, int] = {(Role.PAIR, 0): 1, (Role.TASKS, 0): 1, (Role.PILOT, 0): 1}
     if not design.linear:
         counts |= {(Role.HEADS, 0): len(design.chain), (Role.SHUFFLES, 0): len(design.groups)}
-    return counts | {stream: -(-n // BLOCK) for stream, n in stream_sizes(design).items()}
+    return block_keys(pair, counts | {stream: -(-n // BLOCK) for stream, n in stream_sizes(design).items()})

@@ -13,10 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.cores import one_linear_algebra_thread
-from w2sjax.engine.centred import run_centred
 from w2sjax.engine.chain import TARGET
 from w2sjax.engine.design import Design, Numbers, sizes_of
-from w2sjax.engine.given import EVAL
+from w2sjax.engine.given import EVAL, run_centred
 from w2sjax.engine.outcome import Models, Outcome, with_diagnostics
 from w2sjax.engine.source import first_rows, source_of, stack_blocks, widths_of
 from w2sjax.random.draws import normal

@@ -13,7 +13,7 @@ from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
 from w2sjax.engine.evaluation import predictions_of
 from w2sjax.engine.pair import run_grid
 from w2sjax.engine.protocol import Protocol
-from w2sjax.engine.source import source_of, stack_blocks
+from w2sjax.engine.source import source_of, split_of, stack_blocks
 from w2sjax.heads.ridge import RIDGELESS
 from w2sjax.random.keys import BLOCK, Role, pair_key
 from w2sjax.random.threefry import seed_key
@@ -31,6 +31,7 @@ def redraw(
     samples: int,
     seed: int,
     pairs: Sequence[int],
+    role: Role = Role.MISFIT,
 ) -> tuple[Rows, Rows]:
     """Fit the first stages of a sweep's pairs as the sweep fits them, and apply them to fresh inputs.
 
@@ -40,6 +41,7 @@ def redraw(
         features: names of representations to return.
         samples: rows, rounded up to whole blocks.
         seed, pairs: of the sweep.
+        role: of the inputs; those of the misfit are of no split, unless it is measured on inputs of its own.
 
     Returns:
         Features `[pair, n, width]` by representation, and predictions `[pair, n, task]` by stage and "truth".
@@ -58,10 +60,11 @@ def redraw(
         design=design_of(alone),
         features=tuple(features),
         blocks=-(-samples // BLOCK),
+        role=role,
     )
 
 
-@functools.partial(jax.jit, static_argnames=("design", "features", "blocks"))
+@functools.partial(jax.jit, static_argnames=("design", "features", "blocks", "role"))
 def _redraw(
     world: Any,
     keys: jax.Array,
@@ -70,10 +73,11 @@ def _redraw(
     design: Design,
     features: tuple[str, ...],
     blocks: int,
+    role: Role,
 ) -> tuple[Rows, Rows]:
     stages = jax.tree.map(lambda a: a[0], design.stages(numbers))
     names = tuple(dict.fromkeys((*(stage.features for stage in stages), *features, TARGET)))
-    fresh = (Role.MISFIT, 0)
+    fresh = (role, 0)
 
     def of_pair(key: jax.Array) -> tuple[Rows, Rows]:
         _, models = run_grid(world, key, design, numbers, return_models=True)
@@ -81,7 +85,7 @@ def _redraw(
         target = source.target_heads(design.tasks)
 
         def of_block(entry: Any) -> tuple[Rows, Rows]:
-            columns = source.by_name(source.draw(entry, names, "misfit"), names)
+            columns = source.by_name(source.draw(entry, names, split_of(fresh)), names)
             predictions = predictions_of(columns, target, stages, models.fitted)
             return jax.tree.map(jnp.transpose, ({name: columns[name] for name in features}, predictions))
 

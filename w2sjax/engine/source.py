@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from w2sjax.engine.chain import TARGET, Group
-from w2sjax.engine.design import Design, design_keys, stream_sizes, streams_of
+from w2sjax.engine.design import Design, design_keys, sizes_of, stream_sizes, streams_of
 from w2sjax.errors import W2SError
 from w2sjax.heads.linear import Linear
 from w2sjax.random.draws import default_dtype
@@ -102,15 +102,10 @@ class Source(NamedTuple):
     def training(self, group: Group) -> tuple[Entry, ...]:
         """Return what the blocks of a group's sample are drawn from: inputs, and label noise where there is any."""
         inputs, noise = streams_of(self.design, group)
-        count = self.blocks(group)
+        count = -(-max(sizes_of(self.design, group)) // BLOCK)
         entries = (self.entries(inputs), self.keys[noise]) if self.design.noisy else (self.entries(inputs),)
         found: tuple[Entry, ...] = jax.tree.map(lambda a: a[:count], entries)
         return found
-
-    def blocks(self, group: Group) -> int:
-        """Return how many blocks a group's largest sample has."""
-        sizes = self.design.n_weak if group.split == "weak" else self.design.n_strong
-        return -(-max(sizes) // BLOCK)
 
 
 def source_of(

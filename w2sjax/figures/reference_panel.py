@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from w2sjax.figures.style import BLUE, GREY, ORANGE, head, new_figure
+from w2sjax.figures.style import BLUE, GREY, ORANGE, for_paper, head, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,5 +52,7 @@ def reference_panel_figure(result: xr.Dataset, title: str = "") -> "Figure":
     axes.set_xlabel("share, correlation or slope  [1]")
     axes.grid(True, axis="x", color=GREY, alpha=0.2)
     axes.legend(loc="lower right", frameon=False, fontsize=9)
-    head(figure, title, result, "; bars 10–90%, boxes quartiles")
+    hidden = int(((result["value"] < -0.1) | (result["value"] > 1.6)).any("number").sum())
+    head(figure, title, result, f"; bars 10–90%, boxes quartiles; {hidden} worlds have a point outside")
+    for_paper(figure, 9)
     return figure

@@ -30,8 +30,10 @@ def save(figure: "Figure", file: Path) -> None:
     Raises:
         OSError: if it cannot be written.
     """
+    import matplotlib
+
     kind = file.suffix[1:].lower()
     content = io.BytesIO()
-    with _DRAWING:
+    with _DRAWING, matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):  # text stays text
         figure.savefig(content, format=kind, dpi=150, **_METADATA[kind])
     write_atomically(file, content.getvalue())

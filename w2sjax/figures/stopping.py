@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from w2sjax.figures.style import BLUE, GREY, INSIDE, ORANGE, head, log_scales, new_figure, plain_log_ticks
+from w2sjax.analysis.stopping import exponents
+from w2sjax.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INSIDE,
+    ORANGE,
+    for_paper,
+    head,
+    log_scales,
+    new_figure,
+    plain_log_ticks,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,8 +31,9 @@ def student_against_teacher(result: xr.Dataset, title: str = "") -> "Figure":
         title: above the figure.
 
     Returns:
-        A figure. Lines are predictions; points are means with 2 standard errors over pairs. Left also the square of
-        weak_error, below which no student of this class is (Medvedev et al. 2025, up to a constant).
+        A figure. Lines are predictions, dash-dotted of a student of infinite width where there is one; points are means
+        with 2 standard errors over pairs. Left also the square of weak_error, below which no student of this
+        class is (Medvedev et al. 2025, up to a constant).
     """
     predicted, simulated, error = (result.sel(of=of) for of in ("predicted", "simulated", "standard_error"))
     figure = new_figure(6.8, 3.6)
@@ -35,9 +48,13 @@ def student_against_teacher(result: xr.Dataset, title: str = "") -> "Figure":
     )  # fmt: skip
     left.set(xlabel="weak_error", ylabel="w2s_error at the best time")
     log_scales(left)
-    left.legend(**INSIDE)
-    slope, theory = result.attrs["exponent"], result.attrs["predicted_exponent"]
-    left.set_title(f"exponent {slope:.2f}, predicted {theory:.2f}", fontsize=9)
+    for of in exponents(result):
+        if of not in ("predicted", "simulated"):
+            wide = result.sel(of=of)
+            left.plot(wide["weak_error"], wide["w2s_error"], "-.", color=GREEN, label=of)
+            right.plot(result["weak_width"], wide["w2s_error"] / wide["weak_error"], "-.", color=GREEN)
+    left.set_title("exponent: " + ", ".join(f"{of} {value:.2f}" for of, value in exponents(result).items()))
+    left.legend(**INSIDE | {"fontsize": 7})
     widths = result["weak_width"].values
     right.plot(widths, predicted["w2s_error"] / predicted["weak_error"], "-", color=BLUE)
     ratio = simulated["w2s_error"] / simulated["weak_error"]
@@ -54,4 +71,5 @@ def student_against_teacher(result: xr.Dataset, title: str = "") -> "Figure":
     plain_log_ticks(right, 1)
     right.set(xlabel="weak_width", ylabel="w2s_error / weak_error")
     head(figure, title, result)
+    for_paper(figure)
     return figure

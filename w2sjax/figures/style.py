@@ -37,6 +37,16 @@ def new_figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def for_paper(figure: "Figure", largest: float = 8) -> None:
+    """Make no text of a figure larger than so many points, as at the 6.8 inches of two columns of a paper."""
+    from matplotlib.text import Text
+
+    for panel in figure.axes:
+        panel.tick_params(labelsize=min(largest, 7))
+    for text in figure.findobj(Text):
+        text.set_fontsize(min(text.get_fontsize(), largest))
+
+
 def plain_text(text: str) -> str:
     """Return text that matplotlib shows as it is: a "$" would begin mathematics."""
     return text.replace("$", r"\$")

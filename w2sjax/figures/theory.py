@@ -7,7 +7,16 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.errors import W2SError
-from w2sjax.figures.style import CATEGORIES, GREY, MARKERS, head, new_figure, shown
+from w2sjax.figures.style import (
+    CATEGORIES,
+    GREY,
+    MARKERS,
+    for_paper,
+    head,
+    new_figure,
+    plain_log_ticks,
+    shown,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,9 +30,10 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
         title: above the figure.
 
     Returns:
-        One panel per variable. Lines are predictions, one colour per cell of the other axes; points are means over
-        pairs and tasks, with 2 standard errors over pairs. Positive values whose largest is more than 20 times the
-        smallest have a logarithmic axis; no axis shows rounding, below 1e-6 of the largest prediction.
+        One panel per variable, 6.8 inches wide together. Lines are predictions, one colour per cell of the other axes,
+        dotted those of other theories; points are means over pairs and tasks, with 2 standard errors over pairs.
+        Positive values whose largest is more than 20 times the smallest have a logarithmic axis; no axis shows
+        rounding, below 1e-6 of the largest prediction.
 
     Raises:
         W2SError: for a result without an axis.
@@ -41,7 +51,10 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
     frame = 1e-6 * max(float(abs(result[name].sel(of="predicted")).max()) for name in names)
     across = min(len(names), 3)
     down = -(-len(names) // across)
-    figure = new_figure(4.4 * across, 3.6 * down + 0.8)
+    figure = new_figure(6.8, 2.1 * down + 0.9)
+    others_of = [
+        of for of in result["of"].values.tolist() if of not in ("predicted", "simulated", "standard_error")
+    ]
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for panel, name in zip(panels, names, strict=False):
         for i, cell in enumerate(cells):
@@ -49,25 +62,30 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
             label = ", ".join(f"{other} {shown(value)}" for other, value in cell.items())
             color, marker = CATEGORIES[i % len(CATEGORIES)], MARKERS[i % len(MARKERS)]
             at = line[x].values
-            panel.plot(at, line.sel(of="predicted"), "-", color=color, linewidth=1.4)
+            for of, style in (("predicted", "-"), *((of, ":") for of in others_of)):
+                known = line.sel(of=of).dropna(x)
+                panel.plot(known[x].values, known, style, color=color, linewidth=1.2)
             panel.errorbar(
                 at, line.sel(of="simulated"), 2 * line.sel(of="standard_error"), fmt=marker, color=color,
-                markersize=5, capsize=2, linestyle="", label=label or "simulated",
+                markersize=3.5, capsize=1.5, elinewidth=1, linestyle="", label=label or "simulated",
             )  # fmt: skip
         if _is_wide(result[x].values):
-            panel.set_xscale("log")
+            plain_log_ticks(panel, np.log10(result[x].values.max() / result[x].values.min()))
         if _is_wide(result[name].sel(of="predicted").values):
             panel.set_yscale("log")
         elif np.ptp(panel.get_ylim()) < frame:
             panel.set_ylim(np.mean(panel.get_ylim()) + np.array([-frame, frame]))
-        panel.set(xlabel=x, ylabel=f"{name}  [squared label unit]")
+        panel.set(xlabel=x, ylabel=name)
         panel.grid(True, which="major", color=GREY, alpha=0.2)
     for panel in panels[len(names) :]:
         panel.set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    theory = result.attrs.get("theory", "theory")
-    head(figure, title, result, f"; lines: {theory}; points: means with 2 standard errors over pairs")
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    theory, units = (result.attrs.get(name, other) for name, other in (("theory", "theory"), ("units", "1")))
+    more = f"; dotted: {', '.join(others_of)}" if others_of else ""
+    note = f"; bars: 2 standard errors over pairs\nlines: {theory}{more}; unit: {units}"
+    head(figure, title, result, note)
+    for_paper(figure)
     return figure
 
 

@@ -7,13 +7,14 @@ import jax
 
 from w2sjax.errors import W2SError
 from w2sjax.heads.base import Rows
+from w2sjax.linalg import namespace
 from w2sjax.pytrees import pytree
 
 
 @pytree()
 @dataclasses.dataclass(frozen=True)
 class AsIs:
-    """Predictions that are there: column t of the features for task t, such as ratings by people.
+    """Predictions that are there, such as ratings by people: one feature for every task, or one for all of them.
 
     No label is seen, so that n_weak does not matter to it.
     """
@@ -22,16 +23,16 @@ class AsIs:
     on_host: ClassVar[bool] = True
 
     def fit(self, sample: Rows, labels: Any, key: jax.Array | None = None) -> Any:
-        """Fit nothing.
+        """Return ones, `[task]`.
 
         Raises:
-            W2SError: for another number of columns than tasks.
+            W2SError: for neither one feature nor as many as tasks.
         """
         width, tasks = sample.features.shape[1], labels.shape[1]
-        if width != tasks:
-            raise W2SError(f"AsIs has {width} columns for {tasks} tasks: pass one of predictions for each.")
-        return ()
+        if width not in (1, tasks):
+            raise W2SError(f"AsIs has {width} features for {tasks} tasks: pass one of predictions for each.")
+        return namespace(labels).ones(tasks, labels.dtype)
 
     def predict(self, fitted: Any, features: Any) -> Any:
-        """Return the features themselves."""
-        return features
+        """Return the features as predictions `[n, task]`."""
+        return features * fitted[None, :]

@@ -28,9 +28,6 @@ class Ball(LinearHead):
     Args:
         radius: > 0, in label units per feature unit.
         ridge: >= 0, in squared feature units.
-
-    Raises:
-        W2SError: if one is out of range.
     """
 
     decomposes: ClassVar[bool] = True

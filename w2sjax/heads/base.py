@@ -1,5 +1,6 @@
 """What a head is: a class of functions on features, with how it is fitted to labels."""
 
+import itertools
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -17,10 +18,12 @@ class Rows(NamedTuple):
     Attributes:
         features: `[n, width]`, of the fitted representation.
         kept: what heads keep of the sample for further fits on it, by names of theirs; None where nothing is kept.
+        truth: true labels of the rows without noise, for oracles; None where nobody knows them.
     """
 
     features: Any
     kept: dict[Any, Any] | None = None
+    truth: Any = None
 
 
 class Fit(NamedTuple):
@@ -48,6 +51,7 @@ class Head(Protocol):
     `needs` says what the head is fitted to. "rows": the features themselves, held in memory. "moments": a factorization
     of their covariance; such heads are linear, under squared loss, and subclasses of `w2sjax.heads.linear.LinearHead`.
     A class whose `fit` and `predict` take NumPy arrays and draw nothing may say so by `on_host = True`.
+    A head with `sees_truth = True` simulates a supervisor: its `predict` takes the truth on the rows as well.
     """
 
     needs: ClassVar[str]
@@ -82,6 +86,21 @@ def check_head(name: str, head: Any) -> None:
         raise W2SError(f'{name}={shown(head)} does not say what it needs: give its class needs = "rows".')
 
 
+def predicted(head: Head, fitted: Any, features: Any, truth: Any) -> Any:
+    """Return predictions `[n, task]` on features `[n, width]`, of supervisors by the truth on these rows.
+
+    Raises:
+        W2SError: for a supervisor where nobody knows the truth.
+    """
+    if not getattr(head, "sees_truth", False):
+        return head.predict(fitted, features)
+    if truth is None:
+        raise W2SError(
+            f"{type(head).__name__} needs the truth on the rows that it labels: give labels for them."
+        )
+    return head.predict(fitted, features, truth)  # type: ignore[call-arg]
+
+
 def worse_of(before: Fit, after: Fit) -> Fit:
     """Return how well posed two fits on one sample were: their flags, and the larger effect of dropped directions."""
     effect = namespace(after.effect).maximum(before.effect, after.effect)
@@ -100,21 +119,28 @@ def fit_all(
     """Fit a head to the labels of several stages on one sample, together where the head can.
 
     Args:
-        head: with `fit`, or also with `fit_all(sample, labels, keys, shared_key, method)`, which returns a list of what
-            `fit` would, and asks the method for targets as it goes.
+        head: with `fit`, and where tasks are fitted each on its own, `joint`, one fit for all stages; or
+            also with `fit_all(sample, labels, keys, shared_key, method)`, which returns a list of what `fit` would, and
+            asks the method for targets as it goes.
         method: how labels become targets.
         sample: features `[n, width]`.
         labels: `[n, task]` each.
         keys: one per stage.
         shared_key: for what all of them share, such as the order of rows.
-        options: of the head's `fit_all`.
+        options: of the head's `fit`.
     """
     if hasattr(head, "fit_all"):
-        found = head.fit_all(sample, labels, keys, shared_key, method, **options)
-    else:
-        targets = [method.targets(own) for own in labels]
+        return [with_fit(each, sample) for each in head.fit_all(sample, labels, keys, shared_key, method)]
+    targets = [method.targets(own) for own in labels]
+    if not getattr(head, "joint", False):
         found = [head.fit(sample, own, key) for own, key in zip(targets, keys, strict=True)]
-    return [with_fit(each, sample) for each in found]
+        return [with_fit(each, sample) for each in found]
+    together, fit = head.fit(sample, namespace(targets[0]).concatenate(targets, axis=1), keys[0], **options)
+    stops = list(itertools.accumulate(own.shape[1] for own in targets))
+    return [
+        (jax.tree.map(lambda a, part=slice(stop - own.shape[1], stop): a[..., part], together), fit)
+        for own, stop in zip(targets, stops, strict=True)
+    ]
 
 
 def with_fit(found: Any, sample: Rows) -> tuple[Any, Fit]:

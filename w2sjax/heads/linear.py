@@ -1,7 +1,6 @@
 """Linear heads under squared loss: all that they need of a sample is a factorization of its covariance."""
 
 import dataclasses
-import itertools
 import math
 from typing import Any, ClassVar, NamedTuple
 
@@ -11,10 +10,8 @@ import jax.numpy as jnp
 from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
 from w2sjax.heads.base import Fit, Rows
-from w2sjax.heads.columns import merge_proportional
-from w2sjax.heads.factor import RANK_TOLERANCE_IN_EPS, Factor, dropped_effect, factorize
+from w2sjax.heads.factor import RANK_TOLERANCE_IN_EPS, Factor, dropped_effect, factorize, merge_proportional
 from w2sjax.linalg import namespace, power_of_two, product
-from w2sjax.methods.base import Method
 
 CONSTANT_IN_EPS = 4
 """A feature that deviates from its mean by fewer units of rounding of its largest value is a constant."""
@@ -30,14 +27,6 @@ class Linear(NamedTuple):
         """Return the predictions `[task, n]` for features `[width, n]`."""
         return product(self.weights.T, columns.astype(self.weights.dtype)) + self.bias[:, None]
 
-    def split(self, counts: list[int]) -> "list[Linear]":
-        """Return the functions of so many tasks after one another."""
-        stops = list(itertools.accumulate(counts))
-        return [
-            Linear(self.weights[:, stop - count : stop], self.bias[stop - count : stop])
-            for count, stop in zip(counts, stops, strict=True)
-        ]
-
     def of_rows(self, rows: Any) -> Any:
         """Return the predictions `[n, task]` for features `[n, width]`."""
         return product(rows, self.weights) + self.bias[None, :]
@@ -50,6 +39,7 @@ class LinearHead:
     """
 
     needs: ClassVar[str] = "moments"
+    joint: ClassVar[bool] = True
 
     cheap: ClassVar[tuple[str, ...]] = ("ridge",)
     """Fields of which many values share one factorization."""
@@ -138,21 +128,6 @@ class LinearHead:
             code=xp.where(blurred & intercept, int(Flag.FEATURE_BELOW_ROUNDING), 0).astype(jnp.int32),
         )
         return Linear(head.weights / unit, head.bias if intercept else xp.zeros_like(head.bias)), fit
-
-    def fit_all(
-        self,
-        sample: Rows,
-        labels: list[Any],
-        keys: list[jax.Array],
-        shared_key: jax.Array,
-        method: Method,
-        *,
-        intercept: bool = True,
-    ) -> list[tuple[Linear, Fit]]:
-        """Fit the labels of several stages, `[n, task]` each, by one factorization; see `fit`."""
-        targets = [method.targets(own) for own in labels]
-        head, fit = self.fit(sample, namespace(targets[0]).concatenate(targets, axis=1), intercept=intercept)
-        return [(part, fit) for part in head.split([own.shape[1] for own in targets])]
 
     def in_units(self, unit: Any) -> "LinearHead":
         """Return the same class of heads for features divided by `unit`: what it is of weights multiplied by that."""

@@ -25,9 +25,6 @@ class Ridge(LinearHead):
 
     Args:
         ridge: >= 0, in squared feature units.
-
-    Raises:
-        W2SError: if it is out of range.
     """
 
     ridge: Any = 0.0

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.linear import Linear
 from w2sjax.linalg import product
-from w2sjax.methods.base import Method
 from w2sjax.pytrees import pytree
 from w2sjax.validation import check_number
 
@@ -22,6 +21,7 @@ class SpectralHead:
     """
 
     needs: ClassVar[str] = "rows"
+    joint: ClassVar[bool] = True
 
     def gain(self, eigenvalues: jax.Array) -> jax.Array:
         """Return g of positive eigenvalues of Z'Z/n: 1/e for least squares."""
@@ -47,14 +47,6 @@ class SpectralHead:
         weights = weights if tall else product(features.T, weights)
         return Linear(weights, jnp.zeros_like(weights[0])), fit
 
-    def fit_all(
-        self, sample: Rows, labels: list[Any], keys: list[jax.Array], shared_key: jax.Array, method: Method
-    ) -> list[tuple[Linear, Fit]]:
-        """Fit the labels of several stages, `[n, task]` each, by one decomposition."""
-        targets = [method.targets(own) for own in labels]
-        head, fit = self.fit(sample, jnp.concatenate(targets, axis=1))
-        return [(part, fit) for part in head.split([own.shape[1] for own in targets])]
-
     def predict(self, fitted: Linear, features: Any) -> Any:
         """Return predictions `[n, task]` on features `[n, width]`."""
         return fitted.of_rows(features)
@@ -69,9 +61,6 @@ class RidgeThroughOrigin(SpectralHead):
 
     Args:
         ridge: >= 0, in squared feature units.
-
-    Raises:
-        W2SError: if it is out of range.
     """
 
     ridge: Any = 0.0
@@ -93,9 +82,6 @@ class GradientFlow(SpectralHead):
 
     Args:
         time: >= 0, in units of 1 over squared feature units.
-
-    Raises:
-        W2SError: if it is out of range.
     """
 
     time: Any = 1.0

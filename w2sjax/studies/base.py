@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from w2sjax.engine.metrics import Metric
     from w2sjax.engine.protocol import Protocol
 
 
@@ -24,6 +25,7 @@ class Study:
         unverified: parameters whose values are recollections, not read in the paper.
         world, protocol: what to run.
         axes: values by field name, for a study of a grid.
+        metrics: what else to measure, as of `w2sjax.sweep`.
         pairs: independent draws unless the user asks for another number.
         analysis: from the Dataset of the sweep to another one, such as a function of `w2sjax.analysis`.
         report: from the result of the analysis to plain numbers, with a `headline`.
@@ -37,6 +39,7 @@ class Study:
     world: Any
     protocol: "Protocol"
     axes: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    metrics: "tuple[Metric, ...]" = ()
     pairs: int = 1
     analysis: "Callable[[xr.Dataset], xr.Dataset]"
     report: "Callable[[xr.Dataset], dict[str, Any]]"
@@ -50,6 +53,7 @@ class Collection:
     Attributes:
         name, title, reference: as of a study.
         members: the studies, in the order of the panels.
+        labels: of the panels; without them, what the members' names add to the collection's.
         figure: from the results of the members' analyses, their titles and a title to a figure.
     """
 
@@ -57,4 +61,5 @@ class Collection:
     title: str
     reference: str
     members: tuple[Study, ...]
+    labels: tuple[str, ...] = ()
     figure: "Callable[[Sequence[xr.Dataset], Sequence[str], str], Figure]"

@@ -26,6 +26,8 @@ class Names(TypedDict):
 
 _CHARIKAR = "Charikar, Pabbaraju, Shiragur 2024, arXiv 2405.15116"
 
+_SHIN = "Shin, Cooper, Sala 2025, arXiv 2412.03881, and notebooks in the history of its public code"
+
 _RULE = " (rule; worlds and candidates are this project's)"
 
 # fmt: off
@@ -70,10 +72,25 @@ _CHARIKAR2024 = {
 """Title, and what follows the paper's name in the reference, by the end of the study's name."""
 # fmt: on
 
+_BURNS = {
+    "pgr": "PGR over weak quality, strong quality and sample size: naive training and confidence loss",
+    "confidence": "Auxiliary confidence loss, as in the paper and as released, and product loss",
+    "bootstrapping": "Three students of rising quality in a chain beside one",
+    "overfitting": "Accuracy along training on weak labels; early stopping on weak labels and on the truth",
+    "supervisors": "Supervisors of equal accuracy whose errors have other structures; trivial imitation",
+    "adaptation": "Strong representation whitened on unlabelled inputs before weak supervision",
+}
+
+_BURNS2023 = "Burns et al. 2023, arXiv 2312.09390 (methods; worlds and sizes are this project's)"
+
 INDEX = {
     f"charikar2024{what}": Entry("charikar2024", title, _CHARIKAR + note)
     for what, (title, note) in _CHARIKAR2024.items()
-} | {
+}
+
+INDEX |= {f"burns2023-{what}": Entry("burns2023", title, _BURNS2023) for what, title in _BURNS.items()}
+
+INDEX |= {
     "dong2025-subspaces": Entry(
         "dong2025",
         "Overlapping subspaces: excess risks, PGR and OPR against both sample sizes, beside exact values",
@@ -100,17 +117,32 @@ INDEX = {
         "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; settings and expressions are this project's)",
     ),
     "charikar2024-infinite-width": Entry(
-        "infinite_width",
+        "theories",
         "Random ReLU networks from width 16 to 1024 beside the limit of infinite width",
         f"{_CHARIKAR} (setting); arc-cosine kernels of Cho, Saul 2009; the limit is this project's",
     ),
     "medvedev2025-linear": Entry(
-        "random_features",
+        "theories",
         "Linear random features: infinitely wide student, stopped early, against its teacher",
         "Medvedev et al. 2025, arXiv 2503.02877 (setting); sizes and the equivalent are this project's",
     ),
+    "medvedev2025-relu": Entry(
+        "theories",
+        "ReLU random features on a sphere: student stopped early, against its teacher",
+        "Medvedev et al. 2025, arXiv 2503.02877 (setting, recalled); the equivalent is this project's",
+    ),
+    "overspecified2026-ratio": Entry(
+        "theories",
+        "Overspecified student, underspecified teacher: loss ratio against time by the teacher's width",
+        "OpenReview Db5TUogRSM and its public code (setting); the equivalent is this project's",
+    ),
+    "overspecified2026-map": Entry(
+        "theories",
+        "Best loss ratio of the student by the widths of teacher and student",
+        "OpenReview Db5TUogRSM and its public code (setting); the equivalent is this project's",
+    ),
     "wu2026-scaling": Entry(
-        "random_features",
+        "theories",
         "Ridge on random features: errors of teacher and student against the teacher's samples",
         "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
     ),
@@ -119,15 +151,68 @@ INDEX = {
         "Ranking weak models by representations alone, beside other rules",
         "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (metric, recalled; worlds are this project's)",
     ),
+    "ildiz2024-surrogates": Entry(
+        "theories",
+        "Minimum-norm students of the best surrogate and the best mask of the truth, and of the truth",
+        "Ildiz et al. 2024, arXiv 2410.18837, Figure 1 (setting, as quoted); expressions are this project's",
+    ),
+    "liu2026-groups": Entry(
+        "theories",
+        "Spurious correlations: errors by group against the minority's share of the student's sample",
+        "Liu, Dong et al. 2026, OpenReview 5hfa2itwGz (model, as a note has it); the fixed point is this project's",
+    ),
+    "moniri2025-multi-index": Entry(
+        "theories",
+        "Fine-tuned student: the easy part of a target from its teacher, the hard one from pre-training",
+        "Moniri, Hassani 2025, arXiv 2505.18346 (mechanism; the model is this project's)",
+    ),
+    "which-theory": Entry(
+        "theories",
+        "Which theory explains my curve? All of them on one world of random ReLU networks",
+        "this project; the papers of each theory",
+    ),
     "wu2024-labels": Entry(
-        "wu_sahai2024",
+        "theories",
         "Minimum-norm interpolation of signs in a spiked world: hard labels against logits",
         "Wu, Sahai 2024, arXiv 2410.04638 (setting); sizes and the finite-size theory are this project's",
     ),
     "least-squares": Entry(
-        "least_squares",
+        "theories",
         "Label noise where every head can express the truth: exact errors beside simulation",
         "Breiman, Freedman 1983 (without intercept); the experiment is this project's",
+    ),
+}
+
+INDEX |= {
+    "mulgund2025-misfit": Entry(
+        "mulgund2025",
+        "Gain against misfit in KL: students by reverse and by forward divergence",
+        "Mulgund, Pabbaraju 2025, arXiv 2501.19105, synthetic notebook of its public code (in kind)",
+    ),
+    "mulgund2025-combinations": Entry(
+        "mulgund2025",
+        "Convex combinations of k softmax heads: error, and gain less misfit, against k",
+        "Mulgund, Pabbaraju 2025, arXiv 2501.19105 (students; world and sizes are this project's)",
+    ),
+    "yao2025-reverse": Entry(
+        "yao2025",
+        "Reverse against forward KL where labels are exchanged",
+        "Yao et al. 2025, arXiv 2502.11107 (comparison; world and sizes are this project's)",
+    ),
+    "shin2025-overlap": Entry(
+        "shin2025",
+        "Overlap density: accuracy against rows that show easy and hard features",
+        _SHIN,
+    ),
+    "shin2025-easy": Entry(
+        "shin2025",
+        "Overlap density, ablation: student on easy rows alone, against their number",
+        _SHIN,
+    ),
+    "shin2025-hard": Entry(
+        "shin2025",
+        "Overlap density, ablation: student on 10 overlap rows, against the number of hard rows",
+        _SHIN,
     ),
 }
 

@@ -71,10 +71,14 @@ def run_groups(
     return run(world, numbers, seed, count, indices, prepared)
 
 
-@functools.cache
 def group_program() -> Any:
-    """Return `run_groups` compiled by `jax.jit`, once per process: its options depend on the kind of device."""
-    return jax.jit(run_groups, static_argnames=("design", "mesh"), compiler_options=compiler_options())
+    """Return `run_groups` compiled by `jax.jit`, once per process and options of the compiler."""
+    return _group_program(tuple((compiler_options() or {}).items()))
+
+
+@functools.cache
+def _group_program(options: tuple[tuple[str, Any], ...]) -> Any:
+    return jax.jit(run_groups, static_argnames=("design", "mesh"), compiler_options=dict(options))
 
 
 def arranged(pairs: np.ndarray, group: int, places: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,9 +21,7 @@ from w2sjax.errors import W2SError, reason
 from w2sjax.losses import Loss
 from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
 from w2sjax.sweeps.grid import make_grid
-from w2sjax.sweeps.syntax import syntax_error
 from w2sjax.validation import nearest, shown
-from w2sjax.worlds.base import World
 
 DEFAULT_WORLD = "PerturbedMLP"
 
@@ -30,8 +29,21 @@ PARTS = {"world": "draw", "head": "fit", "weak_head": "fit", "method": "targets"
 """What an object of a table must be able to do, by the name of the table."""
 
 
-class SweepFile(pydantic.BaseModel):
-    """A configuration file as it stands. The description of a field completes "... is not ..."."""
+def _as_table(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError("no table")
+    return value
+
+
+_TABLE = Field(description="a table: write [{}] on a line of its own")
+Table = Annotated[Any, pydantic.AfterValidator(_as_table), _TABLE]
+
+
+class SweepConfiguration(pydantic.BaseModel):
+    """A configuration file: its fields as they stand, or checked, with the objects of its tables.
+
+    The description of a field completes "... is not ...".
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -44,33 +56,14 @@ class SweepFile(pydantic.BaseModel):
     ] = "auto"
     memory_budget: Annotated[int | None, Field(ge=1, description="a whole number of bytes >= 1")] = None
     chunk_pairs: Annotated[int | None, Field(ge=1, description="a whole number >= 1")] = None
-    world: Annotated[dict[str, Any], Field(description="a table: write [world] on a line of its own")] = {}
-    protocol: Annotated[
-        dict[str, Any], Field(description="a table: write [protocol] on a line of its own")
-    ] = {}
-    axes: Annotated[dict[str, Any], Field(description="a table: write [axes] on a line of its own")] = {}
+    world: Table = {}
+    protocol: Table = {}
+    axes: Table = {}
     metrics: Annotated[list[str], Field(description='a list of names, such as ["module.name"]')] = []
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepConfiguration:
-    """A checked configuration: the arguments of `sweep`, and the precision to compute in."""
-
-    world: World
-    protocol: Protocol
-    pairs: int
-    first_pair: int
-    seed: int
-    axes: dict[str, list[Any]]
-    metrics: tuple[Metric, ...]
-    paired: bool
-    precision: str
-    memory_budget: int | None
-    chunk_pairs: int | None
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of `sweep`."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "precision"}
+        return {name: value for name, value in self if name != "precision"}
 
 
 def load_configuration(
@@ -104,7 +97,7 @@ def load_configuration(
             f"{file} is nested too deeply: write tables as [world] on a line of its own."
         ) from None
     except ValueError as error:  # a syntax error, or a number of thousands of digits
-        raise W2SError(syntax_error(file, text, str(error))) from error
+        raise W2SError(_syntax_error(file, text, str(error))) from error
     try:
         for path, value in changes:
             _set(content, path, value)
@@ -130,9 +123,11 @@ def check_configuration(content: dict[str, Any], modules: Sequence[str] = ()) ->
         W2SError: as `load_configuration`, without the file's name.
     """
     try:
-        given = SweepFile.model_validate(content)
+        given = SweepConfiguration.model_validate(content)
     except pydantic.ValidationError as error:
-        raise W2SError(_sentence(_first(error))) from None
+        # An unknown key before all others: a key that is missing may be the one misspelled.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise W2SError(_sentence(first)) from None
     kinds = _Kinds([_imported(name) for name in modules])
     world = kinds.object("world", {"kind": DEFAULT_WORLD} | given.world)
     protocol = kinds.build("protocol", Protocol, given.protocol)
@@ -142,8 +137,7 @@ def check_configuration(content: dict[str, Any], modules: Sequence[str] = ()) ->
         make_grid(world, protocol, axes, paired=given.paired, metrics=metrics)
     except W2SError as error:
         raise W2SError(_with_path("axes", str(error), [name.split(".")[-1] for name in axes])) from error
-    rest = given.model_dump(exclude={"world", "protocol", "axes", "metrics"})
-    return SweepConfiguration(world=world, protocol=protocol, axes=axes, metrics=metrics, **rest)
+    return given.model_copy(update={"world": world, "protocol": protocol, "axes": axes, "metrics": metrics})
 
 
 def _imported(name: str) -> ModuleType:
@@ -277,16 +271,28 @@ def _with_path(path: str, message: str, names: Iterable[str]) -> str:
     return message if message.startswith(path) else f"{path}: {message}"
 
 
-def _first(error: pydantic.ValidationError) -> Any:
-    """Return the first error, an unknown key before all others: a key that is missing may be the one misspelled."""
-    return min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-
-
 def _sentence(error: Any) -> str:
     """Turn an error of pydantic into one sentence with the key."""
-    key, known = str(error["loc"][0]), tuple(SweepFile.model_fields)
+    key, known = str(error["loc"][0]), tuple(SweepConfiguration.model_fields)
     if error["type"] == "extra_forbidden":
         return f"{key} is not known: did you mean {nearest(key, known)}? The keys are {', '.join(known)}."
     if error["type"] == "missing":
         return f"{key} is missing: add it to the file."
-    return f"{key}={shown(error['input'])} is not {SweepFile.model_fields[key].description}."
+    description = str(SweepConfiguration.model_fields[key].description).format(key)
+    return f"{key}={shown(error['input'])} is not {description}."
+
+
+def _syntax_error(file: Path, text: str, message: str) -> str:
+    """Return a sentence for a file that is not TOML; a key given twice is named by its full path."""
+    found = re.search(r"\(at line (\d+), column \d+\)", message)
+    lines = text.splitlines()
+    number = int(found.group(1)) if found else 0
+    if ("overwrite" in message or "twice" in message) and 1 <= number <= len(lines):
+        key = lines[number - 1].split("=")[0].strip().strip("[]\"' ")
+        headers = [
+            m.group(1) for line in lines[: number - 1] if (m := re.match(r"\s*\[\s*([\w.]+)\s*\]", line))
+        ]
+        in_table = "=" in lines[number - 1] and headers
+        path = f"{headers[-1]}.{key}" if in_table else key
+        return f"{file}: {path} is given twice, the second time in line {number}: keep one."
+    return f"{file} is not valid TOML ({message}): mend that line."

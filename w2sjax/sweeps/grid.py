@@ -14,9 +14,11 @@ from w2sjax.engine.design import Design, Numbers, design_of, is_naive, numbers_o
 from w2sjax.engine.metrics import Metric, check_metrics
 from w2sjax.engine.protocol import SIZES, Protocol, check_protocol
 from w2sjax.errors import W2SError
-from w2sjax.sweeps.boxes import Box
 from w2sjax.validation import check_boolean, shown
 from w2sjax.worlds.static import check_world
+
+Box = tuple[range, ...]
+"""A part of a grid that a run can cover: positions along every axis."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,3 +227,34 @@ def _as_text(chosen: Mapping[Path, Any]) -> str:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         plain[".".join(path)] = float(value) if number else label_of(value)
     return json.dumps(plain, sort_keys=True)
+
+
+def boxes_of(wanted: np.ndarray) -> Iterator[Box]:
+    """Yield disjoint boxes that together are what is wanted of a grid.
+
+    Args:
+        wanted: bool, of any number of dimensions. Where a smaller grid is cut out of a corner, there is one box per
+            axis along which it is smaller.
+    """
+    if not wanted.any():
+        return
+    if wanted.ndim == 0:
+        yield ()
+        return
+    places = np.nonzero(wanted)
+    around = tuple(range(int(p.min()), int(p.max()) + 1) for p in places)
+    inside = wanted[tuple(slice(p.start, p.stop) for p in around)]
+    if inside.all():
+        yield around
+        return
+    for axis in range(wanted.ndim):
+        slices = np.moveaxis(inside, axis, 0)
+        differs = [i for i in range(1, len(slices)) if not np.array_equal(slices[i], slices[0])]
+        if differs:
+            cut = around[axis].start + differs[0]
+            before, after = wanted.copy(), wanted.copy()
+            np.moveaxis(before, axis, 0)[cut:] = False
+            np.moveaxis(after, axis, 0)[:cut] = False
+            yield from boxes_of(before)
+            yield from boxes_of(after)
+            return

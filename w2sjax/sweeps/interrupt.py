@@ -1,55 +1,41 @@
 """Ctrl-C that waits for the running chunk."""
 
+import contextlib
 import signal
 import sys
 import threading
-from types import FrameType, TracebackType
-from typing import Any
+from collections.abc import Iterator
+from types import FrameType
 
 
 class SweepInterrupted(KeyboardInterrupt):
     """A sweep that stopped between two chunks because it was asked to; the same call goes on with it."""
 
 
-class GracefulStop:
-    """While active, the first SIGINT sets `requested` and the second interrupts at once.
+@contextlib.contextmanager
+def graceful_stop(*, show: bool) -> Iterator[threading.Event]:
+    """Have the first SIGINT set the event that is yielded, and the second interrupt at once.
 
-    It does nothing outside the main thread, where signals cannot be handled.
+    It does nothing outside the main thread, where signals cannot be handled, and where a handler is not Python's own:
+    it belongs to somebody who knows better.
 
     Args:
         show: tell on stderr what the first SIGINT does.
     """
+    asked, before = threading.Event(), signal.getsignal(signal.SIGINT)
 
-    def __init__(self, *, show: bool) -> None:
-        self.requested = False
-        self._show = show
-        self._previous: Any = None
-        self._active = False
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+        if show:
+            told = "stopping after the running chunk; Ctrl-C again stops at once and loses that chunk"
+            print(told, file=sys.stderr, flush=True)
 
-    def __enter__(self) -> "GracefulStop":
-        # A handler that is not Python's own belongs to somebody who knows better.
-        mine = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if threading.current_thread() is threading.main_thread() and mine:
-            self._previous = signal.signal(signal.SIGINT, self._handle)
-            self._active = True
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._restore()
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
-        self._restore()
-        if self._show:
-            print(
-                "stopping after the running chunk; Ctrl-C again stops at once and loses that chunk",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def _restore(self) -> None:
-        if self._active:
-            signal.signal(signal.SIGINT, self._previous)
-            self._active = False
+    mine = threading.current_thread() is threading.main_thread() and before is signal.default_int_handler
+    if mine:
+        signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, before)

@@ -15,8 +15,7 @@ from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import arranged, group_program, local_mesh, on_all_devices
 from w2sjax.sweeps.batch_size import Batch, choose_batch, default_memory_budget, rows_per_pair
-from w2sjax.sweeps.boxes import Box, boxes_of
-from w2sjax.sweeps.grid import Cell, Grid
+from w2sjax.sweeps.grid import Box, Cell, Grid, boxes_of
 from w2sjax.worlds.static import as_pytree
 
 CHUNK_BYTES = 2**25
@@ -86,15 +85,11 @@ class Plan:
         """Regions per outer cell."""
         return math.ceil(len(self.pairs) / self.chunk_pairs)
 
-    @property
-    def outer_cells(self) -> int:
-        """Number of outer cells."""
-        return math.prod(len(self.grid.axes[name]) for name in self.grid.outer)
-
     def describe(self) -> str:
         """Return the plan in one line: cells, compilations, chunks, memory, and how many chunks are done already."""
         inner = math.prod(len(self.grid.axes[name]) for name in self.grid.inner)
-        each, cells = result_bytes(self.variables, self.grid), self.outer_cells
+        each = result_bytes(self.variables, self.grid)
+        cells = math.prod(len(self.grid.axes[name]) for name in self.grid.outer)
         at_once = max((batch.at_once for batch in self.batches), default=0)
         working = max((batch.working_bytes for batch in self.batches), default=0)
         return (

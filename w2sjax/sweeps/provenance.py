@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from w2sjax import __version__
 from w2sjax.losses import Loss
 from w2sjax.random.keys import ALGORITHM
 from w2sjax.random.threefry import IMPLEMENTATION
@@ -45,6 +46,8 @@ def code_of(grid: Grid) -> tuple[dict[str, str], list[str]]:
     objects: list[Any] = [grid.world, grid.protocol.loss.value]
     for stage in grid.protocol.chain():
         objects += [stage.head, stage.method]
+        loss = getattr(stage.head, "loss", None)
+        objects += [loss.value] if isinstance(loss, Loss) else []
     objects += [value for values in grid.axes.values() for value in values if dataclasses.is_dataclass(value)]
     for metric in grid.metrics:
         objects += [each for each in (metric.per_sample, metric.of_means) if each is not None]
@@ -92,21 +95,13 @@ def _plain(value: Any) -> Any:
 def provenance() -> dict[str, str]:
     """Return the versions and the device that produced a result."""
     device = jax.local_devices()[0]
-    return _versions() | {
+    versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "xarray")}
+    return {f"{name}_version": version for name, version in versions.items()} | {
+        "w2sjax_version": __version__,
         "device": f"{jax.local_device_count()} x {device.device_kind}",
         "platform": device.platform,
         "git_revision": git_revision(),
     }
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "xarray")}
-    try:
-        versions["w2sjax"] = metadata.version("w2sjax")
-    except metadata.PackageNotFoundError:
-        versions["w2sjax"] = "source tree"
-    return {f"{name}_version": version for name, version in versions.items()}
 
 
 @functools.cache

@@ -20,18 +20,17 @@ from w2sjax.paths import user_path
 from w2sjax.random.keys import LARGEST_SEED, MOST_PAIRS
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.grid import Grid, make_grid
-from w2sjax.sweeps.interrupt import GracefulStop, SweepInterrupted
+from w2sjax.sweeps.interrupt import SweepInterrupted, graceful_stop
 from w2sjax.sweeps.plan import Plan, make_plan
 from w2sjax.sweeps.preparation import Preparations
-from w2sjax.sweeps.progress import Meter
 from w2sjax.sweeps.provenance import attributes, code_of
 from w2sjax.sweeps.store.creation import create, extend, extended, layout_for, wait_until
-from w2sjax.sweeps.store.layout import GROWING, TRAINED, Layout, layout_of, layout_while_growing
+from w2sjax.sweeps.store.layout import GROWING, SUMMARY, TRAINED, Layout, layout_of, layout_while_growing
 from w2sjax.sweeps.store.marks import done_in_cell, done_pairs, read_marks
 from w2sjax.sweeps.store.reading import check_same, open_dataset, warn_of_mixture
-from w2sjax.sweeps.store.summary import summary_path, write_summary
+from w2sjax.sweeps.store.summary import write_summary
 from w2sjax.sweeps.store.writing import Writer
-from w2sjax.sweeps.stream import place, run_items
+from w2sjax.sweeps.stream import place, plan_meter, run_items
 from w2sjax.validation import check_boolean, check_integer, shown
 from w2sjax.worlds.base import World
 
@@ -210,8 +209,8 @@ def _in_memory(plan: Plan, folder: Path | None, *, show: bool) -> xr.Dataset:
     if show:
         print(plan.describe(), file=sys.stderr, flush=True)
     preparations = Preparations(plan, folder, show=show)
-    with Meter(sum(len(item.pairs) for item in plan.items), show=show) as meter:
-        for item, found in run_items(plan, preparations, meter.advance):
+    with plan_meter(plan, show=show) as meter:
+        for item, found in run_items(plan, preparations, meter):
             where = place(plan, item)
             for name, values in found.items():
                 arrays[name][where] = values
@@ -235,20 +234,19 @@ def _in_store(
             warn_of_mixture(layout)
         writer = Writer(layout, marks)
         preparations = Preparations(plan, checkpoints, show=show)
-        total = plan.done_pairs + sum(len(item.pairs) for item in items)
-        with GracefulStop(show=show) as stop, Meter(total, show=show, done=plan.done_pairs) as meter:
-            for written, (item, arrays) in enumerate(run_items(plan, preparations, meter.advance), start=1):
+        with graceful_stop(show=show) as stop, plan_meter(plan, show=show) as meter:
+            for written, (item, arrays) in enumerate(run_items(plan, preparations, meter), start=1):
                 writer.write_item(plan, item, arrays)
                 if show and written == 1 < len(items):
                     seconds = meter.seconds_left
                     about = "" if seconds is None else f"; about {seconds:.0f} s to go"
                     print(f"first chunk written{about}", file=sys.stderr, flush=True)
-                if stop.requested and written < len(items):
+                if stop.is_set() and written < len(items):
                     chunks = plan.finished_regions + len(items)
                     raise SweepInterrupted(
                         f"stopped with {plan.finished_regions + written} of {chunks} chunks done in {path}"
                     )
     whole = layout.cells * len(layout.pairs)
-    if (items or not summary_path(path).exists()) and done_pairs(layout, read_marks(layout)) == whole:
+    if (items or not (path / SUMMARY).exists()) and done_pairs(layout, read_marks(layout)) == whole:
         write_summary(layout)
     return open_dataset(layout, grid.labels)

@@ -1,7 +1,8 @@
 """The loop of every sweep: groups of pairs go to the devices, finished regions come back."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import arranged, group_program, in_order, local_mesh
 from w2sjax.sweeps.plan import Item, Plan, key_of, shared_arguments
 from w2sjax.sweeps.preparation import Preparations
+from w2sjax.sweeps.progress import Meter
 
 Arrays = dict[str, np.ndarray]
 
@@ -28,9 +30,16 @@ class _Call:
     items: tuple[Item, ...]
 
 
-def run_items(
-    plan: Plan, preparations: Preparations, on_group: Callable[[int, dict[Flag, int]], None]
-) -> Iterator[tuple[Item, Arrays]]:
+def plan_meter(plan: Plan, *, show: bool) -> Meter:
+    """Return the meter of what is left to do of a plan."""
+    shapes = [plan.shapes[item.cell] for item in plan.items]
+    left = [len(item.pairs) for item in plan.items]
+    work = sum(pairs * plan.batches[shape].work for pairs, shape in zip(left, shapes, strict=True))
+    total = plan.done_pairs + sum(left)
+    return Meter(total, show=show, done=plan.done_pairs, work=work, programs=len(set(shapes)))
+
+
+def run_items(plan: Plan, preparations: Preparations, meter: Meter) -> Iterator[tuple[Item, Arrays]]:
     """Compute what is left to do and yield each item with its arrays `[pair, *inner axes, ...]`, once it is complete.
 
     Every call of the compiled program has the same number of pairs, across the borders of items and fewer at the
@@ -40,18 +49,22 @@ def run_items(
     Args:
         plan: from `make_plan`.
         preparations: what the worlds of the plan prepare.
-        on_group: called with (pairs, how many of them have each serious flag) after every fetched call.
+        meter: told of compilation, and of the pairs of every call.
     """
     pending: dict[Item, list[Arrays]] = {}
     running: tuple[_Call, Any] | None = None
+    compiled: set[int] = set()
     with one_linear_algebra_thread():
         for call in _calls(plan):
-            started = (call, _dispatch(plan, preparations, call))
+            shape = plan.shapes[call.cell]
+            compiling = contextlib.nullcontext() if shape in compiled else meter.compiling()
+            started = (call, _dispatch(plan, preparations, call, compiling))
+            compiled.add(shape)
             if running is not None:
-                yield from _collect(plan, *running, pending, on_group)
+                yield from _collect(plan, *running, pending, meter)
             running = started
         if running is not None:
-            yield from _collect(plan, *running, pending, on_group)
+            yield from _collect(plan, *running, pending, meter)
 
 
 def _calls(plan: Plan) -> Iterator[_Call]:
@@ -72,17 +85,21 @@ def _calls(plan: Plan) -> Iterator[_Call]:
             yield _Call(cell, shared, chosen, tuple(item for item in mine if item.run in touched))
 
 
-def _dispatch(plan: Plan, preparations: Preparations, call: _Call) -> Any:
-    batch = plan.batches[plan.shapes[call.cell]]
+def _dispatch(
+    plan: Plan, preparations: Preparations, call: _Call, compiling: contextlib.AbstractContextManager[None]
+) -> tuple[np.ndarray | None, Any]:
+    batch, cell = plan.batches[plan.shapes[call.cell]], plan.cells[call.cell]
     if batch.tables:
-        cell = plan.cells[call.cell]
         seed = key_of(plan.seed, cell)
         return None, run_on_tables(cell.world, cell.numbers, seed, call.pairs, cell.design)
     count, indices = arranged(call.pairs, batch.group, batch.places)
     prepared = preparations.of(call.cell, indices.ravel())
     prepared = jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), prepared)
-    design = plan.cells[call.cell].design
-    return count, group_program()(*call.shared, count, indices, prepared, design=design, mesh=local_mesh())
+    with compiling:
+        outcome = group_program()(
+            *call.shared, count, indices, prepared, design=cell.design, mesh=local_mesh()
+        )
+    return count, outcome
 
 
 def _collect(
@@ -90,7 +107,7 @@ def _collect(
     call: _Call,
     running: tuple[np.ndarray | None, Any],
     pending: dict[Item, list[Arrays]],
-    on_group: Callable[[int, dict[Flag, int]], None],
+    meter: Meter,
 ) -> Iterator[tuple[Item, Arrays]]:
     box = plan.cells[call.cell].box
     count, outcome = running
@@ -100,7 +117,8 @@ def _collect(
         )
         for name, values in labels.flatten(outcome).items()
     }
-    on_group(len(call.pairs), count_flagged(arrays))
+    work = len(call.pairs) * plan.batches[plan.shapes[call.cell]].work
+    meter.advance(len(call.pairs), count_flagged(arrays), work)
     for item in call.items:
         inside = (call.pairs >= item.pairs.start) & (call.pairs < item.pairs.stop)
         part = slice(int(inside.argmax()), int(inside.argmax()) + int(inside.sum()))

@@ -1,5 +1,6 @@
 """What a theory is: a prediction of what a sweep measures, under the names that the sweep gives its results."""
 
+import contextvars
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,9 @@ import xarray as xr
 from w2sjax.engine.axes import find, label_of, put
 from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
+
+_collected: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("collected", default=None)
+"""Where violated assumptions are gathered, in place of a refusal."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,8 @@ class Theory:
             standard deviation over samples. Of a theory that is `by_pair` it takes two more arguments, the seed and the
             range of pairs, and returns arrays `[pair, task]`: expectations over samples, given the pair.
         by_pair: whether it predicts pair by pair.
+        finite_size: of a formula for a limit, how far a world and a protocol of finite sizes are from it at most, as
+            measured: a share of the prediction, or of the predicted weak_error where that is larger.
     """
 
     name: str
@@ -33,6 +39,19 @@ class Theory:
     assume: Callable[[Any, Protocol], None]
     expect: Callable[..., dict[str, Any]]
     by_pair: bool = False
+    finite_size: Callable[[Any, Protocol], float] = lambda world, protocol: 0.0
+
+    def violated(self, world: Any, protocol: Protocol) -> list[str]:
+        """Return every assumption that an experiment violates, as far as they can be read from it."""
+        found: list[str] = []
+        token = _collected.set(found)
+        try:
+            self.assume(world, protocol)
+        except (AttributeError, ValueError, W2SError):  # of a world or chain of another kind
+            pass
+        finally:
+            _collected.reset(token)
+        return list(dict.fromkeys(found))
 
     def predict(
         self,
@@ -54,7 +73,7 @@ class Theory:
         Returns:
             A Dataset with the sweep's variables and one dimension per axis, in the order given; pair and task, where
             the theory is by pair, and else neither: these are then expectations over both. Attributes: `theory`, its
-            name, and `reference`.
+            name, `reference`, and `finite_size`, the largest of its cells.
 
         Raises:
             W2SError: if an assumption is violated in any cell; the message names it, the value and the fix. Likewise
@@ -66,11 +85,12 @@ class Theory:
         paths = [find(name, world, protocol) for name in axes]
         drawn = range(first_pair, first_pair + pairs)
         draws = (seed, drawn) if self.by_pair else ()
-        cells = []
+        cells, limits = [], [0.0]
         for chosen in itertools.product(*axes.values()):
             cell = put(world, protocol, dict(zip(paths, chosen, strict=True)))
             self.assume(*cell)
             cells.append(self.expect(*cell, *draws))
+            limits.append(self.finite_size(*cell))
         shape = tuple(map(len, axes.values()))
         coords: dict[str, Any] = {name: list(map(label_of, values)) for name, values in axes.items()}
         own: tuple[str, ...] = ()
@@ -81,7 +101,7 @@ class Theory:
         for name in cells[0]:
             found = np.stack([np.asarray(cell[name], float) for cell in cells])
             variables[name] = ((*axes, *own), np.reshape(found, (*shape, *found.shape[1:])), _units(name))
-        attributes = {"theory": self.name, "reference": self.reference}
+        attributes = {"theory": self.name, "reference": self.reference, "finite_size": max(limits)}
         return xr.Dataset(variables, coords=coords, attrs=attributes)
 
 
@@ -91,7 +111,11 @@ def require(holds: bool, assumption: str, given: str, fix: str) -> None:
     Raises:
         W2SError: one sentence of what was given, the assumption and the fix, if it does not hold.
     """
-    if not holds:
+    if holds:
+        return
+    if (found := _collected.get()) is not None:
+        found.append(assumption)
+    else:
         raise W2SError(f"{given} violates the assumption of {assumption}: {fix}.")
 
 

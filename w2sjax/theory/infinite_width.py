@@ -141,4 +141,5 @@ INFINITE_WIDTH = Theory(
     reference="arc-cosine kernels, Cho, Saul 2009; the limit is this project's",
     assume=_assume,
     expect=_expect,
+    finite_size=lambda world, protocol: 40 / world.width,
 )

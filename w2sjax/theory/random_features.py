@@ -16,9 +16,18 @@ from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
 from w2sjax.heads import GradientFlow, RidgeThroughOrigin
 from w2sjax.theory.base import Theory, require
-from w2sjax.theory.ridge_chains import error_of, flow_stage, ridge_stage, truth_of
+from w2sjax.theory.ridge_chains import (
+    Function,
+    Stage,
+    error_of,
+    flow_filter,
+    flow_stage,
+    ridge_stage,
+    truth_of,
+)
 from w2sjax.theory.usual import require_chain, require_world
-from w2sjax.worlds.random_features import PowerLawFeatures, TwoLevelFeatures
+from w2sjax.worlds.random_features import PowerLawFeatures, ScaledFeatures, TwoLevelFeatures
+from w2sjax.worlds.sphere import SphereReLU
 
 FEWEST = 20
 """Samples and features below which an equivalent, an asymptotic formula, is refused."""
@@ -29,16 +38,18 @@ def ridge_chain(spectrum: Any, weak: Any, strong: Any, noise: Any) -> dict[str, 
     """Return expected results of two ridge stages, and `converged`; maps by `vmap` over any argument.
 
     Args:
-        spectrum: eigenvalues and target energy, `[dim]` each.
+        spectrum: eigenvalues, target energy and copies, `[dim]` each; see `w2sjax.theory.ridge_chains`.
         weak, strong: (samples, features, ridge) each, float.
         noise: variance of the noise of true labels.
     """
-    eigenvalues, energy = spectrum
-    teacher = ridge_stage(eigenvalues, truth_of(energy), weak[0], weak[1], weak[2], noise)
-    student = ridge_stage(
-        eigenvalues, teacher.function, strong[0], strong[1], strong[2], jnp.zeros_like(noise)
-    )
-    ceiling = ridge_stage(eigenvalues, truth_of(energy), strong[0], strong[1], strong[2], noise)
+    eigenvalues, energy, copies = spectrum
+
+    def stage(taught: Function, own: Any, noisy: Any) -> Stage:
+        return ridge_stage(eigenvalues, taught, own[0], own[1], own[2], noisy, copies)
+
+    teacher = stage(truth_of(energy), weak, noise)
+    student = stage(teacher.function, strong, jnp.zeros_like(noise))
+    ceiling = stage(truth_of(energy), strong, noise)
     return _results(energy, teacher, student) | {
         "ceiling_error": error_of(ceiling.function, energy),
         "converged": teacher.point.converged & student.point.converged & ceiling.point.converged,
@@ -46,19 +57,50 @@ def ridge_chain(spectrum: Any, weak: Any, strong: Any, noise: Any) -> dict[str, 
 
 
 @jax.jit
-def flow_chain(spectrum: Any, features: Any, time: Any) -> dict[str, jax.Array]:
+def flow_chain(spectrum: Any, widths: Any, time: Any) -> dict[str, jax.Array]:
     """Return expected results of a teacher on random features and the population, and a student by gradient flow.
 
     Args:
         spectrum: as for `ridge_chain`.
-        features: of the teacher, float.
+        widths: random features of teacher and student, float; infinite for all of the inputs.
         time: at which the student is stopped.
     """
-    eigenvalues, energy = spectrum
+    eigenvalues, energy, copies = spectrum
     zero, infinite = jnp.zeros_like(time), jnp.full_like(time, jnp.inf)
-    teacher = ridge_stage(eigenvalues, truth_of(energy), infinite, features, zero, zero)
-    student = flow_stage(eigenvalues, teacher.function, time)
-    return _results(energy, teacher, student) | {"converged": teacher.point.converged}
+    teacher = ridge_stage(eigenvalues, truth_of(energy), infinite, widths[0], zero, zero, copies)
+    student = flow_stage(eigenvalues, teacher.function, time, widths[1], copies)
+    converged = teacher.point.converged & student.point.converged
+    return _results(energy, teacher, student) | {"converged": converged}
+
+
+@jax.jit
+def best_flow_ratios(spectrum: Any, weak: Any, strong: Any, times: Any) -> jax.Array:
+    """Return least w2s_error / weak_error over times, `[weak, strong]`; NaN where a fixed point did not converge.
+
+    Args:
+        spectrum: as for `ridge_chain`.
+        weak, strong, times: widths of teachers and students, and when students may be stopped, arrays of one axis.
+
+    Cost: one filter per student and time, one fixed point per teacher.
+    """
+    eigenvalues, energy, copies = spectrum
+    zero = jnp.zeros((), eigenvalues.dtype)
+
+    def teacher(width: jax.Array) -> Any:
+        infinite = jnp.full_like(width, jnp.inf)
+        stage = ridge_stage(eigenvalues, truth_of(energy), infinite, width, zero, zero, copies)
+        return stage.function, stage.point.converged
+
+    def student(width: jax.Array) -> Any:
+        return jax.lax.map(lambda time: flow_filter(eigenvalues, time, width, copies), times)
+
+    taught, certain = jax.vmap(teacher)(weak)
+    points, share, square = jax.lax.map(student, strong)  # [strong, time, level]
+    product = functools.partial(jnp.einsum, "stl,wl->wst", precision="highest")
+    errors = product(square, taught.energy) - 2 * product(share, taught.overlap) + jnp.sum(energy)
+    own = jnp.sum(taught.energy - 2 * taught.overlap + energy[None, :], axis=1)
+    known = certain[:, None, None] & points.converged[None]
+    return jnp.min(jnp.where(known, errors, jnp.nan), axis=2) / own[:, None]
 
 
 def _results(energy: Any, teacher: Any, student: Any) -> dict[str, jax.Array]:
@@ -70,6 +112,12 @@ def _results(energy: Any, teacher: Any, student: Any) -> dict[str, jax.Array]:
         "gain": weak - w2s,
         "deviation": weak - w2s - student.misfit,
     }
+
+
+def _spectrum_of(world: Any) -> tuple[jax.Array, ...]:
+    """Return eigenvalues, energy and copies of a world, coordinates of one variance together where it has them so."""
+    found = getattr(world, "levels", world.spectrum)()
+    return tuple(jnp.asarray(values, jnp.float64) for values in found)
 
 
 def _numbers(*values: Any) -> tuple[jax.Array, ...]:
@@ -91,6 +139,12 @@ def in_double[T](function: T) -> T:
             return function(*arguments, **options)  # type: ignore[operator]
 
     return run  # type: ignore[return-value]
+
+
+def smallest(world: Any, protocol: Protocol) -> int:
+    """Return the least of samples and random features, which the error of an equivalent goes by."""
+    widths = [width for width in (world.weak_width, world.strong_width) if width]
+    return min(protocol.n_weak, protocol.n_strong, *widths)
 
 
 def _require_sizes(sizes: dict[str, int]) -> None:
@@ -128,23 +182,21 @@ def _expect_ridge(world: Any, protocol: Protocol) -> dict[str, float]:
             strict=True,
         )
     )
-    found = ridge_chain(tuple(world.spectrum()), weak, strong, _numbers(protocol.label_noise**2)[0])
+    found = ridge_chain(_spectrum_of(world), weak, strong, _numbers(protocol.label_noise**2)[0])
     return _checked(found)
 
 
 def _assume_flow(world: Any, protocol: Protocol) -> None:
-    require_world(world, (PowerLawFeatures, TwoLevelFeatures), "linear random features of Gaussian inputs")
+    kinds = (PowerLawFeatures, TwoLevelFeatures, ScaledFeatures, SphereReLU)
+    require_world(world, kinds, "random features, linear ones of Gaussian inputs or ReLU ones on a sphere")
     require(world.population, "training on the population", "population=False", "set it to True")
     for name in ("n_weak", "n_strong", "n_eval"):
         n = getattr(protocol, name)
-        require(n == world.dim, "training on the population", f"{name}={n}", f"set it to dim={world.dim}")
-    require(
-        world.strong_width == 0,
-        "an infinitely wide student",
-        f"strong_width={world.strong_width}",
-        "set it to 0",
-    )
+        rows = world.table_rows()
+        require(n == rows, "training on the population", f"{name}={n}", f"set it to the table's {rows} rows")
     _require_sizes({"weak_width": world.weak_width})
+    if world.strong_width:
+        _require_sizes({"strong_width": world.strong_width})
     weak, student = protocol.chain()[:2]
     least = isinstance(weak.head, RidgeThroughOrigin) and float(weak.head.ridge) == 0
     require(
@@ -159,7 +211,8 @@ def _assume_flow(world: Any, protocol: Protocol) -> None:
 @in_double
 def _expect_flow(world: Any, protocol: Protocol) -> dict[str, float]:
     time = protocol.chain()[1].head.time  # type: ignore[attr-defined]
-    return _checked(flow_chain(tuple(world.spectrum()), *_numbers(world.weak_width, time)))
+    weak, strong, time = _numbers(world.weak_width, world.strong_width or np.inf, time)
+    return _checked(flow_chain(_spectrum_of(world), (weak, strong), time))
 
 
 RANDOM_FEATURE_RIDGE = Theory(
@@ -167,6 +220,7 @@ RANDOM_FEATURE_RIDGE = Theory(
     reference="Wu, Chen, Misiakiewicz, Mondelli 2026 (one stage); two stages: this project",
     assume=_assume_ridge,
     expect=_expect_ridge,
+    finite_size=lambda world, protocol: 1 / smallest(world, protocol),
 )
 
 RANDOM_FEATURE_FLOW = Theory(
@@ -174,4 +228,5 @@ RANDOM_FEATURE_FLOW = Theory(
     reference="Medvedev et al. 2025 (setting); the equivalent is this project's",
     assume=_assume_flow,
     expect=_expect_flow,
+    finite_size=lambda world, protocol: 1 / world.weak_width,
 )

@@ -15,6 +15,7 @@ sum t_k psi_k + noise of variance s2, t fixed, has coefficients u with
 
 where E = s2 + its error against t solves the second line summed. All is diagonal, so that a student of a teacher with
 random t needs E t_k^2 and E t_k b_k only: the equivalent of two stages follows from that of one, as does any chain.
+Coordinates of one eigenvalue may stand as one, with how many they are as `copies` and with the sum of their energies.
 
 Reference: one stage: Defilippis, Loureiro and Misiakiewicz, as used by Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv
 2603.05691); recalled, checked by simulation. The form by coordinates and that of several stages are this project's.
@@ -28,6 +29,10 @@ import optimistix
 
 TOLERANCE = 1e-10
 """Largest residual of a fixed point that counts as converged."""
+
+
+_NODES = 4096
+"""Of integrals around a spectrum, trapezoidal rule: 1e-12 where time times the largest eigenvalue is below 400."""
 
 
 class FixedPoint(NamedTuple):
@@ -51,7 +56,11 @@ def truth_of(energy: jax.Array) -> Function:
 
 
 def effective_ridge(
-    eigenvalues: jax.Array, samples: jax.Array, features: jax.Array, ridge: jax.Array
+    eigenvalues: jax.Array,
+    samples: jax.Array,
+    features: jax.Array,
+    ridge: jax.Array,
+    copies: jax.Array | float = 1.0,
 ) -> FixedPoint:
     """Solve for v by bisection of its logarithm and Newton's method; maps by `vmap`, differentiates by `grad`.
 
@@ -59,11 +68,12 @@ def effective_ridge(
         eigenvalues: `[D]`, >= 0, some of them positive.
         samples, features: n and P, float; infinite for the population, and for all of the inputs as features.
         ridge: r >= 0. At 0 v is 0 where n and P are no fewer than the positive eigenvalues.
+        copies: `[D]` or 1, how many coordinates have each eigenvalue.
     """
     least = jnp.minimum(samples, features)
-    rank = jnp.sum(eigenvalues > 0).astype(eigenvalues.dtype)
+    rank = jnp.sum((eigenvalues > 0) * copies, dtype=eigenvalues.dtype)
     smallest = jnp.min(jnp.where(eigenvalues > 0, eigenvalues, jnp.inf))
-    total = jnp.sum(eigenvalues)
+    total = jnp.sum(copies * eigenvalues)
     bounded = least < rank
     inside = jnp.where(bounded, least, rank / 2)
     low = jnp.log(smallest * (rank - inside) / inside) - 1
@@ -71,7 +81,7 @@ def effective_ridge(
     high = jnp.log(2 * total / inside + 4 * positive + smallest) + 1
 
     def degrees(log_value: jax.Array) -> jax.Array:
-        return jnp.sum(eigenvalues / (eigenvalues + jnp.exp(log_value)))
+        return jnp.sum(copies * eigenvalues / (eigenvalues + jnp.exp(log_value)))
 
     def solve(function: Any, start: Any, below: Any, above: Any, arguments: Any) -> jax.Array:
         bisection: Any = optimistix.Bisection(  # type: ignore[call-arg]
@@ -94,7 +104,7 @@ def effective_ridge(
     found = solve(equation, (start + high) / 2, start, high, (positive, positive))
     value = jnp.where(ridge > 0, jnp.exp(found), jnp.where(bounded, jnp.exp(edge), 0.0))
     shares = eigenvalues / (eigenvalues + jnp.where(value > 0, value, 1.0))
-    t = jnp.where(value > 0, jnp.sum(shares), rank)
+    t = jnp.where(value > 0, jnp.sum(copies * shares), rank)
     slack = (1 - t / features) * (1 - t / samples) * value - ridge
     residual = jnp.abs(slack) / jnp.where(ridge + value > 0, ridge + value, 1.0)
     return FixedPoint(value, residual, residual < TOLERANCE)
@@ -115,6 +125,7 @@ def ridge_stage(
     features: jax.Array,
     ridge: jax.Array,
     noise: jax.Array,
+    copies: jax.Array | float = 1.0,
 ) -> Stage:
     """Return a ridge model on random features, taught by a function with independent label noise.
 
@@ -123,30 +134,68 @@ def ridge_stage(
         taught: by coordinates.
         samples, features, ridge: as in `effective_ridge`.
         noise: variance of the labels' noise.
+        copies: as in `effective_ridge`.
     """
-    point = effective_ridge(eigenvalues, samples, features, ridge)
+    point = effective_ridge(eigenvalues, samples, features, ridge, copies)
     v = point.value
     seen = eigenvalues + v > 0
     share = jnp.where(seen, eigenvalues / jnp.where(seen, eigenvalues + v, 1.0), 0.0)
     rest = jnp.where(seen, v / jnp.where(seen, eigenvalues + v, 1.0), 1.0)
     spread = share * rest  # v L / (L + v)^2
-    room = 1 / (features - jnp.sum(share**2))
-    bias = jnp.sum(rest**2 * taught.energy) + room * jnp.sum(spread) * jnp.sum(spread * taught.energy)
-    covariance = share**2 + room * jnp.sum(spread) * spread
+    room = 1 / (features - jnp.sum(copies * share**2))
+    whole = jnp.sum(copies * spread)
+    bias = jnp.sum(rest**2 * taught.energy) + room * whole * jnp.sum(spread * taught.energy)
+    covariance = copies * (share**2 + room * whole * spread)
     used = jnp.sum(covariance) / samples
     total = (bias + noise) / (1 - used)  # E, error and noise
-    energy = share**2 * taught.energy + room * jnp.sum(spread * taught.energy) * spread
+    energy = share**2 * taught.energy + room * jnp.sum(spread * taught.energy) * copies * spread
     energy = energy + total / samples * covariance
     return Stage(point, Function(energy, share * taught.overlap), total - noise)
 
 
-def flow_stage(eigenvalues: jax.Array, taught: Function, time: jax.Array) -> Stage:
-    """Return gradient flow from 0 on the population and infinitely many features, stopped at a time."""
-    share = -jnp.expm1(-time * eigenvalues)
-    zero = jnp.zeros((), eigenvalues.dtype)
-    exact = FixedPoint(zero, zero, jnp.ones((), bool))
-    misfit = jnp.sum((1 - share) ** 2 * taught.energy)
-    return Stage(exact, Function(share**2 * taught.energy, share * taught.overlap), misfit)
+def flow_stage(
+    eigenvalues: jax.Array,
+    taught: Function,
+    time: jax.Array,
+    features: jax.Array | float = jnp.inf,
+    copies: jax.Array | float = 1.0,
+) -> Stage:
+    """Return gradient flow from 0 on the population, stopped at a time, as the last model of a chain.
+
+    The Gram operator A of the features keeps h = 1 - exp(-time A) of its labels' function, so that the error needs the
+    diagonals of E h and E h^2. With z(v) = -v (1 - T/P) the resolvent (A - z)^-1 is v / (-z) (L + v)^-1 on the average,
+    and Cauchy's formula around the spectrum is an integral over v:
+
+        E f(A)_kk = (1 / 2 pi i) integral of f(z) (1 + v S / (P - T)) / (L_k + v) dv,    S = Tr L (L + v)^-2.
+
+    Args:
+        eigenvalues, taught, copies: as in `ridge_stage`.
+        time: > 0.
+        features: P; infinite gives 1 - exp(-time L).
+    """
+    point, share, square = flow_filter(eigenvalues, time, features, copies)
+    misfit = jnp.sum((1 - 2 * share + square) * taught.energy)
+    return Stage(point, Function(square * taught.energy, share * taught.overlap), misfit)
+
+
+def flow_filter(
+    eigenvalues: jax.Array, time: jax.Array, features: jax.Array | float, copies: jax.Array | float
+) -> tuple[FixedPoint, jax.Array, jax.Array]:
+    """Return where the contour of `flow_stage` begins, and the diagonals `[D]` of E h and E h^2."""
+    own = 3 / time  # the ridge where the contour crosses the real axis: exp(-time z) is at most exp(3) there
+    point = effective_ridge(eigenvalues, jnp.full_like(time, jnp.inf), jnp.asarray(features), own, copies)
+    right, left = point.value, 1.5 * (jnp.max(eigenvalues) + jnp.sum(copies * eigenvalues) / features)
+    angle = jnp.exp(2j * jnp.pi * (jnp.arange(_NODES, dtype=eigenvalues.dtype) + 0.5) / _NODES)
+    v = ((right - left) / 2 + (right + left) / 2 * angle)[:, None]
+    ratio = eigenvalues[None, :] / (eigenvalues[None, :] + v)
+    t = jnp.sum(copies * ratio, axis=1)
+    s = jnp.sum(copies * ratio / (eigenvalues[None, :] + v), axis=1)
+    kept = -jnp.expm1(time * v[:, 0] * (1 - t / features))
+    weight = (1 + v[:, 0] * s / features / (1 - t / features)) * angle * (right + left) / 2 / _NODES
+    share, square = (
+        jnp.sum((weight * f)[:, None] / (eigenvalues[None, :] + v), axis=0).real for f in (kept, kept**2)
+    )
+    return point, share, square
 
 
 def error_of(function: Function, energy: jax.Array) -> jax.Array:

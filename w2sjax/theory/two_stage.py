@@ -1,9 +1,9 @@
 """Two stages of ridge regression in the proportional limit: when a student beats the teacher that labels for it.
 
 Moniri and Hassani 2025 (arXiv 2505.18346) show that a student compensates a teacher of too little ridge, and, by a
-penalty that is aligned with the target, one of an even penalty; Ildiz et al. 2024 (arXiv 2410.18837) which surrogate of
-the truth is the best to learn from. Their texts were not at hand: the expressions here are this project's, from the
-equivalents of `w2sjax.theory.equivalents` in a chain, and are checked by simulation and against closed forms.
+penalty that is aligned with the target, one of an even penalty. The text was not at hand: the expressions here are this
+project's, from the equivalents of `w2sjax.theory.equivalents` in a chain, and are checked by simulation and against
+closed forms.
 
 Features are Gaussian with independent coordinates; both models see all of them. With an intercept n rows have n - 1
 degrees of freedom, and a fresh row is off the sample's mean, which adds |b - b_hat|^2 / n.
@@ -117,51 +117,6 @@ def _one_setting(
     return found._replace(**masked)
 
 
-def surrogate_risk(spectrum: Any, target: Any, surrogate: Any, n: float, noise: float = 0.0) -> float:
-    """Return E |b_hat - target|^2 in squared label units, b_hat of minimum norm on n labels x'surrogate + noise.
-
-        sum lambda ((1 - zeta) b_s - b*)^2 + omega / (1 - omega) (noise^2 + sum lambda zeta^2 b_s^2)
-
-    Without an intercept, in the limit of many features; n < features. Ildiz et al. 2024.
-    """
-    spectrum, target, surrogate = (np.asarray(a, float) for a in (spectrum, target, surrogate))
-    found = _of_surrogate(spectrum, n)
-    variance = found.omega / (1 - found.omega) * (noise**2 + (spectrum * found.zeta**2 * surrogate**2).sum())
-    return float((spectrum * ((1 - found.zeta) * surrogate - target) ** 2).sum() + variance)
-
-
-def optimal_surrogate(spectrum: Any, target: Any, n: float) -> np.ndarray:
-    """Return the coefficients `[feature]` whose labels are the best to learn from, b* (1 - zeta) / (...).
-
-    The denominator is (1 - zeta)^2 + omega / (1 - omega) zeta^2: coefficient i is amplified iff zeta_i < 1 - omega.
-    """
-    found = _of_surrogate(np.asarray(spectrum, float), n)
-    kept = 1 - found.zeta
-    denominator = kept**2 + found.omega / (1 - found.omega) * found.zeta**2
-    return np.asarray(np.asarray(target, float) * kept / denominator)
-
-
-def optimal_mask(spectrum: Any, target: Any, n: float) -> np.ndarray:
-    """Return the target with the features left out, `[feature]`, that are better unlabelled: 1 - zeta^2 <= omega."""
-    found = _of_surrogate(np.asarray(spectrum, float), n)
-    return np.where(1 - found.zeta**2 > found.omega, np.asarray(target, float), 0.0)
-
-
-def _of_surrogate(spectrum: np.ndarray, n: float) -> Effective:
-    require(
-        n < len(spectrum),
-        "fewer samples than features, where the truth is not the best surrogate",
-        f"n={n:g} with {len(spectrum)} features",
-        "lower n",
-    )
-    with jax.enable_x64(True):
-        found = jax.tree.map(np.asarray, effective_ridge(jnp.asarray(spectrum), float(n)))
-    require(
-        bool(found.converged), "a fixed point that converges", f"n={n:g}", "take n further from the features"
-    )
-    return found
-
-
 def _assume(world: Any, protocol: Protocol) -> None:
     require(
         isinstance(world, PowerLaw),
@@ -210,7 +165,8 @@ def _expect(world: Any, protocol: Protocol) -> dict[str, float]:
 
 TWO_STAGE = Theory(
     name="two-stage ridge, proportional limit",
-    reference="Moniri, Hassani 2025; Ildiz et al. 2024 (expressions of this project)",
+    reference="Moniri, Hassani 2025 (expressions of this project)",
     assume=_assume,
     expect=_expect,
+    finite_size=lambda world, protocol: 1 / min(protocol.n_weak, protocol.n_strong, world.dim),
 )

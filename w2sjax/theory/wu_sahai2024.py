@@ -128,4 +128,5 @@ SIGN_INTERPOLATION = Theory(
     reference="Wu, Sahai 2024 (setting); the finite-size form is this project's",
     assume=_assume,
     expect=_expect,
+    finite_size=lambda world, protocol: 1 / min(protocol.n_weak, protocol.n_strong),
 )

@@ -229,6 +229,12 @@ def _ridges(protocol: Protocol) -> tuple[float, float]:
     return weak, strong
 
 
+def _features_per_sample(world: Any, protocol: Protocol) -> float:
+    """Return how far the prediction, which is of the training inputs, is from that of fresh ones."""
+    width: Any = getattr(world, "dim", None) or getattr(world, "width", 0)
+    return float(width / min(protocol.n_weak, protocol.n_strong))
+
+
 def prediction_gap(weak_threshold: float = 0.0, strong_threshold: float = 0.0) -> Theory:
     """Return the theory of `prediction_gap` by pair, with thresholds of the principal parts; measure `PREDICTION_GAP`.
 
@@ -274,6 +280,7 @@ def prediction_gap(weak_threshold: float = 0.0, strong_threshold: float = 0.0) -
         assume=assume,
         expect=expect,
         by_pair=True,
+        finite_size=_features_per_sample,
     )
 
 

@@ -1,18 +1,10 @@
 """What a world is: anything that draws pairs, and pairs that draw features."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
 
 from w2sjax.random.draws import uniform
-
-
-class Features(NamedTuple):
-    """Features of the same inputs under the three representations, each `[n, width]`."""
-
-    target: jax.Array
-    weak: jax.Array
-    strong: jax.Array
 
 
 @runtime_checkable

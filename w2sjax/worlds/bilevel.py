@@ -65,9 +65,6 @@ class BilevelClassification:
         weak_rest, strong_rest: coordinates, >= 1.
         weak_large, weak_small, strong_large, strong_small: variances, > 0.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: Wu and Sahai 2024 (arXiv 2410.04638), two classes; sizes are not verified against the paper.
     """
 

@@ -1,4 +1,4 @@
-"""Random multilayer perceptrons, and the world in which weak and strong are noisy copies of the target.
+"""Random multilayer perceptrons, and the worlds in which weak and strong are noisy copies of the target.
 
 The perturbation setting of Charikar, Pabbaraju and Shiragur, "Quantifying the Gain in Weak-to-Strong Generalization"
 (2024), section 5.
@@ -6,7 +6,7 @@ The perturbation setting of Charikar, Pabbaraju and Shiragur, "Quantifying the G
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -22,10 +22,9 @@ from w2sjax.random.draws import (
     uniform_of_bits,
     widened_normal,
 )
-from w2sjax.random.keys import Purpose
+from w2sjax.random.keys import CANDIDATE_NOISE, Purpose
 from w2sjax.random.threefry import as_threefry
 from w2sjax.validation import check_choice, check_number
-from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.layers import ACTIVATIONS
 from w2sjax.worlds.perceptron import (
     Perceptron,
@@ -73,9 +72,34 @@ def draw_inputs(
 NETWORKS = ("weak", "target", "strong")
 
 
+class PairOfNetworks:
+    """What pairs of perceptrons share: independent inputs of a kind, the same law in every split; layers as columns."""
+
+    kind: str
+    input_dim: int
+    input_scale: jax.Array
+    degrees_of_freedom: float
+
+    def inputs(self, key: jax.Array, n: int, split: str) -> jax.Array:
+        """Draw n inputs, `[input_dim, n]`."""
+        return draw_inputs(self.kind, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
+
+    def inputs_of_bits(self, bits: jax.Array) -> jax.Array:
+        """Map random bits, uint32 `[input_dim, n]`, to inputs."""
+        return inputs_of_bits(self.kind, bits, self.input_scale)
+
+    def represent(self, name: str, inputs: jax.Array) -> jax.Array:
+        """Return the named features of inputs `[input_dim, n]`, `[n, width]`."""
+        return self.columns((name,), inputs).T
+
+    def columns(self, names: tuple[str, ...], inputs: jax.Array) -> jax.Array:
+        """Return the named features of inputs `[input_dim, n]`, `[len(names) * width, n]`: the engine's own layout."""
+        raise NotImplementedError
+
+
 @pytree("parameters", "input_scale")
 @dataclasses.dataclass(frozen=True)
-class PerceptronPair:
+class PerceptronPair(PairOfNetworks):
     """Three perceptrons of one architecture on one input distribution.
 
     Attributes:
@@ -91,18 +115,6 @@ class PerceptronPair:
     kind: str
     degrees_of_freedom: float
 
-    def inputs(self, key: jax.Array, n: int, split: str) -> jax.Array:
-        """Draw n inputs, `[input_dim, n]`: the same law in every split."""
-        return draw_inputs(self.kind, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
-
-    def inputs_of_bits(self, bits: jax.Array) -> jax.Array:
-        """Map random bits, uint32 `[input_dim, n]`, to inputs."""
-        return inputs_of_bits(self.kind, bits, self.input_scale)
-
-    def represent(self, name: str, inputs: jax.Array) -> jax.Array:
-        """Return the named features of inputs `[input_dim, n]`, `[n, width]`."""
-        return self.columns((name,), inputs).T
-
     def columns(self, names: tuple[str, ...], inputs: jax.Array) -> jax.Array:
         """Return the named features of inputs `[input_dim, n]`, `[len(names) * width, n]`: the engine's own layout."""
         leading = names == NETWORKS[: len(names)]  # a slice, where stacking would copy
@@ -110,10 +122,6 @@ class PerceptronPair:
         chosen = jax.tree.map(lambda p: p[rows], self.parameters)
         features = jax.vmap(functools.partial(features_of, self.module), in_axes=(0, None))(chosen, inputs)
         return features.reshape(len(names) * self.module.width, -1)
-
-    def heads(self, key: jax.Array, tasks: int) -> tuple[jax.Array, jax.Array]:
-        """Draw target heads initialized like `torch.nn.Linear`: weights `[task, width]`, bias `[task]`."""
-        return default_heads(key, tasks, self.module.width)
 
 
 @pytree("input_scale", "weak_noise", "strong_noise")
@@ -138,9 +146,6 @@ class PerturbedMLP:
         inputs: "gaussian", "uniform" or "student_t", independent coordinates of standard deviation `input_scale`.
         degrees_of_freedom: of Student-t inputs, > 2.
 
-    Raises:
-        W2SError: if a field is out of range; the message names it.
-
     Reference: Charikar, Pabbaraju and Shiragur 2024 (arXiv 2405.15116), section 5.1, perturbation case.
     """
 
@@ -153,6 +158,9 @@ class PerturbedMLP:
     activation: str = "relu"
     inputs: str = "gaussian"
     degrees_of_freedom: float = 5.0
+
+    noise_draws: ClassVar[tuple[int, ...]] = (Purpose.COPIES,)
+    """Purposes of the keys of `copies`."""
 
     def __post_init__(self) -> None:
         check_network(self.input_dim, self.width, {"depth": self.depth})
@@ -170,17 +178,43 @@ class PerturbedMLP:
 
     def draw(self, key: jax.Array) -> PerceptronPair:
         """Draw one pair: target parameters, and two noisy copies of them."""
-        target_key, noise_key = fold_in(key, np.array([Purpose.TARGET, Purpose.COPIES], np.uint32))
+        target_key, *noise_keys = fold_in(key, np.array([Purpose.TARGET, *self.noise_draws], np.uint32))
         shapes = parameter_shapes(self.module, self.input_dim)
         target = draw_parameters(target_key, shapes)
-        dtype = default_dtype()
-        noises = jnp.stack([jnp.asarray(noise, dtype) for noise in (self.weak_noise, self.strong_noise)])
-        weak, strong = perturbed_copies(noise_key, target, noises)
+        weak, strong = self.copies(noise_keys, target)
         return PerceptronPair(
             parameters=unpack(shapes, jnp.stack([weak, target, strong])),
-            input_scale=jnp.asarray(self.input_scale, dtype),
+            input_scale=jnp.asarray(self.input_scale, default_dtype()),
             input_dim=self.input_dim,
             module=self.module,
             kind=self.inputs,
             degrees_of_freedom=self.degrees_of_freedom,
         )
+
+    def copies(self, keys: list[jax.Array], target: jax.Array) -> jax.Array:
+        """Return the parameters of the weak and of the strong copy, `[2, size]`."""
+        noises = [jnp.asarray(noise, default_dtype()) for noise in (self.weak_noise, self.strong_noise)]
+        return perturbed_copies(keys[0], target, jnp.stack(noises))
+
+
+@pytree("input_scale", "weak_noise", "strong_noise")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerturbedCandidates(PerturbedMLP):
+    """`PerturbedMLP` whose noise is drawn anew for every noise level, the target network being the same.
+
+    In a sweep over `weak_noise`, the weak networks of `PerturbedMLP` lie on a line through the target network: each is
+    the target plus its noise level times one common direction, so that they are nearly ordered by their level. Here the
+    direction depends on the level too (its float32 bits, folded into the key), and the candidates are independent given
+    the target. The same holds for `strong_noise`. Fields are those of `PerturbedMLP`.
+    """
+
+    noise_draws: ClassVar[tuple[int, ...]] = CANDIDATE_NOISE
+
+    def copies(self, keys: list[jax.Array], target: jax.Array) -> jax.Array:
+        """Return both copies, whose noise is a function of (key, role, level)."""
+        found = []
+        for key, noise in zip(keys, (self.weak_noise, self.strong_noise), strict=True):
+            level = jax.lax.bitcast_convert_type(jnp.asarray(noise, jnp.float32), jnp.uint32)
+            own_key = fold_in(key, level[None])[0]
+            found.append(perturbed_copies(own_key, target, jnp.asarray(noise, default_dtype())[None])[0])
+        return jnp.stack(found)

@@ -18,6 +18,7 @@ from w2sjax.random.draws import (
 from w2sjax.random.threefry import seed_key
 from w2sjax.validation import check_integer
 from w2sjax.worlds.layers import ACTIVATIONS, Layer, apply_by_sums, columns_by_sums
+from w2sjax.worlds.tiles import apply_in_tiles, columns_in_tiles
 
 LARGEST_WIDTH = 2**15
 """Moments of the joint features of three such networks take 77 GB."""
@@ -152,5 +153,7 @@ def features_of(module: Perceptron, parameters: Any, inputs: jax.Array) -> jax.A
     """Return the features of many inputs, `[input_dim, n]`, as columns `[width, n]`: `module.apply`, in less time."""
     if apply_by_sums(inputs.shape[0], module.width, module.depth):
         return columns_by_sums(layers_of(module, parameters), inputs, module.activation)
+    if apply_in_tiles(inputs.shape[0], module.width, inputs.dtype):
+        return columns_in_tiles(layers_of(module, parameters), inputs, module.activation)
     features: Any = module.apply(parameters, inputs)
     return features

@@ -57,9 +57,6 @@ class PowerLaw:
         signal: > 0, in squared label units.
         weight_power: >= 0; 0 is an even penalty.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: Moniri and Hassani 2025 (arXiv 2505.18346), whose figures' settings were not at hand, with powers 0;
     Ildiz et al. 2024 (arXiv 2410.18837), Figure 1, with dim=500, spectrum_power=2 and signal_power=1.5.
     """

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype
 from w2sjax.validation import check_choice, check_integer, check_number
-from w2sjax.worlds.base import default_heads
 from w2sjax.worlds.layers import ACTIVATIONS
-from w2sjax.worlds.mlp import INPUTS, draw_inputs, inputs_of_bits
+from w2sjax.worlds.mlp import INPUTS, PairOfNetworks
 from w2sjax.worlds.perceptron import Perceptron, check_network, features_of, parameter_shapes, unpack
 from w2sjax.worlds.training import Trained, Training, target_parameters
 
@@ -20,7 +19,7 @@ STRONG = ("pretrained", "target")
 
 @pytree("parameters", "trained", "input_scale")
 @dataclasses.dataclass(frozen=True)
-class PretrainedPair:
+class PretrainedPair(PairOfNetworks):
     """Three perceptrons of one width on one input distribution, two of them trained.
 
     Attributes:
@@ -37,18 +36,6 @@ class PretrainedPair:
     kind: str
     degrees_of_freedom: float
 
-    def inputs(self, key: jax.Array, n: int, split: str) -> jax.Array:
-        """Draw n inputs, `[input_dim, n]`: the same law in every split."""
-        return draw_inputs(self.kind, key, (self.input_dim, n), self.input_scale, self.degrees_of_freedom)
-
-    def inputs_of_bits(self, bits: jax.Array) -> jax.Array:
-        """Map random bits, uint32 `[input_dim, n]`, to inputs."""
-        return inputs_of_bits(self.kind, bits, self.input_scale)
-
-    def represent(self, name: str, inputs: jax.Array) -> jax.Array:
-        """Return the named features of inputs `[input_dim, n]`, `[n, width]`."""
-        return self.columns((name,), inputs).T
-
     def columns(self, names: tuple[str, ...], inputs: jax.Array) -> jax.Array:
         """Return the named features of inputs `[input_dim, n]`, `[len(names) * width, n]`: the engine's own layout."""
         networks = dict(self.networks)
@@ -58,10 +45,6 @@ class PretrainedPair:
             name: features_of(networks[name], self.parameters[name], inputs) for name in dict.fromkeys(wanted)
         }
         return jnp.concatenate([distinct[name] for name in wanted])
-
-    def heads(self, key: jax.Array, tasks: int) -> tuple[jax.Array, jax.Array]:
-        """Draw target heads initialized like `torch.nn.Linear`: weights `[task, width]`, bias `[task]`."""
-        return default_heads(key, tasks, self.networks[0][1].width)
 
 
 @pytree("input_scale", "learning_rate", "weight_decay", "weak_pretrain_noise")
@@ -94,9 +77,6 @@ class PretrainedMLP:
         activation: "relu", "tanh", "sigmoid", "gelu" or "identity".
         inputs: "gaussian", "uniform" or "student_t", independent coordinates of standard deviation `input_scale`.
         degrees_of_freedom: of Student-t inputs, > 2.
-
-    Raises:
-        W2SError: if a field is out of range; the message names it.
 
     Cost: epochs x pretrain_tasks x pretrain_samples / batch_size steps per network, in float32; 630,000 by default.
 

@@ -16,10 +16,14 @@ from w2sjax.validation import check_boolean, check_integer, check_number
 
 
 class Spectrum(NamedTuple):
-    """Variances of the inputs' coordinates, and the squares of the target's coefficients in whitened ones, `[dim]`."""
+    """Variances of the inputs' coordinates and squares of the target's coefficients in whitened ones, `[dim]` each.
+
+    Where coordinates of one variance stand together, `copies` says how many, and energy is their sum.
+    """
 
     eigenvalues: Any
     energy: Any
+    copies: Any = 1.0
 
 
 @pytree("maps", "energy")
@@ -47,7 +51,7 @@ class FeaturePair:
 @pytree("maps", "energy")
 @dataclasses.dataclass(frozen=True)
 class PopulationPair:
-    """`FeaturePair` on a table of dim rows, sqrt(dim) e_k, whose second moments are those of the population."""
+    """`FeaturePair` on a table of rows sqrt(n) e_k, and zeros, whose second moments are those of the population."""
 
     maps: dict[str, jax.Array]
     energy: jax.Array
@@ -56,14 +60,26 @@ class PopulationPair:
 
     def rows(self, split: str, n: int) -> jax.Array:
         """Return every row of the table in order, over and over."""
-        return jnp.arange(n, dtype=jnp.int32) % self.energy.shape[0]
+        return jnp.arange(n, dtype=jnp.int32) % self.size
 
     def take(self, name: str, rows: jax.Array) -> jax.Array:
         """Return the named features of rows of the table."""
-        size = self.energy.shape[0]
         if name == "target":
-            return jax.nn.one_hot(rows, size, dtype=default_dtype()) * size**0.5
-        return self.maps[name][rows] * size**0.5
+            table = jax.nn.one_hot(rows, self.energy.shape[0], dtype=default_dtype())
+        else:
+            table = self.maps[name][rows]
+        return table * self.size**0.5
+
+    @property
+    def size(self) -> int:
+        """Rows of the table."""
+        return self.maps["weak"].shape[0]
+
+
+def check_rows(rows: int, least: int) -> None:
+    """Refuse a table of too few rows; 0 stands for as many as needed."""
+    if check_integer("rows", rows, least=0) and rows < least:
+        raise W2SError(f"rows={rows} is too small: pass {least} or more, or 0.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,12 +88,18 @@ class _Features:
     weak_width: int = 50
     strong_width: int = 200
     population: bool = False
+    rows: int = 0
 
     def __post_init__(self) -> None:
         check_integer("dim", self.dim, least=1)
         check_integer("weak_width", self.weak_width, least=0)
         check_integer("strong_width", self.strong_width, least=0)
         check_boolean("population", self.population)
+        check_rows(self.rows, self.dim)
+
+    def table_rows(self) -> int:
+        """Return how many rows the table of the population has."""
+        return self.rows or self.dim
 
     def spectrum(self) -> Spectrum:
         """Return variances and target coefficients."""
@@ -86,7 +108,7 @@ class _Features:
     def draw(self, key: jax.Array) -> FeaturePair | PopulationPair:
         """Draw the random features of one pair."""
         dtype = default_dtype()
-        eigenvalues, energy = (jnp.asarray(values, dtype) for values in self.spectrum())
+        eigenvalues, energy = (jnp.asarray(values, dtype) for values in self.spectrum()[:2])
         purposes = [Purpose.START.of_network(1), Purpose.START.of_network(2)]
         keys = fold_in(key, np.array(purposes, np.uint32))
         maps = {}
@@ -94,6 +116,8 @@ class _Features:
             width = getattr(self, f"{name}_width")
             mixing = normal(own, (self.dim, width)) / width**0.5 if width else jnp.eye(self.dim, dtype=dtype)
             maps[name] = jnp.sqrt(eigenvalues)[:, None] * mixing
+            if self.population:
+                maps[name] = jnp.pad(maps[name], ((0, self.table_rows() - self.dim), (0, 0)))
         kind = PopulationPair if self.population else FeaturePair
         return kind(maps, energy)
 
@@ -111,11 +135,9 @@ class PowerLawFeatures(_Features):
         weak_width, strong_width: random features; 0 is all inputs as they are, the limit of infinitely many.
         population: rows are a table of dim points with the second moments of the population: with n_weak = n_strong =
             n_eval = dim every fit and error is that of infinitely many samples.
+        rows: of that table, to be the samples' numbers in place of dim, >= dim; further rows are zero.
         decay: > 0; in source and capacity conditions the capacity alpha.
         target_decay: >= 0; (1 + 2 alpha r) / 2 for the source r.
-
-    Raises:
-        W2SError: if a field is out of range.
 
     Reference: Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv 2603.05691). The values are not verified against it.
     """
@@ -140,14 +162,11 @@ class TwoLevelFeatures(_Features):
     """Random features of Gaussian inputs with `large` coordinates of variance 1 and the others of variance `small`.
 
     Args:
-        dim, weak_width, strong_width, population: as in `PowerLawFeatures`.
+        dim, weak_width, strong_width, population, rows: as in `PowerLawFeatures`.
         large: coordinates of variance 1, from 1 to dim.
         small: variance of the others, >= 0. Medvedev et al. 2025 (arXiv 2503.02877): large=1, small = (dim - 1)^(-2/3),
             weak_width = dim^(2/3), which is a recollection, not verified against the paper.
         large_power, small_power: target's squared coefficient along each coordinate in whitened units, >= 0.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     large: int = 1
@@ -163,6 +182,14 @@ class TwoLevelFeatures(_Features):
         for name in ("small", "large_power", "small_power"):
             check_number(name, getattr(self, name), least=0)
 
+    def levels(self) -> Spectrum:
+        """Return the spectrum with coordinates of one variance together."""
+        copies = np.array([self.large, self.dim - self.large])
+        energy = copies * np.array([self.large_power, self.small_power], float)
+        return Spectrum(
+            *(jnp.asarray(a, default_dtype()) for a in ([1.0, float(self.small)], energy, copies))
+        )
+
     def spectrum(self) -> Spectrum:
         """Return the two levels."""
         first = jnp.arange(self.dim, dtype=jnp.int32) < self.large
@@ -171,3 +198,73 @@ class TwoLevelFeatures(_Features):
             jnp.where(first, ones, self.small * ones),
             jnp.where(first, self.large_power * ones, self.small_power * ones),
         )
+
+
+@pytree()
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScaledFeatures:
+    """Linear random features on the population, whose sizes and variances are powers of the teacher's width M.
+
+    M^dim_power coordinates, of which M^large_power have the variance 1 and others 1 / M; the target's coefficients on
+    them are M^(target_power / 2) and 1; the student has dim^strong_power random features. All are rounded.
+
+    Args:
+        size: M, >= 2.
+        dim_power, large_power, strong_power, target_power: r, p, 1.25 and alpha of the public code.
+        rows: of the table, as in `PowerLawFeatures`, the same for every size of a sweep.
+
+    Raises:
+        W2SError: if a field is out of range.
+
+    Reference: the public code of "Provable Weak-to-Strong Generalization via Overspecified Students and Underspecified
+    Teachers" (OpenReview Db5TUogRSM), its default data model; there a teacher is trained by online SGD.
+    """
+
+    size: int = 32
+    dim_power: float = 1.5
+    large_power: float = 0.5
+    strong_power: float = 1.25
+    target_power: float = 1.5
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("size", self.size, least=2)
+        for name in ("dim_power", "large_power", "strong_power", "target_power"):
+            check_number(name, getattr(self, name), above=0)
+        check_rows(self.rows, self.dim)
+
+    population = True
+    table_rows = _Features.table_rows
+    draw = _Features.draw
+
+    @property
+    def dim(self) -> int:
+        """Coordinates."""
+        return round(self.size**self.dim_power)
+
+    @property
+    def weak_width(self) -> int:
+        """Features of the teacher."""
+        return self.size
+
+    @property
+    def strong_width(self) -> int:
+        """Features of the student."""
+        return round(self.dim**self.strong_power)
+
+    def _two_levels(self) -> TwoLevelFeatures:
+        return TwoLevelFeatures(
+            dim=self.dim,
+            large=round(self.size**self.large_power),
+            small=1 / self.size,
+            large_power=self.size**self.target_power,
+            small_power=1 / self.size,
+        )
+
+    def levels(self) -> Spectrum:
+        """Return the spectrum with coordinates of one variance together."""
+        return self._two_levels().levels()
+
+    def spectrum(self) -> Spectrum:
+        """Return the two levels."""
+        return self._two_levels().spectrum()

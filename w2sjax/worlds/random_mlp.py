@@ -61,9 +61,6 @@ class RandomMLP:
         width: units per layer, >= 1.
         weak_depth, target_depth, strong_depth: layers, >= 1.
         shared: the strong network is the target network itself; needs strong_depth = target_depth.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     input_dim: int = 8

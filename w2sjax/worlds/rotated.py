@@ -62,9 +62,6 @@ class RotatedSpectra:
         noise_dim: >= 0.
         noise_scale: >= 0.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: made for Xue, Li and Mirzasoleiman 2025 (arXiv 2502.00620), whose own examples were not at hand.
     """
 

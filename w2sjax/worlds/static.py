@@ -1,39 +1,30 @@
 """Lets any object with a `draw` method go through jit: as a pytree if it is one, else as a constant."""
 
 import dataclasses
-from collections.abc import Hashable
 from typing import Any
 
 import jax
 
 from w2sjax.errors import W2SError
-from w2sjax.pytrees import pytree
 
 
-@pytree()
-@dataclasses.dataclass(frozen=True)
+@jax.tree_util.register_static
 class StaticWorld:
-    """A world that is not a pytree, carried through jit as a compile-time constant."""
-
-    world: Hashable
-
-    def draw(self, key: jax.Array) -> Any:
-        """Draw a pair from the world inside."""
-        return self.world.draw(key)  # type: ignore[attr-defined]
-
-
-class _ByIdentity:
-    """Makes an unhashable world usable as a compile-time constant."""
+    """A world that is not a pytree, carried through jit as a compile-time constant: itself, or by its identity."""
 
     def __init__(self, world: Any) -> None:
-        self.draw = world.draw
-        self._world = world
+        self.draw, self._world = world.draw, world
+        try:
+            hash(world)
+            self._same: Any = world
+        except TypeError:
+            self._same = id(world)
 
     def __hash__(self) -> int:
-        return id(self._world)
+        return hash(self._same)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByIdentity) and self._world is other._world
+        return isinstance(other, StaticWorld) and bool(self._same == other._same)
 
 
 def check_world(world: Any) -> None:
@@ -61,8 +52,4 @@ def as_pytree(world: Any) -> Any:
         raise W2SError(
             f"world={world!r} can change after it was compiled: declare it with @dataclasses.dataclass(frozen=True)."
         )
-    try:
-        hash(world)
-    except TypeError:
-        return StaticWorld(_ByIdentity(world))
     return StaticWorld(world)

@@ -64,9 +64,6 @@ class OverlappingSubspaces:
         power: >= 0.
         ambient_dim: > 0; enters by the size of the target alone. The code takes weak_dim * strong_dim.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: the public code of Dong et al. 2025 (arXiv 2502.05075), whose settings are the defaults.
     """
 

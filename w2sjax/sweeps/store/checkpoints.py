@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from w2sjax.errors import StoreError, reason, remedy
+from w2sjax.errors import StoreError, told
 from w2sjax.files import write_atomically
+from w2sjax.sweeps.store.layout import first_difference
 
 Arrays = dict[str, np.ndarray]
 
@@ -47,21 +48,21 @@ class Checkpoints:
         self._template = template
         file = self.path / DESCRIPTION
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if not file.exists():
-                write_atomically(file, _text(description) + "\n")
-            found = json.loads(file.read_text())
-            self._files = sorted(f for f in self.path.iterdir() if _BATCH.fullmatch(f.name))
-        except OSError as error:
-            raise StoreError(
-                f"checkpoints {folder} cannot be written ({reason(error)}): {remedy(error)}."
-            ) from error
-        except ValueError as error:
+            with told(f"checkpoints {folder} cannot be written", StoreError):
+                self.path.mkdir(parents=True, exist_ok=True)
+                if not file.exists():
+                    write_atomically(file, _text(description) + "\n")
+                found = json.loads(file.read_text())
+                self._files = sorted(f for f in self.path.iterdir() if _BATCH.fullmatch(f.name))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"checkpoint {file} is damaged: delete {self.path}.") from error
-        if found != json.loads(_text(description)):
-            field = _first_difference(found, json.loads(_text(description)))
+        wanted = json.loads(_text(description))
+        difference = first_difference(found if isinstance(found, dict) else {}, wanted)
+        if difference is not None:
+            name, old, new = difference
             raise StoreError(
-                f"checkpoint {self.path} holds another training ({field}): delete it or choose another folder."
+                f"checkpoint {self.path} holds another training ({name}={old} instead of {new}): delete it or choose "
+                "another folder."
             )
         pairs = [self._pairs_in(file) for file in self._files]
         self._pairs = np.concatenate([np.zeros(0, np.int64), *pairs])
@@ -76,13 +77,10 @@ class Checkpoints:
         """
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, pairs=pairs.astype(np.int64), **arrays)
-        try:
+        with told(
+            f"checkpoints {self.path} cannot be written", StoreError, ", then run the same command again"
+        ):
             write_atomically(self.path / _name_of(pairs), content.getvalue())
-        except OSError as error:
-            raise StoreError(
-                f"checkpoints {self.path} cannot be written ({reason(error)}): {remedy(error)}, then run the same "
-                "command again."
-            ) from error
 
     def __contains__(self, pair: int) -> bool:
         return self._place(pair) is not None
@@ -157,10 +155,3 @@ def _read(file: Path, only: str | None = None) -> Arrays:
 
 def _text(description: dict[str, Any]) -> str:
     return json.dumps(description, sort_keys=True, indent=1)
-
-
-def _first_difference(found: Any, wanted: Any) -> str:
-    if not isinstance(found, dict):
-        return "no description"
-    key = next(k for k in sorted(found.keys() | wanted.keys()) if found.get(k) != wanted.get(k))
-    return f"{key}={found.get(key)!r} instead of {wanted.get(key)!r}"

@@ -16,7 +16,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from w2sjax.errors import StoreError, reason, remedy
+from w2sjax.errors import StoreError, reason, remedy, told
 from w2sjax.files import sync, sync_tree, write_atomically
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.plan import Plan
@@ -127,13 +127,11 @@ def extend(layout: Layout) -> None:
         StoreError: if it cannot be written.
     """
     path = layout.path
-    try:
+    with told(f"store {path} cannot be extended", StoreError):
         write_atomically(path / GROWING, "")
         _write_metadata(layout)
         (path / GROWING).unlink()
         sync(path)
-    except OSError as error:
-        raise StoreError(f"store {path} cannot be extended ({reason(error)}): {remedy(error)}.") from error
 
 
 def _write_metadata(layout: Layout) -> None:

@@ -10,9 +10,8 @@ import xarray as xr
 
 from w2sjax.errors import StoreError, W2SError, reason
 from w2sjax.paths import user_path
-from w2sjax.sweeps.store.compare import first_difference
 from w2sjax.sweeps.store.creation import create
-from w2sjax.sweeps.store.layout import TRAINED, Layout, layout_of, open_variable
+from w2sjax.sweeps.store.layout import TRAINED, Layout, first_difference, layout_of, open_variable
 from w2sjax.sweeps.store.marks import done_pairs, read_marks
 from w2sjax.sweeps.store.reading import VERSIONS, open_dataset, reading
 from w2sjax.sweeps.store.summary import write_summary

@@ -18,8 +18,7 @@ from w2sjax.errors import StoreError
 from w2sjax.paths import user_path
 from w2sjax.sweeps.grid import Grid
 from w2sjax.sweeps.provenance import attributes, provenance
-from w2sjax.sweeps.store.compare import first_difference
-from w2sjax.sweeps.store.layout import Layout, layout_of, local_store, open_variable
+from w2sjax.sweeps.store.layout import Layout, first_difference, layout_of, local_store, open_variable
 from w2sjax.sweeps.store.marks import done_pairs, read_marks
 
 VERSIONS = ("w2sjax_version", "jax_version", "jaxlib_version")

@@ -4,12 +4,11 @@ import itertools
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from w2sjax.errors import StoreError, reason, remedy
+from w2sjax.errors import StoreError, told
 from w2sjax.files import write_atomically
 from w2sjax.flags import UNUSABLE, Flag
 from w2sjax.medians import interval_ranks, recovered, task_means
@@ -87,11 +86,6 @@ class Distribution:
         return sign * upper * (1 - RELATIVE_ERROR) if sign else 0.0
 
 
-def summary_path(path: Path) -> Path:
-    """Return where the summary of a store goes: inside of it, so that those of no two stores are one."""
-    return path / SUMMARY
-
-
 def summarize_store(layout: Layout, *, exact: int = EXACT) -> dict[str, Any]:
     """Sum up a finished store cell by cell.
 
@@ -154,21 +148,16 @@ def _sum(first: tuple[int, ...], index: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(a + b for a, b in zip(first, index, strict=True))
 
 
-def write_summary(layout: Layout) -> Path:
+def write_summary(layout: Layout) -> None:
     """Write the summary of a finished store into it.
 
     Raises:
         StoreError: if it cannot be written, or a chunk is damaged.
     """
-    file = summary_path(layout.path)
+    file = layout.path / SUMMARY
     text = json.dumps(summarize_store(layout), indent=1, allow_nan=False)
-    try:
+    with told(f"{file} cannot be written", StoreError, ", then run the same command again"):
         write_atomically(file, text + "\n")
-    except OSError as error:
-        raise StoreError(
-            f"{file} cannot be written ({reason(error)}): {remedy(error)}, then run the same command again."
-        ) from error
-    return file
 
 
 def _distributions(

@@ -1,6 +1,7 @@
 """Writing items of work into a store: their chunk files first, the marks of what is done last."""
 
 import contextlib
+import functools
 import itertools
 import time
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from w2sjax.errors import StoreError, reason, remedy
+from w2sjax.errors import StoreError, told
 from w2sjax.files import PARTIAL, sync
 from w2sjax.sweeps.plan import Item, Plan
 from w2sjax.sweeps.provenance import provenance
@@ -37,10 +38,14 @@ class Writer:
         self._arrays: dict[str, zarr.Array[Any]] = {
             name: open_variable(layout, name, mode="r+") for name in layout.variables
         }
-        try:
+        self._written = functools.partial(
+            told,
+            f"store {layout.path} could not be written",
+            StoreError,
+            ", then run the same command again; what was finished is kept",
+        )
+        with self._written():
             (layout.path / MARKS).mkdir(exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
         self.remove_abandoned()
 
     def write_item(self, plan: Plan, item: Item, arrays: Mapping[str, np.ndarray]) -> None:
@@ -63,7 +68,7 @@ class Writer:
         sizes = [layout.chunk_pairs, *layout.blocks.values()]
         blocks = (range(p.start // n, -(-p.stop // n)) for p, n in zip(box, sizes, strict=True))
         touched = list(itertools.product(*blocks))
-        try:
+        with self._written():
             for name, values in arrays.items():
                 with reading(layout):  # a chunk that is there in part is read
                     self._arrays[name][where] = values
@@ -85,14 +90,6 @@ class Writer:
                 mark = Mark(done, lengths if known is None else known.sizes | lengths)
                 write_mark(layout, index, mark, self._origin)
                 self._marks[index] = mark
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"store {self._layout.path} could not be written ({reason(error)}): {remedy(error)}, then run the same "
-            "command again; what was finished is kept."
-        )
 
     def remove_abandoned(self, older_than: float = 600.0) -> None:
         """Remove half-written files that a killed process left; younger ones may be another process's."""

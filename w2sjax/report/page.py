@@ -1,0 +1,46 @@
+"""The page itself: one file of HTML with its scripts, styles and numbers in it."""
+
+import functools
+import html
+import importlib.resources
+import json
+from typing import Any
+
+from w2sjax.errors import W2SError
+from w2sjax.paths import MARK
+
+
+def page(content: dict[str, Any]) -> str:
+    """Return a page that shows the numbers of `contents`, and asks for nothing else when it is opened.
+
+    Raises:
+        W2SError: where vl-convert, which brings the drawing library (Vega-Lite), is not installed.
+    """
+    values = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    parts = {
+        "TITLE": html.escape(content["title"]),
+        "DATA": values,
+        "LIBRARY": library(),
+        "SCRIPT": _file("page.js"),
+    }
+    text = _file("page.html").replace("ORIGIN", MARK)
+    for name, part in parts.items():
+        text = text.replace(f"__{name}__", part, 1)
+    return text
+
+
+@functools.cache
+def library() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script that stands in a page."""
+    try:
+        import vl_convert
+    except ModuleNotFoundError as error:
+        raise W2SError(
+            "a report needs vl-convert-python, which is not installed: pip install 'w2sjax[report]'."
+        ) from error
+    script: str = vl_convert.javascript_bundle()
+    return script.replace("</script", "<\\/script")
+
+
+def _file(name: str) -> str:
+    return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
