@@ -111,7 +111,9 @@ def test_molecules_and_their_features(tmp_path: Path) -> None:
         assert values.shape[0] == len(SMILES) and np.isfinite(values).all()
     assert molecule_features(SMILES, "size")[:2].tolist() == [[3, 2], [7, 7]]
     assert molecule_features(SMILES, "groups").shape[1] == 85
-    assert molecule_features(SMILES, "morgan-64")[0].sum() == 6  # every atom of ethanol alone, and with its bonds
+    assert (
+        molecule_features(SMILES, "morgan-64")[0].sum() == 6
+    )  # every atom of ethanol alone, and with its bonds
     with pytest.raises(w2s.W2SError, match="did you mean|not known|is not one"):
         molecule_features(SMILES, "morgan")
     with pytest.raises(w2s.W2SError, match="'no' at row 1, which is no molecule"):
