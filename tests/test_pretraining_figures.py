@@ -120,7 +120,7 @@ def test_the_collection_holds_every_panel_and_all_studies_are_valid() -> None:
     collection = studies.get("charikar2024")
     assert isinstance(collection, studies.Collection)
     assert {member.name for member in collection.members} <= set(names)
-    for name in names:
+    for name in (name for name in names if not INDEX[name].data):
         one = studies.get(name)
         assert (one.name, one.title, one.reference) == (name, *INDEX[name][1:])
         assert callable(one.figure)
@@ -131,13 +131,13 @@ def test_the_collection_holds_every_panel_and_all_studies_are_valid() -> None:
 
 
 def test_every_study_of_a_module_is_in_the_index() -> None:
-    modules = {entry.module for entry in INDEX.values()}
+    modules = {entry.module for entry in INDEX.values() if not entry.data}
     defined = [
         study.name
         for module in modules
         for study in importlib.import_module(f"w2sjax.studies.{module}").STUDIES
     ]
-    assert sorted(defined) == sorted(INDEX)
+    assert sorted(defined) == sorted(name for name, entry in INDEX.items() if not entry.data)
 
 
 def test_a_pretraining_panel_from_the_command_line(

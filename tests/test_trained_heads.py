@@ -78,14 +78,14 @@ def test_training_equals_numpy_step_by_step(width: int, copies: int, schedule: s
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(n, d)), rng.normal(size=(n, tasks))
     start = rng.normal(size=(head.size, tasks))
-    found, curve = jax.jit(lambda *a: train(head, plan, *a))(
+    found, curve, path = jax.jit(lambda *a: train(head, plan, *a, keep=True))(
         *(jnp.asarray(a) for a in (z, y, start, rate, decay)), key
     )
     orders = [np.asarray(shuffled(fold_in(key, np.array([e], np.uint32))[0], n, n)) for e in range(epochs)]
     assert any((order != orders[0]).any() for order in orders)
     steps = epochs * 3
     for task in range(tasks):
-        p, m, v, t = start[:, task].copy(), 0.0, 0.0, 0
+        p, m, v, t, states = start[:, task].copy(), 0.0, 0.0, 0, []
         losses = np.zeros(epochs)
         for epoch, order in enumerate(orders):
             for rows in (order[0:3], order[3:6], order[6:7]):
@@ -95,7 +95,10 @@ def test_training_equals_numpy_step_by_step(width: int, copies: int, schedule: s
                 t += 1
                 m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
                 p = p - r * decay * p - r * m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+                states.append(p)
         np.testing.assert_allclose(found[:, task], p, rtol=1e-9, atol=1e-12)
+        at = np.ceil(np.arange(1, CURVE_POINTS + 1) * steps / CURVE_POINTS).astype(int) - 1
+        np.testing.assert_allclose(path[:, :, task], np.stack(states)[at], rtol=1e-9, atol=1e-12)
         chosen = np.ceil(np.arange(1, CURVE_POINTS + 1) * epochs / CURVE_POINTS).astype(int) - 1
         np.testing.assert_allclose(curve[:, task], losses[chosen], rtol=1e-9)
 

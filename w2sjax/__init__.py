@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from w2sjax.cores import use_all_cores as use_all_cores
     from w2sjax.engine.chain import Stage as Stage
     from w2sjax.engine.evaluate import evaluate_features as evaluate_features
+    from w2sjax.engine.groups import by_group as by_group
     from w2sjax.engine.metrics import Metric as Metric
     from w2sjax.engine.outcome import Models as Models
     from w2sjax.engine.outcome import Outcome as Outcome
@@ -58,6 +59,7 @@ _MODULES = {
     "Protocol": "engine.protocol",
     "Stage": "engine.chain",
     "SweepInterrupted": "sweeps.interrupt",
+    "by_group": "engine.groups",
     "evaluate_features": "engine.evaluate",
     "merge_stores": "sweeps.store.merging",
     "open_store": "sweeps.store.reading",

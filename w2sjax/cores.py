@@ -23,7 +23,7 @@ def use_all_cores() -> None:
     chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if not chosen and jax.config.jax_num_cpu_devices < 1:
         with contextlib.suppress(RuntimeError):  # a device is in use already
-            jax.config.update("jax_num_cpu_devices", _cores())
+            jax.config.update("jax_num_cpu_devices", cores())
 
 
 def _limit_to_one_thread() -> Callable[[], None]:
@@ -66,8 +66,8 @@ def compiler_options() -> dict[str, Any] | None:
     """Return XLA's options for the programs of a sweep on this kind of device and in this precision, for `jax.jit`.
 
     On CPUs with vectors of 512 bits XLA uses half of them unless it is told otherwise: random bits then take a third
-    less time, and networks as sums of products a sixth. On a CPU whose vectors have 256 bits, a pair in float32 took 2.22
-    ms where vectors of 512 were asked for and 1.59 where of 256; in float64 2.41 and 3.29.
+    less time, and networks as sums of products a sixth. On a CPU with vectors of 256 bits a pair took 2.22 ms in
+    float32 where 512 were asked for and 1.59 where 256 were; in float64 2.41 and 3.29.
     """
     if jax.default_backend() != "cpu":
         return None
@@ -84,7 +84,7 @@ def has_wide_vectors() -> bool:
         return False
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -53,7 +53,7 @@ class Binary:
     standard deviation, the truth is 1[s > 0] at temperature 0 and 1 / (1 + exp(-s / temperature)) above.
 
     Args:
-        prior: share of class 1, in (0, 1).
+        prior: share of class 1, in (0, 1); None is whatever it is with a threshold at score 0.
         temperature: >= 0, in standard deviations of the score.
         flip: probability that a training label, of the weak model and of the ceiling, is exchanged, in [0, 1]; the
             truth that errors are measured against has none.
@@ -71,8 +71,9 @@ class Binary:
     heads = 1
 
     def __post_init__(self) -> None:
-        check_number("prior", self.prior, above=0)
-        _at_most_1("prior", self.prior, inside=True)
+        if self.prior is not None:
+            check_number("prior", self.prior, above=0)
+            _at_most_1("prior", self.prior, inside=True)
         check_number("temperature", self.temperature, least=0)
         for name in ("flip", "flip_to_one"):
             if getattr(self, name) is not None:
@@ -86,8 +87,10 @@ class Binary:
 
     def prepare(self, scores: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return threshold and scale `[task]`."""
-        threshold = jnp.quantile(scores, 1 - jnp.asarray(self.prior, scores.dtype), axis=0)
-        return threshold, _positive(jnp.std(scores, axis=0))
+        scale = _positive(jnp.std(scores, axis=0))
+        if self.prior is None:
+            return jnp.zeros_like(scale), scale
+        return jnp.quantile(scores, 1 - jnp.asarray(self.prior, scores.dtype), axis=0), scale
 
     def truth(self, prepared: tuple[jax.Array, jax.Array], scores: jax.Array) -> jax.Array:
         """Return labels `[n, task]`."""

@@ -1,6 +1,7 @@
 """Statistics of sweeps, without drawing: an analysis is from Dataset to Dataset, a report from that to numbers."""
 
 from w2sjax.analysis.answers import compare as compare
+from w2sjax.analysis.answers import medians as medians
 from w2sjax.analysis.answers import summarize as summarize
 from w2sjax.analysis.bounds import bounds_report as bounds_report
 from w2sjax.analysis.bounds import compare_bounds as compare_bounds
@@ -22,10 +23,18 @@ from w2sjax.analysis.heads import head_study_report as head_study_report
 from w2sjax.analysis.label_free import label_free_ranking as label_free_ranking
 from w2sjax.analysis.label_free import label_free_report as label_free_report
 from w2sjax.analysis.moments import class_moments as class_moments
+from w2sjax.analysis.overlap import overlap_accuracy as overlap_accuracy
+from w2sjax.analysis.overlap import overlap_report as overlap_report
+from w2sjax.analysis.real_data import at_largest as at_largest
+from w2sjax.analysis.real_data import help_on_data as help_on_data
+from w2sjax.analysis.real_data import help_report as help_report
+from w2sjax.analysis.recovered import recovery as recovery
+from w2sjax.analysis.recovered import recovery_report as recovery_report
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
+from w2sjax.analysis.representations import Comparison as Comparison
 from w2sjax.analysis.representations import compare_representations as compare_representations
-from w2sjax.analysis.representations import median_intervals as median_intervals
+from w2sjax.analysis.representations import comparison as comparison
 from w2sjax.analysis.ridge_phase import ridge_map as ridge_map
 from w2sjax.analysis.ridge_phase import ridge_phase_report as ridge_phase_report
 from w2sjax.analysis.samples import deviation_by_size as deviation_by_size
@@ -38,6 +47,8 @@ from w2sjax.analysis.selection_study import selection_by_size as selection_by_si
 from w2sjax.analysis.selection_study import selection_report as selection_report
 from w2sjax.analysis.stopping import best_stopping as best_stopping
 from w2sjax.analysis.stopping import stopping_report as stopping_report
+from w2sjax.analysis.students import compare_students as compare_students
+from w2sjax.analysis.students import students_report as students_report
 from w2sjax.analysis.subspaces import subspace_panels as subspace_panels
 from w2sjax.analysis.subspaces import subspace_report as subspace_report
 from w2sjax.analysis.theory import beside_theory as beside_theory
@@ -50,5 +61,5 @@ from w2sjax.analysis.weak_quality import weak_quality_quartiles as weak_quality_
 from w2sjax.analysis.weak_quality import weak_quality_report as weak_quality_report
 from w2sjax.analysis.which_theory import theories_compared as theories_compared
 from w2sjax.analysis.which_theory import theories_report as theories_report
-from w2sjax.analysis.width_map import width_map as width_map
-from w2sjax.analysis.width_map import width_report as width_report
+from w2sjax.analysis.widths import width_map as width_map
+from w2sjax.analysis.widths import width_report as width_report

@@ -1,9 +1,8 @@
-"""Every weak with every strong representation of a data set, over resamples, with intervals by the bootstrap."""
+"""Every weak with every strong representation of a data set, over resamples."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import xarray as xr
 
 from w2sjax.engine.chain import Stage
@@ -30,14 +29,101 @@ QUANTITIES = (
 )
 
 
+class Comparison(NamedTuple):
+    """An experiment with many representations on the same resamples.
+
+    Attributes:
+        world: the data set.
+        stages: a chain in which all that share a representation and a split share its factorization.
+        weak, strong: names, in the order of the table; a strong one with several heads has each of them.
+    """
+
+    world: Resampled
+    stages: tuple[Stage, ...]
+    weak: tuple[str, ...]
+    strong: tuple[str, ...]
+
+    def table(self, dataset: xr.Dataset) -> xr.Dataset:
+        """Return `QUANTITIES` of a sweep of this world and chain, dims ("pair", its axes, "weak", "strong")."""
+        found = dataset.mean("task")
+
+        def by_weak(names: list[str]) -> xr.DataArray:
+            return xr.concat([found[name] for name in names], xr.Variable("weak", list(self.weak)))
+
+        def by_both(pattern: str) -> xr.DataArray:
+            columns = [
+                by_weak([pattern.format(i=i, j=j) for i in range(len(self.weak))])
+                for j in range(len(self.strong))
+            ]
+            return xr.concat(columns, xr.Variable("strong", list(self.strong)))
+
+        values = {
+            "weak_error": by_both("w{i}_error"),
+            "w2s_error": by_both("s{i}_{j}_error"),
+            "ceiling_error": by_both("c{j}_error"),
+            "baseline_error": by_both("b{j}_error"),
+            "misfit": by_both("s{i}_{j}_misfit"),
+            "gain": by_both("s{i}_{j}_gain"),
+            "deviation": by_both("s{i}_{j}_deviation"),
+        }
+        arrays = {name: value.values for name, value in values.items()}
+        values["pgr"] = values["gain"].copy(data=performance_gap_recovered(arrays))
+        values["opr"] = values["gain"].copy(data=outperformance(arrays))
+        values["upper_bound"] = values["weak_error"] - values["misfit"]
+        result = xr.Dataset({name: values[name].transpose(..., "weak", "strong") for name in QUANTITIES})
+        return result.assign(status_code=dataset["status_code"])
+
+
+def comparison(
+    weak: Mapping[str, Any],
+    strong: Mapping[str, Any],
+    targets: Any,
+    *,
+    head: Head | Mapping[str, Head] | None = None,
+    weak_head: Head | Mapping[str, Head] | None = None,
+    **splits: Any,
+) -> Comparison:
+    """Return the experiment of `compare_representations`, for sweeps with axes of their own.
+
+    Args:
+        weak, strong, targets, splits: as there.
+        head: of the strong stages; or several by name, each of which the table has.
+        weak_head: of all weak models, or by their names.
+
+    Raises:
+        W2SError: as `Resampled`; and for no representations.
+    """
+    if not weak or not strong:
+        raise W2SError("weak or strong is empty: pass at least one representation of each by name.")
+    heads = head if isinstance(head, Mapping) else {"": Ridge(0.1) if head is None else head}
+    first = next(iter(heads.values()))
+    weak_heads = weak_head if isinstance(weak_head, Mapping) else dict.fromkeys(weak, weak_head or first)
+    named = {f"weak_{i}": values for i, values in enumerate(weak.values())}
+    named |= {f"strong_{j}": values for j, values in enumerate(strong.values())}
+    world = Resampled(features=named, targets=targets, **splits)
+    stages = [Stage(f"w{i}", f"weak_{i}", "truth", "weak", weak_heads[name]) for i, name in enumerate(weak)]
+    columns = [
+        (f"{name}, {label}" if label else name, f"strong_{place}", own)
+        for place, name in enumerate(strong)
+        for label, own in heads.items()
+    ]
+    for j, (_, features, own) in enumerate(columns):
+        stages += [Stage(f"s{i}_{j}", features, f"w{i}", "strong", own) for i in range(len(weak))]
+        stages += [
+            Stage(f"c{j}", features, "truth", "strong", own),
+            Stage(f"b{j}", features, "truth", "weak", own),
+        ]
+    return Comparison(world, tuple(stages), tuple(weak), tuple(name for name, _, _ in columns))
+
+
 def compare_representations(
     weak: Mapping[str, Any],
     strong: Mapping[str, Any],
     targets: Any,
     *,
     resamples: int = 200,
-    head: Head | None = None,
-    weak_head: Head | None = None,
+    head: Head | Mapping[str, Head] | None = None,
+    weak_head: Head | Mapping[str, Head] | None = None,
     seed: int = 0,
     **splits: Any,
 ) -> xr.Dataset:
@@ -50,7 +136,7 @@ def compare_representations(
         weak, strong: floating `[rows, width]` by name.
         targets: floating `[rows]`, or `[rows, target]`: errors are then means over the targets.
         resamples: how often the rows are dealt out anew, >= 1.
-        head, weak_head: of the strong stages and of the weak models; `Ridge(0.1)` unless given.
+        head, weak_head: of the strong stages and of the weak models, as of `comparison`; `Ridge(0.1)` unless given.
         seed: of the resamples.
         splits: `shares`, `groups`, `domains` and `domain_of` of `w2sjax.worlds.Resampled`.
 
@@ -62,79 +148,7 @@ def compare_representations(
     Raises:
         W2SError: as `Resampled`; and for no representations.
     """
-    if not weak or not strong:
-        raise W2SError("weak or strong is empty: pass at least one representation of each by name.")
     check_integer("resamples", resamples, least=1)
-    head = Ridge(0.1) if head is None else head
-    weak_head = head if weak_head is None else weak_head
-    named = {f"weak_{i}": values for i, values in enumerate(weak.values())}
-    named |= {f"strong_{j}": values for j, values in enumerate(strong.values())}
-    world = Resampled(features=named, targets=targets, **splits)
-    stages = [Stage(f"w{i}", f"weak_{i}", "truth", "weak", weak_head) for i in range(len(weak))]
-    for j in range(len(strong)):
-        features = f"strong_{j}"
-        stages += [Stage(f"s{i}_{j}", features, f"w{i}", "strong", head) for i in range(len(weak))]
-        stages += [
-            Stage(f"c{j}", features, "truth", "strong", head),
-            Stage(f"b{j}", features, "truth", "weak", head),
-        ]
-    protocol = Protocol(**world.sizes, tasks=world.targets.shape[1], stages=tuple(stages))
-    found = sweep(world, protocol, pairs=resamples, seed=seed).mean("task")
-    places = [(i, j) for i in range(len(weak)) for j in range(len(strong))]
-
-    def table(name: str) -> np.ndarray:
-        values = np.stack([found[name.format(i=i, j=j)].values for i, j in places], axis=1)
-        return values.reshape(resamples, len(weak), len(strong))
-
-    values = {
-        "weak_error": table("w{i}_error"),
-        "w2s_error": table("s{i}_{j}_error"),
-        "ceiling_error": table("c{j}_error"),
-        "baseline_error": table("b{j}_error"),
-        "misfit": table("s{i}_{j}_misfit"),
-        "gain": table("s{i}_{j}_gain"),
-        "deviation": table("s{i}_{j}_deviation"),
-    }
-    values |= {"pgr": performance_gap_recovered(values), "opr": outperformance(values)}
-    values["upper_bound"] = values["weak_error"] - values["misfit"]
-    dims = ("pair", "weak", "strong")
-    coordinates = {"pair": found["pair"], "weak": list(weak), "strong": list(strong)}
-    table_of_all = xr.Dataset({name: (dims, values[name]) for name in QUANTITIES}, coordinates)
-    return table_of_all.assign(status_code=("pair", found["status_code"].values))
-
-
-def median_intervals(
-    table: xr.Dataset, *, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> xr.Dataset:
-    """Return the median over resamples of every quantity, with a percentile interval by the bootstrap over them.
-
-    The interval says how well so many resamples determine the median over resamples of this data set, not how it would
-    be on fresh data: resamples share rows.
-
-    Args:
-        table: with the dimension "pair".
-        level: of the interval.
-        draws: bootstrap samples.
-        seed: of these.
-
-    Returns:
-        A Dataset with the dimension `bound` ("median", "low", "high") in place of "pair".
-    """
-    n = table.sizes["pair"]
-    drawn = np.random.default_rng(seed).integers(n, size=(draws, n))
-    tails = [(1 - level) / 2, (1 + level) / 2]
-
-    def bounds(values: np.ndarray) -> np.ndarray:
-        if not np.isfinite(values).any():
-            return np.full(3, np.nan)
-        medians = np.array([np.nanmedian(values[rows]) for rows in drawn if np.isfinite(values[rows]).any()])
-        return np.array([np.nanmedian(values), *np.quantile(medians, tails)])
-
-    result = xr.apply_ufunc(
-        bounds,
-        table[list(QUANTITIES)],
-        input_core_dims=[["pair"]],
-        output_core_dims=[["bound"]],
-        vectorize=True,
-    )
-    return result.assign_coords(bound=["median", "low", "high"])
+    both = comparison(weak, strong, targets, head=head, weak_head=weak_head, **splits)
+    protocol = Protocol(**both.world.sizes, tasks=both.world.targets.shape[1], stages=both.stages)
+    return both.table(sweep(both.world, protocol, pairs=resamples, seed=seed))

@@ -53,7 +53,8 @@ def compare(
     from rich.markup import escape
     from rich.table import Table
 
-    from w2sjax.analysis.representations import compare_representations, median_intervals
+    from w2sjax.analysis.answers import medians
+    from w2sjax.analysis.representations import QUANTITIES, compare_representations
     from w2sjax.commands.precision import configure
 
     used = configure(precision)
@@ -70,7 +71,7 @@ def compare(
         weak_head=weak_head,
         head=head,
     )
-    bounds = median_intervals(found)
+    bounds = medians(found[list(QUANTITIES)])
     title = f"{len(truth)} rows, median of {resamples} resamples [95% interval], {used}"
     table = Table(title=escape(title))
     shown = ("weak_error", "w2s_error", "ceiling_error", "baseline_error", "misfit", "gain", "pgr", "opr")

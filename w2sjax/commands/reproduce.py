@@ -77,7 +77,13 @@ def reproduce(
         used = configure(precision)
         for member in (chosen,) if isinstance(chosen, studies.Study) else chosen.members:
             study = _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
-            plan = plan_of(study.world, study.protocol, pairs=study.pairs, seed=seed, axes=study.axes)
+            settings: dict[str, Any] = {
+                "pairs": study.pairs,
+                "seed": seed,
+                "axes": study.axes,
+                "metrics": study.metrics,
+            }
+            plan = plan_of(study.world, study.protocol, **settings)
             timed = "" if pairs or tasks or epochs or changes else size_of(study.name)
             print(f"{study.name}: {plan}; {used}" + (f"; recorded: {timed}" if timed else ""))
         return

@@ -1,5 +1,6 @@
 """Heads of any kind: training samples are held row by row, and every head is fitted as its class says."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from w2sjax.engine.evaluation import means_by_rows
 from w2sjax.engine.outcome import Status, mean_squares, status_of
 from w2sjax.engine.source import Source, first_rows, stack_blocks
 from w2sjax.errors import W2SError
-from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
+from w2sjax.heads.base import Fit, Rows, fit_all, predicted, worse_of
 from w2sjax.heads.linear import Linear
 from w2sjax.random.keys import BLOCK, Role
 from w2sjax.targets import draws_for_labels, training_labels
@@ -78,22 +79,22 @@ def _fit_all(
     powers: dict[Sizes, jax.Array] = {}
     drawn = {group.name: _draw(source, numbers, group, target) for group in design.groups}
     for group, ready in fits_in_order(stages, design.shared_heads):
-        features, truth = drawn[group.name]
+        features, truth, true_labels = drawn[group.name]
         place, axis = design.groups.index(group), 0 if group.split == "weak" else 1
         for position, n in enumerate(sizes_of(design, group)):
-            rows = Rows(first_rows(features[group.features], n))
+            rows = Rows(first_rows(features[group.features], n), first_rows(truth, n))
             jobs = []  # one per stage and pair of sizes of its teacher
             for i in ready:
                 stage = stages[i]
                 for sizes in _sizes_of_labels(stage, dependence, design, axis, position):
                     if stage.labels == TRUTH:
-                        labels = first_rows(truth, n)
+                        labels = first_rows(true_labels, n)
                     else:
                         by_weak, by_strong = dependence[stage.labels]
                         teacher = fitted[stage.labels][sizes[0] * by_weak, sizes[1] * by_strong]
                         taught = next(s for s in stages if s.name == stage.labels)
                         own = first_rows(features[taught.features], n)
-                        labels = taught.head.predict(teacher, own)
+                        labels = predicted(taught.head, teacher, own, rows.truth)
                     jobs.append((i, sizes, labels))
             found = _fit_jobs(source, stages, place, rows, jobs)
             for (i, sizes, labels), (head, fit) in zip(jobs, found, strict=True):
@@ -108,8 +109,8 @@ def _fit_all(
 
 def _draw(
     source: Source, numbers: Numbers, group: Group, target: Linear
-) -> tuple[dict[str, jax.Array], jax.Array]:
-    """Return the features `[n, width]` by name, and the true labels with their noise `[n, task]`, of a group."""
+) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
+    """Return the features `[n, width]` by name, truth and noisy labels `[n, task]` of a group."""
     names = tuple(dict.fromkeys((*group.names, TARGET)))
     tasks = source.design.tasks
 
@@ -121,7 +122,8 @@ def _draw(
     joint, draws = stack_blocks(of_block, source.training(group))
     features = source.by_name(joint, names, axis=1)
     truth = target.of_rows(features[TARGET])
-    return features, training_labels(target, truth, draws, numbers.label_noise) if draws.shape[1] else truth
+    labels = training_labels(target, truth, draws, numbers.label_noise) if draws.shape[1] else truth
+    return features, truth, labels
 
 
 def _fit_jobs(
@@ -132,7 +134,7 @@ def _fit_jobs(
     order = source.keys[Role.SHUFFLES, 0][place]
     found = fit_all(stage.head, stage.method, rows, [labels for _, _, labels in jobs], keys, order)
     for (i, _, labels), (head, _) in zip(jobs, found, strict=True):
-        shape = jax.eval_shape(stages[i].head.predict, head, rows.features).shape
+        shape = jax.eval_shape(functools.partial(predicted, stages[i].head), head, *rows).shape
         if shape != labels.shape:
             raise W2SError(
                 f"the head of stage {stages[i].name} predicts shape {shape}: return [n, task], {labels.shape}."

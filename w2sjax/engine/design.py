@@ -70,14 +70,15 @@ class Design:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Names of the representations, in the order of the joint features."""
-        return representations(self.chain)
+        """Names of the representations, in the order of the joint features: of the chain, and those metrics see."""
+        seen = (name for metric in self.metrics for name in metric.features)
+        return tuple(dict.fromkeys((*representations(self.chain), *seen)))
 
     @property
     def linear(self) -> bool:
         """Whether all heads need no more than moments, fitted to their labels as they are."""
         naive = all(stage.head.needs == "moments" and is_naive(stage) for stage in self.chain)
-        return naive and self.target is None
+        return naive and self.target is None and not any(metric.features for metric in self.metrics)
 
 
 def is_naive(stage: Stage) -> bool:

@@ -20,6 +20,7 @@ from w2sjax.heads.base import Head, check_head
 from w2sjax.heads.logistic import Logistic, Softmax
 from w2sjax.heads.ridge import Ridge
 from w2sjax.losses import SQUARED, Loss
+from w2sjax.methods.base import NAIVE, Method, Naive
 from w2sjax.random.draws import default_dtype
 from w2sjax.random.threefry import as_threefry, seed_key
 from w2sjax.validation import check_boolean
@@ -37,6 +38,7 @@ def evaluate_features(
     *,
     head: Head | None = None,
     weak_head: Head | None = None,
+    method: Method = NAIVE,
     fit_intercept: bool = True,
     loss: Loss = SQUARED,
     metrics: Sequence[Metric] = (),
@@ -73,6 +75,7 @@ def evaluate_features(
         head: the class of the w2s head and the ceiling. None is `Ridge()`, and for classes `Logistic(C=1)`, or
             `Softmax(C=1)` where there are more than two.
         weak_head: the class of the weak head, if another.
+        method: how the weak model's labels become targets of the w2s head, one of `w2sjax.methods`.
         fit_intercept: whether linear heads have an intercept. Without one, features and labels are not centred.
         loss: what errors and misfit are means of.
         metrics: further metrics to measure.
@@ -126,7 +129,8 @@ def evaluate_features(
     check_head("weak_head", weak_head)
     check_boolean("fit_intercept", fit_intercept)
     check_boolean("return_models", return_models)
-    stages = usual_stages(head, weak_head)[: 3 if "y_transfer" in arrays else 2]
+    weak, *others = usual_stages(head, weak_head)[: 3 if "y_transfer" in arrays else 2]
+    stages = (weak, dataclasses.replace(others[0], method=method), *others[1:])
     own = check_metrics(metrics)
     if _are_classes(stages, arrays, classes):
         own = (*classification_metrics(stages), *own)
@@ -162,7 +166,9 @@ def evaluate_features(
     truth = {split: columns[name] for split, name in splits.items() if name in columns}
     random = seed_key(0) if key is None else as_threefry(key)
     options: dict[str, Any] = {"metrics": table, "shared": shared_heads(stages), "intercept": fit_intercept}
-    if linear and fit_intercept:
+    if (
+        linear and fit_intercept and isinstance(method, Naive)
+    ):  # others see labels, not what they are less a mean
         outcome, models = run_centred(stages, features, truth, random, blurred=blurred, **options)
     else:
         run = run_given if linear or traced else _run_compiled
@@ -172,6 +178,7 @@ def evaluate_features(
         values = values | dict.fromkeys(("ceiling_error", "pgr"), np.nan * values["gain"])
     if single:
         values = {name: value[0] for name, value in values.items()}
+        outcome = dataclasses.replace(outcome, learning={name: v[0] for name, v in outcome.learning.items()})
     outcome = dataclasses.replace(outcome, values=values)
     return (outcome, models) if return_models else outcome
 

@@ -12,6 +12,7 @@ from w2sjax.engine.moments import add_compensated
 from w2sjax.engine.samples import Sample
 from w2sjax.engine.source import Source, stack_blocks
 from w2sjax.errors import W2SError
+from w2sjax.heads.base import predicted
 from w2sjax.heads.linear import Linear
 from w2sjax.losses import over_classes
 from w2sjax.random.keys import BLOCK, Role
@@ -30,13 +31,26 @@ def predictions_of(
         if isinstance(head, Linear):
             found[stage.name] = head.of_columns(columns)
         else:
-            found[stage.name] = stage.head.predict(head, columns.T.astype(found[TRUTH].dtype)).T
+            rows = columns.T.astype(found[TRUTH].dtype)
+            found[stage.name] = predicted(stage.head, head, rows, found[TRUTH].T).T
         if found[stage.name].shape != found[TRUTH].shape:
             raise W2SError(
                 f"the head of stage {stage.name} predicts shape {found[stage.name].T.shape}: return [n, task], "
                 f"{found[TRUTH].T.shape}."
             )
     return found
+
+
+def _seen_by(
+    metrics: Sequence[Metric],
+    features: Mapping[str, jax.Array],
+    target: Linear,
+    stages: Sequence[Stage],
+    fitted: Fitted,
+) -> dict[str, jax.Array]:
+    """Return what metrics see: predictions, and the features that some of them name."""
+    seen = {f"features.{name}": features[name] for metric in metrics for name in metric.features}
+    return predictions_of(features, target, stages, fitted) | seen
 
 
 def means_by_rows(
@@ -64,7 +78,7 @@ def means_by_rows(
 
         def of_block(entry: Any) -> dict[str, jax.Array]:
             features = source.by_name(source.draw(entry, order, "eval"), order)
-            return jax.tree.map(jnp.transpose, predictions_of(features, target, stages, fitted))
+            return jax.tree.map(jnp.transpose, _seen_by(whole, features, target, stages, fitted))
 
         predictions = jax.tree.map(jnp.transpose, stack_blocks(of_block, entries))
         inside = jnp.arange(predictions[TRUTH].shape[-1], dtype=jnp.int32) < size
@@ -116,7 +130,7 @@ def _terms(
 
     def of_block(entry: Any) -> dict[str, jax.Array]:
         features = source.by_name(source.draw(entry, order, "eval"), order)
-        return terms_of(metrics, predictions_of(features, target, stages, fitted))
+        return terms_of(metrics, _seen_by(metrics, features, target, stages, fitted))
 
     return of_block
 

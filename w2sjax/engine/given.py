@@ -10,10 +10,12 @@ import numpy as np
 
 from w2sjax.engine.chain import TRUTH, Stage, fits_in_order, groups_of
 from w2sjax.engine.evaluation import over_sample, terms_of
+from w2sjax.engine.learning import learning_curves
 from w2sjax.engine.metrics import Metric
 from w2sjax.engine.outcome import Models, Outcome, mean_squares, outcome_of, status_of, with_flag
+from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
-from w2sjax.heads.base import Fit, Rows, fit_all, worse_of
+from w2sjax.heads.base import Fit, Rows, fit_all, predicted, worse_of
 from w2sjax.heads.linear import CONSTANT_IN_EPS, Linear
 from w2sjax.linalg import namespace, product
 from w2sjax.random.draws import fold_in
@@ -31,6 +33,7 @@ def run_given(
     metrics: Sequence[Metric],
     shared: Sequence[int],
     intercept: bool = True,
+    kept: Mapping[str, dict[str, Any]] | None = None,
 ) -> tuple[Outcome, Models]:
     """Fit and measure a chain of models on given features.
 
@@ -42,6 +45,7 @@ def run_given(
         metrics: what is measured.
         shared: from `w2sjax.engine.chain.shared_heads`.
         intercept: whether linear heads have one; others always do.
+        kept: by split, what heads keep of its samples by representation, for further calls on the same rows.
 
     Returns:
         An `Outcome` with arrays `[task]`, and the `Models`.
@@ -60,27 +64,47 @@ def run_given(
             if teacher is None:
                 labels.append(truth[stage.split])
             else:
-                labels.append(teacher.head.predict(fitted[teacher.name], rows[teacher.features]))
+                own = rows[teacher.features]
+                labels.append(predicted(teacher.head, fitted[teacher.name], own, truth.get(group.split)))
         if label_power is None:
             label_power = mean_squares(labels[0])
         head, method = stages[ready[0]].head, stages[ready[0]].method
         numbers = np.array([*ready, len(stages) + ready[0]], np.uint32)
         keys = [key] * len(numbers) if head.needs == "moments" else list(fold_in(key, numbers))
-        sample = Rows(rows[group.features])
+        memory = None if kept is None else kept[group.split].setdefault(group.features, {})
+        sample = Rows(rows[group.features], memory, truth.get(group.split))
         found = fit_all(head, method, sample, labels, keys[:-1], keys[-1], **options)
         for i, (each, fit) in zip(ready, found, strict=True):
             fitted[stages[i].name] = each
             fits[group.name] = worse_of(fits.get(group.name, fit), fit)
     predictions = {TRUTH: truth[EVAL]}
     for stage in stages:
-        predictions[stage.name] = stage.head.predict(fitted[stage.name], features[EVAL][stage.features])
+        rows = features[EVAL][stage.features]
+        predictions[stage.name] = predicted(stage.head, fitted[stage.name], rows, truth[EVAL])
     xp = namespace(truth[EVAL])
     columns = {name: values.T for name, values in predictions.items()}
+    for metric in metrics:
+        if metric.features:
+            raise W2SError(
+                f"metric {metric.name} sees features, which metrics of given arrays do not: leave it out."
+            )
+
+    def evaluate(heads: Mapping[str, Any], own: Sequence[Metric]) -> dict[str, Any]:
+        again = {
+            s.name: predicted(s.head, heads[s.name], features[EVAL][s.features], truth[EVAL]).T
+            for s in stages
+        }
+        return {
+            name: xp.mean(v, axis=1) for name, v in terms_of(own, {**again, TRUTH: columns[TRUTH]}).items()
+        }
+
     means = {name: xp.mean(values, axis=1) for name, values in terms_of(metrics, columns).items()}
     means |= over_sample(metrics, columns, xp.ones(len(truth[EVAL]), bool))
     effect = xp.max(xp.stack([xp.asarray(fit.effect) for fit in fits.values()]))
     eps = float(jnp.finfo(truth[EVAL].dtype).eps)
     outcome = outcome_of(means, metrics, status_of(fits, effect), label_power, eps)
+    learning = learning_curves(stages, fitted, metrics, evaluate, truth[EVAL].ndim)
+    outcome = dataclasses.replace(outcome, learning=learning)
     return outcome, Models(fitted, dict(features[EVAL]), predictions)
 
 

@@ -26,6 +26,8 @@ class Metric(NamedTuple):
         quadratic: `per_sample` is a homogeneous quadratic form of predictions minus truth: its mean then follows from
             second moments.
         flag: set in the status of a pair where a value is above 0.
+        features: names of representations that `per_sample` and `of_sample` also see, `[width, n]`, as
+            "features.<name>".
     """
 
     name: str
@@ -36,6 +38,7 @@ class Metric(NamedTuple):
     quadratic: bool = False
     of_sample: Callable[[Mapping[str, Any], Any], Any] | None = None
     flag: Flag | None = None
+    features: tuple[str, ...] = ()
 
 
 MODELS = {"weak": "weak model", "w2s": "w2s model", "ceiling": "ceiling", "baseline": "baseline"}

@@ -20,7 +20,7 @@ from w2sjax.engine.outcome import Models, Outcome, with_diagnostics
 from w2sjax.engine.source import first_rows, source_of, stack_blocks, widths_of
 from w2sjax.random.draws import normal
 from w2sjax.random.keys import BLOCK, Role
-from w2sjax.rounding import CONSTANT_IN_EPS
+from w2sjax.rounding import is_near_rounding
 from w2sjax.worlds.static import as_pytree
 
 MOST_NUMBERS = 2**24
@@ -59,7 +59,7 @@ def run_on_host(
     truth |= {split: truth[split] + values[: sizes[split]] for split, values in noise.items()}
     if not all(np.isfinite(a).all() for a in jax.tree.leaves((features, truth))):
         return None
-    if any(_is_near_rounding(features[group.split][group.features]) for group in design.groups):
+    if any(is_near_rounding(features[group.split][group.features]) for group in design.groups):
         return None
     stages = jax.tree.map(lambda a: np.asarray(a[0]), design.stages(numbers))
     options: dict[str, Any] = {"metrics": design.metrics, "shared": design.shared_heads}
@@ -68,11 +68,6 @@ def run_on_host(
     runs = {name: SimpleNamespace(**run) for name, run in trained.items()}
     found = with_diagnostics(outcome, SimpleNamespace(trained=runs)), models
     return jax.tree.map(jnp.asarray, found)
-
-
-def _is_near_rounding(values: np.ndarray) -> bool:
-    spread, eps = values.std(axis=0), float(jnp.finfo(values.dtype).eps)
-    return bool(((spread > 0) & (spread <= CONSTANT_IN_EPS * eps * np.abs(values).max(axis=0))).any())
 
 
 @functools.partial(jax.jit, static_argnames=("design",))

@@ -63,7 +63,7 @@ class Status:
         return found | {"dropped_effect": self.dropped_effect}
 
 
-@pytree("values", "status", "spread", "curves")
+@pytree("values", "status", "spread", "curves", "learning")
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """The values of an experiment, each of shape `[task]`; they are attributes too, such as `outcome.gain`.
@@ -78,12 +78,14 @@ class Outcome:
         status: `Status`, one per pair.
         spread: standard errors of the means over the evaluation sample, std / sqrt(n_eval), where they were asked for.
         curves: training losses by name, `[progress]` each, where something was trained.
+        learning: values of metrics along training, `[task, progress]`, where heads have `learning_curve`.
     """
 
     values: dict[str, jax.Array]
     status: Status
     spread: dict[str, jax.Array] = dataclasses.field(default_factory=dict)
     curves: dict[str, jax.Array] = dataclasses.field(default_factory=dict)
+    learning: dict[str, jax.Array] = dataclasses.field(default_factory=dict)
 
     def __getattr__(self, name: str) -> jax.Array:
         values: dict[str, jax.Array] = object.__getattribute__(self, "values")

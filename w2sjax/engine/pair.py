@@ -12,6 +12,7 @@ from w2sjax.engine.by_rows import run_by_rows
 from w2sjax.engine.chain import TARGET, Stage
 from w2sjax.engine.design import Design, Numbers
 from w2sjax.engine.evaluation import means_by_rows, predictions_of, standard_errors
+from w2sjax.engine.learning import learning_curves
 from w2sjax.engine.outcome import Models, Outcome, Status, outcome_of, with_diagnostics
 from w2sjax.engine.source import Source, first_rows, source_of, stack_blocks
 from w2sjax.random.draws import default_dtype
@@ -64,7 +65,13 @@ def run_grid(
             for name, head in fitted.items()
             if hasattr(head, "curve")
         }
-        return dataclasses.replace(outcome, curves=curves), fitted if return_models else {}
+
+        def evaluate(heads: Any, metrics: Any) -> dict[str, jax.Array]:
+            return means_by_rows(source, Role.EVAL, target, stages, heads, metrics, n_eval)
+
+        several = isinstance(target, TargetFunctions) and target.target.heads > 1
+        learning = learning_curves(stages, fitted, design.metrics, evaluate, 3 if several else 2)
+        return dataclasses.replace(outcome, curves=curves, learning=learning), fitted if return_models else {}
 
     if not design.linear:
         outcome, fitted = run_by_rows(source, numbers, target, finish)

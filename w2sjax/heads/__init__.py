@@ -12,7 +12,12 @@ from w2sjax.heads.linear import Linear as Linear
 from w2sjax.heads.logistic import Logistic as Logistic
 from w2sjax.heads.logistic import Softmax as Softmax
 from w2sjax.heads.pretrained import FineTuned as FineTuned
+from w2sjax.heads.projected import Mixture as Mixture
+from w2sjax.heads.projected import Projected as Projected
 from w2sjax.heads.ridge import Ridge as Ridge
 from w2sjax.heads.spectral import GradientFlow as GradientFlow
 from w2sjax.heads.spectral import RidgeThroughOrigin as RidgeThroughOrigin
+from w2sjax.heads.supervisor import Supervisor as Supervisor
 from w2sjax.heads.trained import Trained as Trained
+from w2sjax.heads.trained_classifiers import TrainedLogistic as TrainedLogistic
+from w2sjax.heads.trained_classifiers import TrainedSoftmax as TrainedSoftmax

@@ -13,9 +13,17 @@ from w2sjax.validation import shown
 
 
 class Rows(NamedTuple):
-    """A training sample row by row: features `[n, width]` of the fitted representation."""
+    """A training sample row by row.
+
+    Attributes:
+        features: `[n, width]`, of the fitted representation.
+        kept: what heads keep of the sample for further fits on it, by names of theirs; None where nothing is kept.
+        truth: true labels of the rows without noise, for oracles; None where nobody knows them.
+    """
 
     features: Any
+    kept: dict[Any, Any] | None = None
+    truth: Any = None
 
 
 class Fit(NamedTuple):
@@ -42,6 +50,8 @@ class Head(Protocol):
 
     `needs` says what the head is fitted to. "rows": the features themselves, held in memory. "moments": a factorization
     of their covariance; such heads are linear, under squared loss, and subclasses of `w2sjax.heads.linear.LinearHead`.
+    A class whose `fit` and `predict` take NumPy arrays and draw nothing may say so by `on_host = True`.
+    A head with `sees_truth = True` simulates a supervisor: its `predict` takes the truth on the rows as well.
     """
 
     needs: ClassVar[str]
@@ -74,6 +84,21 @@ def check_head(name: str, head: Any) -> None:
         raise W2SError(f"{name}={shown(head)} is not a head: pass one of w2sjax.heads, such as Ridge(1e-8).")
     if getattr(head, "needs", None) not in ("moments", "rows"):
         raise W2SError(f'{name}={shown(head)} does not say what it needs: give its class needs = "rows".')
+
+
+def predicted(head: Head, fitted: Any, features: Any, truth: Any) -> Any:
+    """Return predictions `[n, task]` on features `[n, width]`, of supervisors by the truth on these rows.
+
+    Raises:
+        W2SError: for a supervisor where nobody knows the truth.
+    """
+    if not getattr(head, "sees_truth", False):
+        return head.predict(fitted, features)
+    if truth is None:
+        raise W2SError(
+            f"{type(head).__name__} needs the truth on the rows that it labels: give labels for them."
+        )
+    return head.predict(fitted, features, truth)  # type: ignore[call-arg]
 
 
 def worse_of(before: Fit, after: Fit) -> Fit:

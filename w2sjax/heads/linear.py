@@ -44,6 +44,8 @@ class LinearHead:
     cheap: ClassVar[tuple[str, ...]] = ("ridge",)
     """Fields of which many values share one factorization."""
 
+    on_host: ClassVar[bool] = True
+
     decomposes: ClassVar[bool] = False
     """Whether weights need the singular values of the core, beside many ridges."""
 

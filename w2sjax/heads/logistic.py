@@ -13,7 +13,7 @@ from w2sjax.heads.lbfgs import minimize_by_lbfgs
 from w2sjax.heads.newton import Family, Found, make_round, minimize_by_newton
 from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
-from w2sjax.validation import check_number
+from w2sjax.validation import check_boolean, check_number
 
 WIDEST_HESSIAN = 128
 """Coefficients of a task beyond which L-BFGS takes the place of Newton's method."""
@@ -83,6 +83,7 @@ class Logistic:
         ridge: >= 0, in squared feature units. At 0 there is no solution where a hyperplane separates the labels: the
             logits are then about 30 on what is separated, and `Flag.SEPARABLE` is set.
         C: > 0; scikit-learn's inverse of the penalty in place of `ridge`: ridge = 1 / (2 n C).
+        intercept: whether c is fitted, or 0.
 
     Raises:
         W2SError: if one is out of range, or both are given.
@@ -94,9 +95,11 @@ class Logistic:
 
     ridge: Any = 0.0
     C: Any = None
+    intercept: bool = True
 
     def __post_init__(self) -> None:
         check_number("ridge", self.ridge, least=0)
+        check_boolean("intercept", self.intercept)
         if self.C is not None:
             check_number("C", self.C, above=0)
             if isinstance(self.ridge, int | float) and self.ridge != 0:
@@ -152,7 +155,7 @@ def _fit(head: Logistic, sample: Rows, labels: jax.Array, family: Family) -> tup
     features = jnp.asarray(sample.features)
     labels = jnp.asarray(labels, features.dtype)
     ridge = head.penalty(len(features), features.dtype)
-    problem = make_round(features, ridge)
+    problem = make_round(features, ridge, intercept=head.intercept)
     wide = problem.rows.shape[1] * labels.shape[1] > WIDEST_HESSIAN
     found: Found = (minimize_by_lbfgs if wide else minimize_by_newton)(problem, labels, family)
     flat = found.curvature < 1e3 * float(jnp.finfo(features.dtype).eps)

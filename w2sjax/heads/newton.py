@@ -38,7 +38,7 @@ class Round(NamedTuple):
     """Centred features in coordinates in which the Hessian of the mean logistic loss at logit 0 is the identity.
 
     Attributes:
-        rows: `[n, k + 1]`, the last column 1.
+        rows: `[n, k + 1]`, the last column 1, or 0 without an intercept.
         penalty: `[k + 1, k + 1]`: the ridge is half its quadratic form.
         back: `[width, k]`: weights are back @ coordinates.
         mean: `[width]` of the features.
@@ -60,7 +60,7 @@ class Round(NamedTuple):
         return weights.reshape(-1, *found.shape[1:]), bias.reshape(found.shape[1:])
 
 
-def make_round(features: jax.Array, ridge: jax.Array) -> Round:
+def make_round(features: jax.Array, ridge: jax.Array, *, intercept: bool = True) -> Round:
     """Return the coordinates of a sample for the penalty ridge |b|^2 on its weights b.
 
     Directions below rounding of the features, columns scaled, are left out; at ridge 0 weights are those of minimum
@@ -69,6 +69,7 @@ def make_round(features: jax.Array, ridge: jax.Array) -> Round:
     Args:
         features: `[n, width]`.
         ridge: scalar >= 0.
+        intercept: whether there is one; without, features are not centred and the last of the rows is 0.
 
     Cost: O(n width min(n, width)).
     """
@@ -76,17 +77,18 @@ def make_round(features: jax.Array, ridge: jax.Array) -> Round:
     eps = float(jnp.finfo(features.dtype).eps)
     unit = jnp.max(power_of_two(features, axis=0))
     scaled = features / unit
-    mean = jnp.mean(scaled, axis=0)
-    centred = scaled - mean[None, :]
-    more = jnp.mean(centred, axis=0)
-    centred, mean = (centred - more[None, :]) / np.sqrt(n).astype(features.dtype), mean + more
+    mean, centred = jnp.zeros_like(scaled[0]), scaled
+    for _ in range(2 if intercept else 0):  # twice, so that a large mean costs no digits
+        more = jnp.mean(centred, axis=0)
+        centred, mean = centred - more[None, :], mean + more
+    centred = centred / np.sqrt(n).astype(features.dtype)
     varies = jnp.max(jnp.abs(centred), axis=0) > 4 * eps * jnp.max(jnp.abs(scaled), axis=0)
     centred = jnp.where(varies[None, :], centred, 0)
     orthogonal = None
     if n > width:
         orthogonal, centred = jnp.linalg.qr(centred)
     tolerance = eps * max(RANK_TOLERANCE_IN_EPS, width, n**0.5)
-    factor = factorize(centred, tolerance, n - 1, decompose_core=False)
+    factor = factorize(centred, tolerance, n - intercept, decompose_core=False)
     k = factor.scaled_values.shape[0]
     kept = jnp.arange(k, dtype=jnp.int32) < factor.rank
     core = factor.scaled_values[:, None] * factor.triangle.T
@@ -100,8 +102,8 @@ def make_round(features: jax.Array, ridge: jax.Array) -> Round:
         rows = product(orthogonal, rows)
     root = shrink[:, None] * inverse
     return Round(
-        rows=jnp.concatenate([rows, jnp.ones_like(rows[:, :1])], axis=1),
-        penalty=jnp.pad(product(root.T, root), ((0, 1), (0, 1))),
+        rows=jnp.concatenate([rows, jnp.full_like(rows[:, :1], intercept)], axis=1),
+        penalty=jnp.pad(product(root.T, root), ((0, 1), (0, 1))).at[-1, -1].set(1 - intercept),
         back=product(factor.frame, inverse) / unit,
         mean=mean * unit,
         rank=factor.rank,

@@ -4,9 +4,12 @@ import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
+from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.factor import Factor
-from w2sjax.heads.linear import LinearHead
+from w2sjax.heads.gram import fit_by_gram, suits_gram
+from w2sjax.heads.linear import Linear, LinearHead
 from w2sjax.linalg import namespace, product, solve_triangular
 from w2sjax.pytrees import pytree, unchecked
 from w2sjax.validation import check_number
@@ -28,6 +31,17 @@ class Ridge(LinearHead):
 
     def __post_init__(self) -> None:
         check_number("ridge", self.ridge, least=0)
+
+    def fit(
+        self, sample: Rows, labels: Any, key: Any = None, *, intercept: bool = True
+    ) -> tuple[Linear, Fit]:
+        """Fit by a Gram matrix where that loses no digits that count, which for wide features takes far less time."""
+        if not suits_gram(sample, self.ridge, intercept=intercept) or labels.ndim != 2:
+            return super().fit(sample, labels, key, intercept=intercept)
+        weights, bias, fit = fit_by_gram(
+            sample, np.asarray(labels, np.float64), float(self.ridge), intercept=intercept
+        )
+        return Linear(weights, bias), fit
 
     def weights(self, factor: Factor, targets: Any, *, ridgeless: bool) -> Any:
         """Return the weights `[width, task]`; see `solve`."""

@@ -7,3 +7,4 @@ from w2sjax.methods.confidence import Confidence as Confidence
 from w2sjax.methods.confidence import Product as Product
 from w2sjax.methods.hard import Hard as Hard
 from w2sjax.methods.hard import HardLabels as HardLabels
+from w2sjax.methods.stopping import EarlyStopping as EarlyStopping

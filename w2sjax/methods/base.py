@@ -25,6 +25,25 @@ class Method(Protocol):
         ...
 
 
+@runtime_checkable
+class Stopping(Method, Protocol):
+    """A method that also says when a head that is trained should have stopped, by rows that it holds out."""
+
+    def held_out(self, n: int) -> int:
+        """Return how many of n rows, the last ones, are held out."""
+        ...
+
+    def best(self, labels: Any, truth: Any, predictions: Any) -> Any:
+        """Return the place of training whose parameters are kept, an integer per task, `[task]`.
+
+        Args:
+            labels: `[n, task]` or `[n, task, class]`, of the rows that are held out.
+            truth: of the same shape, without noise; None where nobody knows it.
+            predictions: of the same shape after a leading axis of places, equally many steps apart.
+        """
+        ...
+
+
 @pytree()
 @dataclasses.dataclass(frozen=True)
 class Naive:

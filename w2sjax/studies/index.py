@@ -7,11 +7,16 @@ from typing import Any, NamedTuple, TypedDict
 
 
 class Entry(NamedTuple):
-    """A line of the index: the module of this package that defines the study, its title and its reference."""
+    """A line of the index: the module of this package that defines the study, its title and its reference.
+
+    Attributes:
+        data: what the study needs beside this package, in words, if anything: it is then made when it is asked for.
+    """
 
     module: str
     title: str
     reference: str
+    data: str = ""
 
 
 class Names(TypedDict):
@@ -23,6 +28,8 @@ class Names(TypedDict):
 
 
 _CHARIKAR = "Charikar, Pabbaraju, Shiragur 2024, arXiv 2405.15116"
+
+_SHIN = "Shin, Cooper, Sala 2025, arXiv 2412.03881, and notebooks in the history of its public code"
 
 _RULE = " (rule; worlds and candidates are this project's)"
 
@@ -68,10 +75,25 @@ _CHARIKAR2024 = {
 """Title, and what follows the paper's name in the reference, by the end of the study's name."""
 # fmt: on
 
+_BURNS = {
+    "pgr": "PGR over weak quality, strong quality and sample size: naive training and confidence loss",
+    "confidence": "Auxiliary confidence loss, as in the paper and as released, and product loss",
+    "bootstrapping": "Three students of rising quality in a chain beside one",
+    "overfitting": "Accuracy along training on weak labels; early stopping on weak labels and on the truth",
+    "supervisors": "Supervisors of equal accuracy whose errors have other structures; trivial imitation",
+    "adaptation": "Strong representation whitened on unlabelled inputs before weak supervision",
+}
+
+_BURNS2023 = "Burns et al. 2023, arXiv 2312.09390 (methods; worlds and sizes are this project's)"
+
 INDEX = {
     f"charikar2024{what}": Entry("charikar2024", title, _CHARIKAR + note)
     for what, (title, note) in _CHARIKAR2024.items()
-} | {
+}
+
+INDEX |= {f"burns2023-{what}": Entry("burns2023", title, _BURNS2023) for what, title in _BURNS.items()}
+
+INDEX |= {
     "dong2025-subspaces": Entry(
         "dong2025",
         "Overlapping subspaces: excess risks, PGR and OPR against both sample sizes, beside exact values",
@@ -162,6 +184,61 @@ INDEX = {
         "Label noise where every head can express the truth: exact errors beside simulation",
         "Breiman, Freedman 1983 (without intercept); the experiment is this project's",
     ),
+}
+
+INDEX |= {
+    "mulgund2025-misfit": Entry(
+        "mulgund2025",
+        "Gain against misfit in KL: students by reverse and by forward divergence",
+        "Mulgund, Pabbaraju 2025, arXiv 2501.19105, synthetic notebook of its public code (in kind)",
+    ),
+    "mulgund2025-combinations": Entry(
+        "mulgund2025",
+        "Convex combinations of k softmax heads: error, and gain less misfit, against k",
+        "Mulgund, Pabbaraju 2025, arXiv 2501.19105 (students; world and sizes are this project's)",
+    ),
+    "yao2025-reverse": Entry(
+        "yao2025",
+        "Reverse against forward KL where labels are exchanged",
+        "Yao et al. 2025, arXiv 2502.11107 (comparison; world and sizes are this project's)",
+    ),
+    "shin2025-overlap": Entry(
+        "shin2025",
+        "Overlap density: accuracy against rows that show easy and hard features",
+        _SHIN,
+    ),
+    "shin2025-easy": Entry(
+        "shin2025",
+        "Overlap density, ablation: student on easy rows alone, against their number",
+        _SHIN,
+    ),
+    "shin2025-hard": Entry(
+        "shin2025",
+        "Overlap density, ablation: student on 10 overlap rows, against the number of hard rows",
+        _SHIN,
+    ),
+}
+
+_MINIMOL = "MoleculeNet (Wu et al. 2018); MiniMol (Klaeser et al. 2024); the experiment is this project's"
+_MINILM = "ratings of Hutto, Gilbert 2014 (VADER); all-MiniLM-L6-v2; the experiment is this project's"
+
+# fmt: off
+_REAL = {
+    "molecules": ("Weak supervision of a pretrained graph network on three properties of molecules", _MINIMOL),
+    "molecules-freesolv": ("Hydration free energy: eight weak models supervise MiniMol", _MINIMOL),
+    "molecules-esol": ("Solubility in water: eight weak models supervise MiniMol", _MINIMOL),
+    "molecules-lipophilicity": ("Lipophilicity: eight weak models supervise MiniMol", _MINIMOL),
+    "sentences": ("People and lower layers supervise a sentence encoder: ratings and their signs", _MINILM),
+    "sentences-amazon": ("Ratings of reviews: people and lower layers supervise all-MiniLM-L6-v2", _MINILM),
+    "sentences-tweets": ("Ratings of tweets: people and lower layers supervise all-MiniLM-L6-v2", _MINILM),
+    "sentences-amazon-sign": ("Signs of the ratings of reviews: shares of wrong ones", _MINILM),
+    "sentences-tweets-sign": ("Signs of the ratings of tweets: shares of wrong ones", _MINILM),
+}
+# fmt: on
+
+INDEX |= {
+    name: Entry("real_data", title, reference, "data sets (docs/real_data.md)")
+    for name, (title, reference) in _REAL.items()
 }
 
 

@@ -6,7 +6,9 @@ import math
 import jax
 import jax.numpy as jnp
 
+from w2sjax.cores import cores
 from w2sjax.engine.design import Design
+from w2sjax.engine.on_tables import DEALT, suits_tables
 from w2sjax.engine.source import widths_of
 from w2sjax.heads.trained import Trained
 from w2sjax.random.keys import BLOCK
@@ -52,6 +54,7 @@ class Batch:
         at_once: pairs in flight on all local devices.
         working_bytes: estimated bytes of their working memory.
         work: numbers that a pair computes as features; its time is about proportional to it.
+        tables: the pairs deal out tables of rows, on the host.
     """
 
     group: int
@@ -59,6 +62,7 @@ class Batch:
     at_once: int
     working_bytes: int
     work: float
+    tables: bool = False
 
     @property
     def step(self) -> int:
@@ -85,6 +89,12 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Ba
     devices = local_mesh().devices.size
     design = cell.design
     width = sum(widths_of(cell.world, design.order).values())
+    work = rows_per_pair(design) * width
+    if suits_tables(cell.world, design):
+        samples = sum(design.n_weak + design.n_strong) * width + work
+        bytes_held = 8 * cores() * (samples + width * max(max(design.n_weak), max(design.n_strong)))
+        places = -(-DEALT // cores())
+        return Batch(1, places, at_once=cores(), working_bytes=bytes_held, work=work, tables=True)
     need = bytes_per_pair(design, width)
     itemsize = 4 if design.single_features else jnp.zeros(()).dtype.itemsize
     group = min(
@@ -98,7 +108,6 @@ def choose_batch(cell: Cell, pairs: int, memory_budget: int | None = None) -> Ba
         group = min(group, each)
     # What is prepared for a call takes much longer than the call.
     alone = hasattr(cell.world, "preparations")
-    work = rows_per_pair(design) * width
     places = 1 if alone else max(1, CALL_FEATURES // (group * work))
     at_once = devices * group
     return Batch(group=group, places=places, at_once=at_once, working_bytes=at_once * need, work=work)

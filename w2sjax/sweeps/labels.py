@@ -33,6 +33,9 @@ AXIS_MEANINGS = {
 CURVE = "_loss_curve"
 """Ending of the names of training curves."""
 
+LEARNING = "_learning_curve"
+"""Ending of the names of metrics along training."""
+
 STANDARD_ERROR = "_standard_error"
 
 _STATUS = {
@@ -70,6 +73,7 @@ def flatten(outcome: Outcome) -> dict[str, np.ndarray]:
     named = {name: np.asarray(values) for name, values in outcome.values.items()}
     named |= {f"status_{name}": np.asarray(values) for name, values in outcome.status.named().items()}
     named |= {f"{name}{STANDARD_ERROR}": np.asarray(values) for name, values in outcome.spread.items()}
+    named |= {f"{name}{LEARNING}": np.asarray(values) for name, values in outcome.learning.items()}
     return named | {f"{name}{CURVE}": np.asarray(curve) for name, curve in outcome.curves.items()}
 
 
@@ -98,6 +102,8 @@ def variables_of(
 def _own_dimensions(name: str) -> tuple[str, ...]:
     if name.endswith(CURVE):
         return ("progress",)
+    if name.endswith(LEARNING):
+        return ("task", "progress")
     return () if name.startswith("status_") else ("task",)
 
 
@@ -115,9 +121,10 @@ def _attributes(name: str, metrics: Mapping[str, Metric]) -> dict[str, str]:
     if name.endswith(CURVE):
         what = name.removesuffix(CURVE).replace("_", " ")
         return {"long_name": f"mean training loss of {what}", "units": "squared label unit"}
-    metric = metrics[name.removesuffix(STANDARD_ERROR)]
+    metric = metrics[name.removesuffix(STANDARD_ERROR).removesuffix(LEARNING)]
     prefix = "standard error of " if name.endswith(STANDARD_ERROR) else ""
-    return {"long_name": prefix + metric.long_name, "units": metric.unit}
+    suffix = ", along training" if name.endswith(LEARNING) else ""
+    return {"long_name": prefix + metric.long_name + suffix, "units": metric.unit}
 
 
 def coordinates(axes: Mapping[str, list[Any]], tasks: int, pairs: range) -> dict[str, Any]:

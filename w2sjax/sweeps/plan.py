@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from w2sjax.engine.on_tables import run_on_tables
 from w2sjax.random.keys import cell_key
 from w2sjax.random.threefry import seed_key
 from w2sjax.sweeps import labels
@@ -254,6 +255,10 @@ def _variables(grid: Grid, cells: list[Cell], seed: int, programs: _Programs) ->
 
 def result_template(grid: Grid, cell: Cell, seed: int, batch: Batch) -> dict[str, np.ndarray]:
     """Return zeros with the shape and dtype of one pair's results, by variable: `[1, *inner axes, ...]`."""
+    if batch.tables:  # a pair takes less time than its program takes to trace
+        outcome = run_on_tables(cell.world, cell.numbers, key_of(seed, cell), np.zeros(1, int), cell.design)
+        arrays = labels.flatten(jax.tree.map(np.zeros_like, outcome))
+        return {name: grid.arrange(values, cell.box) for name, values in arrays.items()}
     count, indices = arranged(np.zeros(1, int), batch.group, batch.places)
     outcome = group_program().eval_shape(
         *shared_arguments(seed, cell),  # placed as in the calls, which would be traced again otherwise

@@ -48,6 +48,8 @@ def code_of(grid: Grid) -> tuple[dict[str, str], list[str]]:
     objects: list[Any] = [grid.world, grid.protocol.loss.value]
     for stage in grid.protocol.chain():
         objects += [stage.head, stage.method]
+        loss = getattr(stage.head, "loss", None)
+        objects += [loss.value] if isinstance(loss, Loss) else []
     objects += [value for values in grid.axes.values() for value in values if dataclasses.is_dataclass(value)]
     for metric in grid.metrics:
         objects += [each for each in (metric.per_sample, metric.of_means) if each is not None]

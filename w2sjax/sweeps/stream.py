@@ -9,10 +9,11 @@ import jax
 import numpy as np
 
 from w2sjax.cores import let_go_of_programs, one_linear_algebra_thread
+from w2sjax.engine.on_tables import run_on_tables
 from w2sjax.flags import SERIOUS, Flag
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.batch import arranged, group_program, in_order, local_mesh
-from w2sjax.sweeps.plan import Item, Plan, shared_arguments
+from w2sjax.sweeps.plan import Item, Plan, key_of, shared_arguments
 from w2sjax.sweeps.preparation import Preparations
 from w2sjax.sweeps.progress import Meter
 
@@ -56,9 +57,8 @@ def run_items(plan: Plan, preparations: Preparations, meter: Meter) -> Iterator[
     with one_linear_algebra_thread():
         for call in _calls(plan):
             shape = plan.shapes[call.cell]
-            prepared = _prepare(plan, preparations, call)
-            with contextlib.nullcontext() if shape in compiled else meter.compiling():
-                started = (call, _dispatch(plan, call, *prepared))
+            compiling = contextlib.nullcontext() if shape in compiled else meter.compiling()
+            started = (call, _dispatch(plan, preparations, call, compiling))
             compiled.add(shape)
             if running is not None:
                 yield from _collect(plan, *running, pending, meter)
@@ -85,29 +85,36 @@ def _calls(plan: Plan) -> Iterator[_Call]:
             yield _Call(cell, shared, chosen, tuple(item for item in mine if item.run in touched))
 
 
-def _prepare(plan: Plan, preparations: Preparations, call: _Call) -> tuple[np.ndarray, np.ndarray, Any]:
-    batch = plan.batches[plan.shapes[call.cell]]
+def _dispatch(
+    plan: Plan, preparations: Preparations, call: _Call, compiling: contextlib.AbstractContextManager[None]
+) -> tuple[np.ndarray | None, Any]:
+    batch, cell = plan.batches[plan.shapes[call.cell]], plan.cells[call.cell]
+    if batch.tables:
+        seed = key_of(plan.seed, cell)
+        return None, run_on_tables(cell.world, cell.numbers, seed, call.pairs, cell.design)
     count, indices = arranged(call.pairs, batch.group, batch.places)
     prepared = preparations.of(call.cell, indices.ravel())
-    return count, indices, jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), prepared)
-
-
-def _dispatch(plan: Plan, call: _Call, count: np.ndarray, indices: np.ndarray, prepared: Any) -> Any:
-    design = plan.cells[call.cell].design
-    return count, group_program()(*call.shared, count, indices, prepared, design=design, mesh=local_mesh())
+    prepared = jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), prepared)
+    with compiling:
+        outcome = group_program()(
+            *call.shared, count, indices, prepared, design=cell.design, mesh=local_mesh()
+        )
+    return count, outcome
 
 
 def _collect(
     plan: Plan,
     call: _Call,
-    running: tuple[np.ndarray, Any],
+    running: tuple[np.ndarray | None, Any],
     pending: dict[Item, list[Arrays]],
     meter: Meter,
 ) -> Iterator[tuple[Item, Arrays]]:
     box = plan.cells[call.cell].box
     count, outcome = running
     arrays = {
-        name: plan.grid.arrange(in_order(values, int(count), len(call.pairs)), box)
+        name: plan.grid.arrange(
+            values if count is None else in_order(values, int(count), len(call.pairs)), box
+        )
         for name, values in labels.flatten(outcome).items()
     }
     work = len(call.pairs) * plan.batches[plan.shapes[call.cell]].work

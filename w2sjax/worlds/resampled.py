@@ -133,6 +133,19 @@ class Resampled:
             f"n_{split}": self.pools[split] for split in ("weak", "strong", "eval") if split in self.pools
         }
 
+    def table(self, name: str) -> Any:
+        """Return all rows of a representation, or of the targets, `[rows, width]`.
+
+        Raises:
+            W2SError: for a name that it does not have.
+        """
+        if name == "target":
+            return self.targets
+        if name not in self.features:
+            known = ", ".join(map(repr, self.features))
+            raise W2SError(f"a stage is on {name!r}, but the features are {known}: name one of them.")
+        return self.features[name]
+
     def draw(self, key: jax.Array) -> "ResampledPair":
         """Deal out the rows: each resample is a function of the key alone."""
         keys = fold_in(key, np.arange(len(self.deals), dtype=np.uint32))
@@ -174,14 +187,7 @@ class ResampledPair:
 
     def take(self, name: str, rows: jax.Array) -> jax.Array:
         """Return rows of a representation, or of the targets, `[n, width]` in JAX's default float dtype."""
-        if name == "target":
-            table = self.world.targets
-        elif name in self.world.features:
-            table = self.world.features[name]
-        else:
-            known = ", ".join(map(repr, self.world.features))
-            raise W2SError(f"a stage is on {name!r}, but the features are {known}: name one of them.")
-        return jnp.asarray(table)[rows].astype(default_dtype())
+        return jnp.asarray(self.world.table(name))[rows].astype(default_dtype())
 
     def heads(self, key: jax.Array, tasks: int) -> tuple[jax.Array, jax.Array]:
         """Return the heads of the truth: task t is target t."""

@@ -1,0 +1,1 @@
+"""Public data sets of molecules and of sentences: read, checked, and turned into features."""
