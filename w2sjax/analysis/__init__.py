@@ -30,6 +30,7 @@ from w2sjax.analysis.real_data import help_on_data as help_on_data
 from w2sjax.analysis.real_data import help_report as help_report
 from w2sjax.analysis.recovered import recovery as recovery
 from w2sjax.analysis.recovered import recovery_report as recovery_report
+from w2sjax.analysis.recovered import students_of as students_of
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
 from w2sjax.analysis.representations import Comparison as Comparison
