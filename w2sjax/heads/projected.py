@@ -64,6 +64,7 @@ class Projected(Checked):
     """
 
     needs: ClassVar[str] = "rows"
+    joint: ClassVar[bool] = True
 
     loss: Loss = LOGISTIC
     reverse: bool = switch(True)
@@ -156,6 +157,7 @@ class Mixture:
     """
 
     needs: ClassVar[str] = "rows"
+    joint: ClassVar[bool] = True
 
     loss: Loss = LOGISTIC
     reverse: bool = True

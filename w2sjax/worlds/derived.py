@@ -54,10 +54,10 @@ class DerivedPair:
         return named | {self.name: self._made(named.__getitem__, self.name)}
 
 
-@pytree("world")
+@pytree("world", objects=("world",))
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Adapted(Checked):
-    """A world with the representation "adapted": another one, fitted to unlabelled inputs before any supervision.
+    """A world with one more representation: another one, fitted to unlabelled inputs before any supervision.
 
     The features' principal directions over `rows` unlabelled inputs of the split "strong", which is what a linear
     autoencoder with `dim` hidden units learns, and with `whiten` their variances scaled to one. The analogue of
@@ -69,6 +69,7 @@ class Adapted(Checked):
         dim: directions kept, >= 1, at most its width; 0 is all.
         rows: unlabelled inputs, >= 2; from a table, they are the first rows of the split.
         whiten: whether every direction has unit variance.
+        name: of the new representation.
     """
 
     world: Any
@@ -76,6 +77,7 @@ class Adapted(Checked):
     dim: int = whole(0, least=0)
     rows: int = whole(2000, least=2)
     whiten: bool = switch(True)
+    name: str = "adapted"
 
     def __post_init__(self) -> None:
         check_world(self.world)
@@ -101,10 +103,10 @@ class Adapted(Checked):
         if self.whiten:  # directions of no variance are left as they are
             some = deviations > float(jnp.finfo(features.dtype).eps) ** 0.5 * deviations[0]
             scale = jnp.where(some, 1 / jnp.where(some, deviations, 1), 0)
-        return DerivedPair(pair, "adapted", (self.of,), mean, directions[:kept].T * scale[None, :])
+        return DerivedPair(pair, self.name, (self.of,), mean, directions[:kept].T * scale[None, :])
 
 
-@pytree("world")
+@pytree("world", objects=("world",))
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Joined:
     """A world with the representation "joined": the features of several, side by side.
