@@ -63,7 +63,8 @@ def _by_labels(dataset: xr.Dataset) -> xr.Dataset:
     """Put the errors of students and teachers by what is taught, the models being those of each n_strong."""
     both = analysis.held_against(theory.SURROGATES)(dataset)
     n = xr.DataArray(both["n_strong"].values, dims="n")
-    errors = both.sel(n_strong=n, designed_for=n.astype(float)).drop_vars("designed_for").rename(n_strong="n")
+    errors = both.sel(n_strong=n, designed_for=n.astype(float)).drop_vars(["designed_for", "n_strong"])
+    errors = errors.assign_coords(n=n.values)
     labels = xr.Variable("labels", ["truth", "best surrogate", "best mask"])
     none = xr.zeros_like(errors["weak_error"])
     students = [errors[f"{name}_error"] for name in ("ceiling", "w2s", "masked")]
