@@ -215,7 +215,7 @@ def _loss(
     weight = chosen.astype(jnp.float32)
     count = jnp.maximum(jnp.sum(weight), 1)
     each = optax.softmax_cross_entropy_with_integer_labels(scores, tokens)
-    right = (jnp.argmax(scores, axis=-1) == tokens).astype(jnp.float32)
+    right = (jnp.argmax(scores, axis=-1).astype(tokens.dtype) == tokens).astype(jnp.float32)
     return jnp.sum(each * weight) / count, jnp.sum(right * weight) / count
 
 
@@ -237,7 +237,7 @@ def _train(
         def step(state: Any, number: jax.Array) -> tuple[Any, jax.Array]:
             parameters, moments = state
             own = fold_in(fold_in(key, number[None])[0], np.arange(2, dtype=np.uint32))
-            rows = jax.random.randint(own[0], (batch,), 0, len(tokens))
+            rows = jax.random.randint(own[0], (batch,), 0, len(tokens), jnp.int32)
             grade = jax.value_and_grad(_loss, has_aux=True)
             (loss, _), gradient = grade(parameters, tokens[rows], own[1], sizes, masked)
             change, moments = optimizer.update(gradient, moments, parameters)
