@@ -33,27 +33,27 @@ def test_tokens() -> None:
 def test_pretraining_learns_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = pretrain(CHAINS, steps=300, seeds=(0, 1), store=tmp_path, progress=True, **OPTIONS)
-    assert "300 of 300 steps" in capsys.readouterr().err
+    found = pretrain(CHAINS, steps=200, seeds=(0, 1), store=tmp_path, progress=True, **OPTIONS)
+    assert "200 of 200 steps" in capsys.readouterr().err
     assert found.commonest < 0.3 and (found.accuracy > 0.6).all()
     features = [found.features(CHAINS, seed, batch=64) for seed in (0, 1)]
-    assert features[0].shape == (200, 8) and not np.allclose(*features)
+    assert features[0].shape == (200, 16) and not np.allclose(*features)
     np.testing.assert_allclose(found.features(CHAINS[:3], batch=64), features[0][:3], rtol=1e-5, atol=1e-5)
     for file in tmp_path.iterdir():
         file.unlink()
     train, calls = module._train, []
 
     def stopped(*arguments: Any, **options: Any) -> Any:
-        if len(calls) == 2:
+        if len(calls) == 1:
             raise KeyboardInterrupt
         calls.append(1)
         return train(*arguments, **options)
 
     monkeypatch.setattr(module, "_train", stopped)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(CHAINS, steps=300, seeds=(0, 1), store=tmp_path, **OPTIONS)
+        pretrain(CHAINS, steps=200, seeds=(0, 1), store=tmp_path, **OPTIONS)
     calls.clear()
-    again = pretrain(CHAINS, steps=300, seeds=(0, 1), store=tmp_path, **OPTIONS)
-    assert len(calls) == 1  # of three
+    again = pretrain(CHAINS, steps=200, seeds=(0, 1), store=tmp_path, **OPTIONS)
+    assert len(calls) == 1  # of two
     for ours, other in zip(jax.tree.leaves(found.parameters), jax.tree.leaves(again.parameters), strict=True):
         np.testing.assert_array_equal(ours, other)
