@@ -111,7 +111,8 @@ class SmilesEncoders:
 
 @functools.partial(jax.jit, static_argnames=("sizes",))
 def _sums(parameters: Any, tokens: jax.Array, *, sizes: tuple[int, ...]) -> jax.Array:
-    states, _ = _Transformer(*sizes).apply(parameters, tokens)
+    found: Any = _Transformer(*sizes).apply(parameters, tokens)
+    states = found[0]
     return jnp.sum(states * (tokens != PAD).astype(jnp.float32)[..., None], axis=1)
 
 
@@ -228,7 +229,8 @@ def _loss(
 ) -> tuple[jax.Array, jax.Array]:
     """Return the cross-entropy of the masked tokens, and the share of them that is filled in right."""
     chosen = (jax.random.uniform(key, tokens.shape, jnp.float32) < masked) & (tokens >= FIRST)
-    _, scores = _Transformer(*sizes).apply(parameters, jnp.where(chosen, MASK, tokens))
+    found: Any = _Transformer(*sizes).apply(parameters, jnp.where(chosen, MASK, tokens))
+    scores = found[1]
     weight = chosen.astype(jnp.float32)
     count = jnp.maximum(jnp.sum(weight), 1)
     each = optax.softmax_cross_entropy_with_integer_labels(scores, tokens)
@@ -275,7 +277,7 @@ def _accuracy(parameters: Any, tokens: jax.Array, *, sizes: tuple[int, ...], mas
 def _write(file: Path, done: int, state: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     stream = io.BytesIO()
-    leaves = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+    leaves: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
     np.savez(stream, done=done, **leaves)
     write_atomically(file, stream.getvalue())
 
