@@ -78,16 +78,14 @@ def shifted_cholesky(matrix: jax.Array, diagonal: jax.Array, shifts: tuple[float
         tried.append(4 * tried[-1])
     table = jnp.asarray(np.array(tried), matrix.dtype)
 
-    def factor(trial: jax.Array) -> jax.Array:
-        return jnp.linalg.cholesky(matrix + identity * (table[trial] * diagonal)[None, :])
-
     def failed(state: tuple[jax.Array, jax.Array]) -> jax.Array:
         trial, found = state
-        return (trial < len(tried) - 1) & ~jnp.all(jnp.isfinite(found))
+        return (trial < len(tried)) & ~jnp.all(jnp.isfinite(found))
 
     def again(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         trial, _ = state
-        return trial + 1, factor(trial + 1)
+        return trial + 1, jnp.linalg.cholesky(matrix + identity * (table[trial] * diagonal)[None, :])
 
-    first = jnp.zeros((), jnp.int32)
-    return jax.lax.while_loop(failed, again, (first, factor(first)))[1]
+    # The first trial is the loop's too: outside of it the factorization would be compiled twice.
+    none = (jnp.zeros((), jnp.int32), jnp.full_like(matrix, jnp.nan))
+    return jax.lax.while_loop(failed, again, none)[1]
