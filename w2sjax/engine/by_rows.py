@@ -82,7 +82,7 @@ def _fit_all(
         features, truth, true_labels = drawn[group.name]
         place, axis = design.groups.index(group), 0 if group.split == "weak" else 1
         for position, n in enumerate(sizes_of(design, group)):
-            rows = Rows(first_rows(features[group.features], n), first_rows(truth, n))
+            rows = Rows(first_rows(features[group.features], n), truth=first_rows(truth, n))
             jobs = []  # one per stage and pair of sizes of its teacher
             for i in ready:
                 stage = stages[i]
@@ -134,7 +134,8 @@ def _fit_jobs(
     order = source.keys[Role.SHUFFLES, 0][place]
     found = fit_all(stage.head, stage.method, rows, [labels for _, _, labels in jobs], keys, order)
     for (i, _, labels), (head, _) in zip(jobs, found, strict=True):
-        shape = jax.eval_shape(functools.partial(predicted, stages[i].head), head, *rows).shape
+        predict = functools.partial(predicted, stages[i].head)
+        shape = jax.eval_shape(predict, head, rows.features, rows.truth).shape
         if shape != labels.shape:
             raise W2SError(
                 f"the head of stage {stages[i].name} predicts shape {shape}: return [n, task], {labels.shape}."
