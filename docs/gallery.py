@@ -91,12 +91,11 @@ def main() -> None:
         now[name] = now[name] or {key: old[key] for key in ("pairs", "tasks", "cells") if key in old}
         summary = summary_of(folder, now[name].get("pairs", 0))
         if summary is not None:
-            now[name] |= {
-                "seconds": summary["seconds"],
-                "cores": os.cpu_count(),
-                "headline": summary["headline"],
-            }
-            shutil.copyfile(folder / "figure.png", DOCS / "figures" / f"{name}.png")
+            now[name] |= {"seconds": summary["seconds"], "cores": os.cpu_count()}
+            if "headline" in summary:
+                now[name]["headline"] = summary["headline"]
+            if (folder / "figure.png").is_file():
+                shutil.copyfile(folder / "figure.png", DOCS / "figures" / f"{name}.png")
         elif {key: old.get(key) for key in now[name]} == now[name]:
             now[name] = old
     RECORD.write_text(json.dumps({name: size for name, size in now.items() if size}, indent=1) + "\n")
@@ -121,7 +120,7 @@ def main() -> None:
     head = (
         "# Gallery\n\nEvery study of `w2sjax settings`, with the command that makes its figure. This page is written "
         "by `python docs/gallery.py`, from what the studies say of themselves and from results on disk; a time is that "
-        "of a run, and a study without one was not timed.\n\n| paper | study | status |\n|---|---|---|\n"
+        "of a run on a machine that others used too, compilation included, and a study without one was not timed.\n\n| paper | study | status |\n|---|---|---|\n"
     )
     (DOCS / "gallery.md").write_text(head + "\n".join(rows) + "\n\n" + "\n\n".join(sections) + "\n")
     timed = sum("seconds" in size for size in now.values())

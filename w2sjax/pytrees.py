@@ -46,8 +46,8 @@ def pytree[T](*data_fields: str, objects: tuple[str, ...] = ()) -> Callable[[typ
 
 
 def _is_opaque(value: Any) -> bool:
-    """Say whether a value is an object with methods of a user's that is no pytree, such as a plain head."""
-    methods = any(callable(getattr(value, name, None)) for name in ("fit", "targets"))
+    """Say whether a value is an object with methods of a user's that is no pytree, such as a plain head or world."""
+    methods = any(callable(getattr(value, name, None)) for name in ("fit", "targets", "draw"))
     return methods and jax.tree_util.all_leaves([value])
 
 

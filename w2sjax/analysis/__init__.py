@@ -30,6 +30,7 @@ from w2sjax.analysis.real_data import help_on_data as help_on_data
 from w2sjax.analysis.real_data import help_report as help_report
 from w2sjax.analysis.recovered import recovery as recovery
 from w2sjax.analysis.recovered import recovery_report as recovery_report
+from w2sjax.analysis.recovered import students_of as students_of
 from w2sjax.analysis.reference_panel import reference_numbers as reference_numbers
 from w2sjax.analysis.reference_panel import reference_report as reference_report
 from w2sjax.analysis.representations import Comparison as Comparison
@@ -45,7 +46,9 @@ from w2sjax.analysis.selection import select_candidates as select_candidates
 from w2sjax.analysis.selection import select_in_dataset as select_in_dataset
 from w2sjax.analysis.selection_study import selection_by_size as selection_by_size
 from w2sjax.analysis.selection_study import selection_report as selection_report
+from w2sjax.analysis.stopping import at_best as at_best
 from w2sjax.analysis.stopping import best_stopping as best_stopping
+from w2sjax.analysis.stopping import slope as slope
 from w2sjax.analysis.stopping import stopping_report as stopping_report
 from w2sjax.analysis.students import compare_students as compare_students
 from w2sjax.analysis.students import students_report as students_report

@@ -55,7 +55,8 @@ def recovery(dataset: xr.Dataset) -> xr.Dataset:
 
     Returns:
         With dims ("student", *axes, "of"), `of` being "median", "low" and "high", the 95% interval of the median:
-        `pgr`, (student - supervisor) / (ceiling - supervisor) in accuracy, NaN where that gap is not positive;
+        `pgr`, (student - supervisor) / (ceiling - supervisor) in accuracy, of the pairs where that gap is positive, NaN
+        where these are less than half;
         `accuracy`, `supervisor_accuracy`, `ceiling_accuracy`; and `agreement` with the stage whose labels it was given,
         on all samples, where that is `right` and where it is `wrong`. Where heads have learning curves, `curve` and
         `agreement_curve`, accuracy and agreement along training, with a dim "progress" from 0 to 1.
@@ -76,10 +77,11 @@ def recovery(dataset: xr.Dataset) -> xr.Dataset:
         own, right, below, above = (
             dataset[f"{name}_accuracy"].mean("task") for name in (student, teacher, supervisor, ceiling)
         )
+        pgr = own.copy(data=recovered(own - below, 1 - below, 1 - above))
         agreement = dataset[f"{prefix}agreement"].mean("task")
         both_wrong = dataset[f"{prefix}errors_inherited"].mean("task")
         values = {
-            "pgr": own.copy(data=recovered(own - below, 1 - below, 1 - above)),
+            "pgr": pgr.where(pgr.notnull().mean("pair") >= 0.5),
             "accuracy": own,
             "supervisor_accuracy": below,
             "ceiling_accuracy": above,

@@ -24,7 +24,12 @@ _NO_AXES = ("tasks", "standard_errors", "stages", "loss", "numerics")
 
 def field_paths(world: Any, protocol: Protocol) -> list[Path]:
     """Return every field that can be an axis."""
-    found: list[Path] = [("world", name) for name in _fields(world)]
+    found: list[Path] = []
+    inside: Any = world
+    path: Path = ("world",)
+    while dataclasses.is_dataclass(inside):  # a world may be made of another
+        found += [(*path, name) for name in _fields(inside)]
+        inside, path = getattr(inside, "world", None), (*path, "world")
     found += [
         ("protocol", *rest) for rest in _nested(protocol) if rest[0] != "weak_head" or protocol.weak_head
     ]
@@ -142,7 +147,6 @@ def label_of(value: Any) -> Any:
 
 def put(world: Any, protocol: Protocol, values: Mapping[Path, Any]) -> tuple[Any, Protocol]:
     """Return the world and the protocol with some of their fields replaced, those of each at once."""
-    of_world = {path[1]: value for path, value in values.items() if path[0] == "world"}
     top: dict[str, Any] = {}
     stages = protocol.stages
     for path, value in sorted(values.items(), key=lambda item: len(item[0])):
@@ -162,8 +166,17 @@ def put(world: Any, protocol: Protocol, values: Mapping[Path, Any]) -> tuple[Any
                 for s in stages
             )
             top["stages"] = stages
-    world = dataclasses.replace(world, **of_world) if of_world else world
+    world = _put_into_world(world, {path[1:]: value for path, value in values.items() if path[0] == "world"})
     return world, dataclasses.replace(protocol, **top) if top else protocol
+
+
+def _put_into_world(world: Any, values: Mapping[Path, Any]) -> Any:
+    """Replace fields of a world, and of the one that it is made of, each world's at once."""
+    own = {path[0]: value for path, value in values.items() if len(path) == 1}
+    inner = {path[1:]: value for path, value in values.items() if len(path) > 1}
+    if inner:
+        own["world"] = _put_into_world(own.get("world", world.world), inner)
+    return dataclasses.replace(world, **own) if own else world
 
 
 def _replace(value: Any, field: str, new: Any) -> Any:

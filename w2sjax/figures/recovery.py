@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.figures.style import BELOW, CATEGORIES, GREY, MARKERS, head, new_figure, shown
+from w2sjax.figures.style import CATEGORIES, GREY, MARKERS, head, new_figure, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,19 +137,13 @@ def overfitting_figure(result: xr.Dataset, title: str = "") -> "Figure":
         for axes, name in ((panels[0, 0], "curve"), (panels[0, 1], "agreement_curve")):
             middle, low, high = part[name].transpose("of", "progress").values
             axes.fill_between(part["progress"], low, high, color=CATEGORIES[i], alpha=0.2, linewidth=0)
-            axes.plot(
-                part["progress"],
-                middle,
-                color=CATEGORIES[i],
-                label=f"{along.replace('_', ' ')} {shown(value)}",
-            )
-        for axes, level in ((panels[0, 0], "supervisor_accuracy"), (panels[0, 1], "supervisor_accuracy")):
-            axes.axhline(float(part[level].sel(of="median")), color=CATEGORIES[i], linestyle=":", linewidth=1)
-    panels[0, 0].set_ylabel("accuracy  [1]\n(dotted: weak model)")
-    panels[0, 1].set_ylabel("agreement with weak labels  [1]")
-    for axes in panels[0]:
-        axes.set_xlabel("share of training")
-    panels[0, 0].legend(**BELOW | {"bbox_to_anchor": (1.1, -0.22)}, ncols=3)
+            axes.plot(part["progress"], middle, color=CATEGORIES[i])
+            axes.text(1.03, middle[-1], shown(value), color=CATEGORIES[i], fontsize=8, va="center")
+            weak = float(part["supervisor_accuracy"].sel(of="median"))
+            axes.axhline(weak, color=CATEGORIES[i], linestyle=":", linewidth=1)
+    for axes, label in zip(panels[0], ("accuracy  [1]", "agreement with\nweak labels  [1]"), strict=True):
+        axes.set(xlabel="share of training", xlim=(0, 1.15), ylabel=label)
+        axes.set_title(f"numbers: {along.replace('_', ' ')}; dotted: weak model", fontsize=7)
     _by_student(panels[1, 0], result["pgr"], along)
     panels[1, 0].set_ylabel("PGR in accuracy  [1]")
     _by_student(panels[1, 1], result["agreement_wrong"], along)

@@ -112,7 +112,7 @@ class Supervisor:
         projected = product((features - fitted.mean[None, :]) / fitted.scale[None, :], fitted.projection)
         return projected - jnp.floor(projected) if self.errors == "random" else projected
 
-    def predict(self, fitted: SupervisorHead, features: jax.Array, truth: jax.Array) -> jax.Array:
+    def predict(self, fitted: SupervisorHead, features: jax.Array, truth: Any = None) -> jax.Array:
         """Return labels 0 and 1, `[n, task]`, on features `[n, width]` whose truth `[n, task]` is given."""
         wrong = self.score(fitted, features, truth) > fitted.threshold[None, :]
         return ((truth > 0.5) != wrong).astype(truth.dtype)

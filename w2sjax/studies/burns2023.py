@@ -4,6 +4,8 @@ The paper's models are language models: here a representation of quality k has t
 noise of its own, and heads are logistic. Sizes, worlds and settings of training are this project's.
 """
 
+from typing import Any
+
 from w2sjax import analysis, figures
 from w2sjax.engine.chain import Stage
 from w2sjax.engine.protocol import Protocol
@@ -33,16 +35,22 @@ def _study(
     axes: dict[str, tuple[float, ...]],
     *,
     world: object = _WORLD,
-    figure: object = figures.recovery_figure,
+    figure: Any = figures.recovery_figure,
     unverified: tuple[str, ...] = (),
     n_strong: int = 400,
     pairs: int = 32,
 ) -> Study:
-    sizes = {"n_weak": 200, "n_strong": n_strong, "n_eval": 1000, "tasks": 10}
     return Study(
         **listed(f"burns2023-{name}"),
         world=world,
-        protocol=Protocol(**sizes, stages=(_WEAK, *students, _CEILING), target=Binary()),
+        protocol=Protocol(
+            n_weak=200,
+            n_strong=n_strong,
+            n_eval=1000,
+            tasks=10,
+            stages=(_WEAK, *students, _CEILING),
+            target=Binary(),
+        ),
         axes=axes,
         pairs=pairs,
         unverified=unverified,
@@ -91,7 +99,7 @@ STUDIES = (
             _student("second", teacher="first", features="first_32", split="strong_2"),
             _student("bootstrapped", teacher="second", split="strong_3"),
         ),
-        {"n_strong": (200, 400, 800, 1600)},
+        {"n_strong": (200, 400, 1600)},
     ),
     _study(
         "overfitting",
@@ -116,10 +124,12 @@ STUDIES = (
         "adaptation",
         (
             _student("w2s"),
-            _student("adapted", features="adapted"),
-            Stage("adapted_ceiling", "adapted", "truth", "strong", _HEAD),
+            _student("whitened", features="adapted"),
+            _student("principal", features="principal"),
+            Stage("whitened_ceiling", "adapted", "truth", "strong", _HEAD),
+            Stage("principal_ceiling", "principal", "truth", "strong", _HEAD),
         ),
-        {"n_strong": (100, 200, 400, 800, 1600)},
-        world=Adapted(world=_WORLD),
+        {"n_strong": (100, 400, 1600)},
+        world=Adapted(name="principal", dim=16, whiten=False, world=Adapted(world=_WORLD)),
     ),
 )

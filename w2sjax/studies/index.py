@@ -76,12 +76,12 @@ _CHARIKAR2024 = {
 # fmt: on
 
 _BURNS = {
-    "pgr": "PGR over weak quality, strong quality and sample size: naive training and confidence loss",
+    "pgr": "PGR over weak quality, strong quality and sample size",
     "confidence": "Auxiliary confidence loss, as in the paper and as released, and product loss",
     "bootstrapping": "Three students of rising quality in a chain beside one",
     "overfitting": "Accuracy along training on weak labels; early stopping on weak labels and on the truth",
     "supervisors": "Supervisors of equal accuracy whose errors have other structures; trivial imitation",
-    "adaptation": "Strong representation whitened on unlabelled inputs before weak supervision",
+    "adaptation": "Strong representation whitened, or cut to principal directions, on unlabelled inputs",
 }
 
 _BURNS2023 = "Burns et al. 2023, arXiv 2312.09390 (methods; worlds and sizes are this project's)"
@@ -148,6 +148,16 @@ INDEX |= {
         "theories",
         "Ridge on random features: errors of teacher and student against the teacher's samples",
         "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
+    ),
+    "wu2026-exponents": Entry(
+        "theories",
+        "Scaling laws of an interpolating teacher and of its student at the best ridge",
+        "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (claim; setting and equivalent are this project's)",
+    ),
+    "xue2025-gap": Entry(
+        "theories",
+        "Predicted and measured distance of the w2s model from the ceiling",
+        "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (formula, recalled; the world is this project's)",
     ),
     "xue2025-ranking": Entry(
         "xue2025",

@@ -179,14 +179,10 @@ def _in_order_of(layout: Layout, grid: Grid) -> Grid:
     """Return the grid with the values of every axis in the order of the store, those that are new after them."""
     axes = {}
     for name, values in grid.axes.items():
-        stored = layout.axes[name]
-        order = sorted(range(len(values)), key=lambda i: _place(grid.labels[name][i], stored))
-        axes[name] = tuple(values[i] for i in order)
+        place = {label: i for i, label in enumerate(layout.axes[name])}
+        places = [place.get(label, len(place)) for label in grid.labels[name]]
+        axes[name] = tuple(values[i] for i in sorted(range(len(values)), key=places.__getitem__))
     return dataclasses.replace(grid, axes=axes)
-
-
-def _place(label: Any, stored: list[Any]) -> int:
-    return stored.index(label) if label in stored else len(stored)
 
 
 def _checked_process(process: tuple[int, int] | None, store: Any) -> tuple[int, int]:

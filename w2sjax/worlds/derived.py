@@ -11,7 +11,7 @@ from w2sjax.errors import W2SError
 from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import fold_in
-from w2sjax.validation import check_boolean, check_integer
+from w2sjax.validation import Checked, switch, whole
 from w2sjax.worlds.static import check_world
 
 _UNLABELLED = 77
@@ -54,10 +54,10 @@ class DerivedPair:
         return named | {self.name: self._made(named.__getitem__, self.name)}
 
 
-@pytree("world")
+@pytree("world", objects=("world",))
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Adapted:
-    """A world with the representation "adapted": another one, fitted to unlabelled inputs before any supervision.
+class Adapted(Checked):
+    """A world with one more representation: another one, fitted to unlabelled inputs before any supervision.
 
     The features' principal directions over `rows` unlabelled inputs of the split "strong", which is what a linear
     autoencoder with `dim` hidden units learns, and with `whiten` their variances scaled to one. The analogue of
@@ -69,22 +69,19 @@ class Adapted:
         dim: directions kept, >= 1, at most its width; 0 is all.
         rows: unlabelled inputs, >= 2; from a table, they are the first rows of the split.
         whiten: whether every direction has unit variance.
-
-    Raises:
-        W2SError: if a field is out of range.
+        name: of the new representation.
     """
 
     world: Any
     of: str = "strong"
-    dim: int = 0
-    rows: int = 2000
-    whiten: bool = True
+    dim: int = whole(0, least=0)
+    rows: int = whole(2000, least=2)
+    whiten: bool = switch(True)
+    name: str = "adapted"
 
     def __post_init__(self) -> None:
         check_world(self.world)
-        check_integer("dim", self.dim, least=0)
-        check_integer("rows", self.rows, least=2)
-        check_boolean("whiten", self.whiten)
+        super().__post_init__()
 
     def draw(self, key: jax.Array) -> DerivedPair:
         """Draw a pair of the world, and adapt its representation.
@@ -106,10 +103,10 @@ class Adapted:
         if self.whiten:  # directions of no variance are left as they are
             some = deviations > float(jnp.finfo(features.dtype).eps) ** 0.5 * deviations[0]
             scale = jnp.where(some, 1 / jnp.where(some, deviations, 1), 0)
-        return DerivedPair(pair, "adapted", (self.of,), mean, directions[:kept].T * scale[None, :])
+        return DerivedPair(pair, self.name, (self.of,), mean, directions[:kept].T * scale[None, :])
 
 
-@pytree("world")
+@pytree("world", objects=("world",))
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Joined:
     """A world with the representation "joined": the features of several, side by side.
