@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from w2sjax import studies
+from w2sjax.errors import W2SError
 from w2sjax.studies.index import INDEX, record, size_of
 
 DOCS = Path(__file__).parent
@@ -35,7 +36,11 @@ def sizes() -> dict[str, dict[str, Any]]:
     """Return pairs, tasks and cells of every study; of a collection, those of its members together."""
     found = {}
     for name in studies.names():
-        study = studies.get(name)
+        try:
+            study = studies.get(name)
+        except W2SError:  # its data are not on this machine
+            found[name] = {}
+            continue
         members = study.members if isinstance(study, studies.Collection) else (study,)
         cells = [math.prod(map(len, member.axes.values())) for member in members]
         found[name] = {
@@ -57,11 +62,14 @@ def summary_of(folder: Path, pairs: int) -> dict[str, Any] | None:
 
 def status_of(name: str) -> str:
     """Return how a study stands to its paper, from what the study says of itself."""
-    study = studies.get(name)
+    try:
+        study = studies.get(name)
+    except W2SError:
+        return "needs data, docs/real_data.md"
     members = study.members if isinstance(study, studies.Collection) else (study,)
     unverified = sorted({field for member in members for field in member.unverified})
     own = "this project" in study.reference
-    kind = "in kind, see the reference" if own else "reproduced"
+    kind = "in kind" if own or unverified else "reproduced"
     kind = "own study" if study.reference.startswith("this project") else kind
     return kind + (f"; recollected, not verified: {', '.join(unverified)}" if unverified else "")
 
@@ -79,18 +87,18 @@ def main() -> None:
         if chosen.run and not (folder / "figure.png").is_file():
             command = [sys.executable, "-m", "w2sjax", "reproduce", name, "--out", str(folder)]
             subprocess.run(command, check=True)
-        summary = summary_of(folder, now[name]["pairs"])
         old = before.get(name, {})
+        now[name] = now[name] or {key: old[key] for key in ("pairs", "tasks", "cells") if key in old}
+        summary = summary_of(folder, now[name].get("pairs", 0))
         if summary is not None:
-            now[name] |= {
-                "seconds": summary["seconds"],
-                "cores": os.cpu_count(),
-                "headline": summary["headline"],
-            }
-            shutil.copyfile(folder / "figure.png", DOCS / "figures" / f"{name}.png")
+            now[name] |= {"seconds": summary["seconds"], "cores": os.cpu_count()}
+            if "headline" in summary:
+                now[name]["headline"] = summary["headline"]
+            if (folder / "figure.png").is_file():
+                shutil.copyfile(folder / "figure.png", DOCS / "figures" / f"{name}.png")
         elif {key: old.get(key) for key in now[name]} == now[name]:
             now[name] = old
-    RECORD.write_text(json.dumps(now, indent=1) + "\n")
+    RECORD.write_text(json.dumps({name: size for name, size in now.items() if size}, indent=1) + "\n")
     record.cache_clear()
     for name, entry in INDEX.items():
         figure = DOCS / "figures" / f"{name}.png"
@@ -101,7 +109,8 @@ def main() -> None:
             f"*{entry.reference}*",
             f"```sh\nw2sjax reproduce {name} --out {name}\n```",
         ]
-        lines.append(f"Size: {size_of(name)}.")
+        if size := size_of(name):
+            lines.append(f"Size: {size}.")
         if headline := now[name].get("headline"):
             lines.append(f"What it shows: {headline}.")
         if figure.is_file():
@@ -111,7 +120,8 @@ def main() -> None:
     head = (
         "# Gallery\n\nEvery study of `w2sjax settings`, with the command that makes its figure. This page is written "
         "by `python docs/gallery.py`, from what the studies say of themselves and from results on disk; a time is that "
-        "of a run, and a study without one was not timed.\n\n| paper | study | status |\n|---|---|---|\n"
+        "of a run on a machine that others used too, compilation included, and a study without one was not timed.\n\n"
+        "| paper | study | status |\n|---|---|---|\n"
     )
     (DOCS / "gallery.md").write_text(head + "\n".join(rows) + "\n\n" + "\n\n".join(sections) + "\n")
     timed = sum("seconds" in size for size in now.values())
