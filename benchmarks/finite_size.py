@@ -17,7 +17,7 @@ import numpy as np
 import w2sjax as w2s
 from w2sjax import analysis, theory
 from w2sjax.heads import RidgeThroughOrigin
-from w2sjax.studies.theories import SIGNS
+from w2sjax.studies.stages import SIGNS
 from w2sjax.worlds import BilevelClassification, PowerLawFeatures
 
 
