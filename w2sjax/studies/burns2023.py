@@ -100,6 +100,7 @@ STUDIES = (
             _student("bootstrapped", teacher="second", split="strong_3"),
         ),
         {"n_strong": (200, 400, 1600)},
+        pairs=16,
     ),
     _study(
         "overfitting",
@@ -119,6 +120,7 @@ STUDIES = (
         {"noise": (0.0, 0.5)},
         world=Joined(world=_WORLD),
         n_strong=1600,
+        pairs=16,
     ),
     _study(
         "adaptation",
@@ -130,6 +132,7 @@ STUDIES = (
             Stage("principal_ceiling", "principal", "truth", "strong", _HEAD),
         ),
         {"n_strong": (100, 400, 1600)},
+        pairs=16,
         world=Adapted(name="principal", dim=16, whiten=False, world=Adapted(world=_WORLD)),
     ),
 )
