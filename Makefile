@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --no-input --disable-pip-version-check
 
-.PHONY: venv install reproduce test bench clean
+.PHONY: venv install reproduce test bench docs notebooks clean
 
 venv: $(VENV)/.made
 
@@ -24,6 +24,15 @@ test: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	set -e; for script in benchmarks/*.py; do $(BIN)/python "$$script" $(ARGS); done
+
+docs: $(VENV)/.installed-test
+	$(PIP_INSTALL) --editable '.[docs,report]'
+	$(BIN)/python docs/gallery.py
+	$(BIN)/python -m mkdocs build
+
+notebooks: $(VENV)/.installed-test
+	$(PIP_INSTALL) --editable '.[docs]'
+	set -e; for file in notebooks/*.py; do $(BIN)/python -m jupytext --to ipynb "$$file"; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

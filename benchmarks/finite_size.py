@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="two sizes, few pairs")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    sizes = {20: 40, 30: 40} if options.fast else {20: 4000, 40: 2000, 80: 1000, 160: 300}
+    sizes = {20: 40, 30: 40} if options.fast else {20: 1000, 40: 400, 60: 150}
     found = {
         name: [measured(family, m, pairs) for m, pairs in sizes.items()] for name, family in FAMILIES.items()
     }

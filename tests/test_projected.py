@@ -11,7 +11,7 @@ import scipy.optimize
 import scipy.special
 
 import w2sjax as w2s
-from w2sjax import losses
+from w2sjax import losses, studies
 from w2sjax.heads import Logistic, Mixture, Projected, Rows, Softmax
 from w2sjax.random import normal
 
@@ -129,9 +129,7 @@ class Experts:
         return jax.nn.softmax(2 * normal(key, (tasks, 4)), axis=1), jnp.zeros(tasks)
 
 
-@pytest.mark.parametrize(
-    "loss", [losses.LOGISTIC, losses.KL, losses.ITAKURA_SAITO, FOURTH], ids=lambda loss: loss.name
-)
+@pytest.mark.parametrize("loss", [losses.LOGISTIC, losses.ITAKURA_SAITO, FOURTH], ids=lambda loss: loss.name)
 def test_gain_is_at_least_misfit_for_reverse_projections_on_a_convex_class(loss: Any, key: jax.Array) -> None:
     """1,000 tasks, on the population: in every task, and equal where no weight is 0; not so for forward ones."""
     stages = (
@@ -142,7 +140,7 @@ def test_gain_is_at_least_misfit_for_reverse_projections_on_a_convex_class(loss:
     protocol = w2s.Protocol(n_weak=200, n_strong=200, n_eval=200, tasks=1000, stages=stages, loss=loss)
     outcome, models = w2s.run_pair(Experts(), protocol, key, return_models=True)
     deviation = np.asarray(outcome.values["deviation"] / outcome.values["weak_error"])
-    assert deviation.min() > -1e-7
+    assert deviation.min() > -1e-6
     inside = np.asarray(models.fitted["w2s"]).min(axis=0) > 1e-3
     assert 50 < inside.sum() < 1000
     assert abs(deviation[inside]).max() < 1e-5 and deviation[~inside].max() > 1e-3
@@ -163,6 +161,25 @@ def test_copies_are_mixed_as_probabilities(key: jax.Array) -> None:
     assert errors[0] > 1e-2 and errors[1] < 1e-8
     shares = jax.nn.softmax(fitted.mixing[:, 0])
     np.testing.assert_allclose(np.sort(shares), [0.4, 0.6], atol=1e-3)
+
+
+def test_students_of_a_study_are_compared_pair_by_pair() -> None:
+    study = studies.get("yao2025-reverse")
+    assert isinstance(study, studies.Study)
+    protocol = dataclasses.replace(study.protocol, n_weak=100, n_strong=300, n_eval=500)
+    dataset = w2s.sweep(study.world, protocol, pairs=8, axes={"flip": (0.1, 0.3)})
+    result = study.analysis(dataset)
+    accuracy = {name: dataset[f"{name}_accuracy"].values[..., 0] for name in ("reverse", "forward", "w2s")}
+    margin = np.median(accuracy["reverse"] - accuracy["forward"], axis=0)
+    np.testing.assert_allclose(result["margin"].sel(of="median"), margin)
+    found = result["accuracy"].sel(student="reverse KL, weak model", of="median")
+    np.testing.assert_allclose(found, np.median(accuracy["w2s"], axis=0))
+    relative = np.median((dataset.deviation / dataset.weak_error).values[..., 0], axis=0)
+    found = result["relative_deviation"].sel(student="reverse KL, weak model", of="median")
+    np.testing.assert_allclose(found, relative)
+    assert (margin > 0).all()
+    assert study.report(result)["headline"].endswith(f"{margin[1]:+.3f} at 30%")
+    assert len(study.figure(result, study.title).axes) == 2
 
 
 def test_refusals(key: jax.Array) -> None:

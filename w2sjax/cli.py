@@ -11,35 +11,36 @@ import typer
 import w2sjax
 from w2sjax.commands.bench import bench
 from w2sjax.commands.compare import compare
+from w2sjax.commands.doctor import doctor
 from w2sjax.commands.evaluate import evaluate
 from w2sjax.commands.plot import plot
 from w2sjax.commands.report import report
 from w2sjax.commands.reproduce import reproduce
 from w2sjax.commands.sweep import sweep
 from w2sjax.errors import W2SError, reason
+from w2sjax.studies.index import INDEX, size_of
 
 app = typer.Typer(
     name="w2sjax",
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 # The modules of commands import no library before their command runs, so that help and lists are there at once.
-app.command()(reproduce)
+app.command(epilog="\n\n".join(f"{name}: {size}" for name in INDEX if (size := size_of(name))))(reproduce)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(sweep)
 app.command()(plot)
 app.command()(report)
 app.command()(bench)
+app.command()(doctor)
 
 
 @app.command()
 def settings() -> None:
-    """List the published studies."""
-    from w2sjax.studies.index import INDEX
-
+    """List the published studies, with their size and time where they were timed."""
     for name, entry in INDEX.items():
-        print(f"{name}\n    {entry.title} ({entry.reference})")
+        size = size_of(name)
+        print(f"{name}\n    {entry.title} ({entry.reference})" + (f"\n    {size}" if size else ""))
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,7 +10,7 @@ from w2sjax.errors import W2SError
 from w2sjax.heads.linear import Linear
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import normal, uniform
-from w2sjax.validation import check_integer, check_number, known_number, shown
+from w2sjax.validation import Checked, check_share, known_number, real, share, shown, whole
 
 PILOT = 2000
 """Rows of the pilot sample, which is no part of the experiment, that scores are standardized by."""
@@ -46,7 +46,7 @@ class Target(Protocol):
 
 @pytree("prior", "temperature", "flip", "flip_to_one")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Binary:
+class Binary(Checked):
     """Two classes: labels 0 and 1, or the probability of 1.
 
     With s the score of a task's target head less the `1 - prior` quantile of the scores of a pilot sample, over their
@@ -64,21 +64,16 @@ class Binary:
     """
 
     prior: Any = 0.5
-    temperature: Any = 0.0
-    flip: Any = 0.0
-    flip_to_one: Any = None
+    temperature: Any = real(0.0, least=0)
+    flip: Any = share(0.0)
+    flip_to_one: Any = share(None)
 
     heads = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.prior is not None:
-            check_number("prior", self.prior, above=0)
-            _at_most_1("prior", self.prior, inside=True)
-        check_number("temperature", self.temperature, least=0)
-        for name in ("flip", "flip_to_one"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), least=0)
-                _at_most_1(name, getattr(self, name))
+            check_share("prior", self.prior, inside=True)
 
     @property
     def noisy(self) -> bool:
@@ -109,7 +104,7 @@ class Binary:
 
 @pytree("temperature", "flip")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Classes:
+class Classes(Checked):
     """Several classes: labels are shares of them, `[n, task, class]`.
 
     With s_k the scores of a task's target heads, standardized over a pilot sample, and offsets b_k that give every
@@ -125,16 +120,13 @@ class Classes:
         W2SError: if a field is out of range.
     """
 
-    count: int = 3
-    temperature: Any = 0.0
+    count: int = whole(3, least=2)
+    temperature: Any = real(0.0, least=0)
     prior: tuple[float, ...] | None = None
-    flip: Any = 0.0
+    flip: Any = share(0.0)
 
     def __post_init__(self) -> None:
-        check_integer("count", self.count, least=2)
-        check_number("temperature", self.temperature, least=0)
-        check_number("flip", self.flip, least=0)
-        _at_most_1("flip", self.flip)
+        super().__post_init__()
         if self.prior is not None:
             object.__setattr__(self, "prior", tuple(self.prior))
             if len(self.prior) != self.count or min(self.prior) <= 0 or abs(sum(self.prior) - 1) > 1e-6:
@@ -223,14 +215,6 @@ def draws_for_labels(target: Any, key: jax.Array, tasks: int, rows: int) -> jax.
     if isinstance(target, TargetFunctions):
         return (uniform(key, (tasks, rows), 0.5) + 0.5).T
     return normal(key, (tasks, rows)).T
-
-
-def _at_most_1(name: str, value: Any, *, inside: bool = False) -> None:
-    number = known_number(value)
-    if number is not None and (number > 1 or (inside and number == 1)):
-        raise W2SError(
-            f"{name}={number:g} is no share: pass a number {'below' if inside else 'of at most'} 1."
-        )
 
 
 def _positive(scale: jax.Array) -> jax.Array:

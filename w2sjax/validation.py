@@ -1,9 +1,11 @@
 """Checks at the public edge: one sentence that names the argument, its value and the fix."""
 
+import dataclasses
 import difflib
+import functools
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -55,6 +57,61 @@ def check_boolean(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise W2SError(f"{name}={shown(value)} is not a boolean: pass True or False.")
     return bool(value)
+
+
+def whole(default: Any, *, least: int, most: int = LARGEST_INTEGER) -> Any:
+    """Return a field of a `Checked` dataclass that holds an integer from least to most."""
+    return _field(default, functools.partial(check_integer, least=least, most=most))
+
+
+def real(default: Any, *, least: float | None = None, above: float | None = None) -> Any:
+    """Return a field of a `Checked` dataclass that holds a finite number in range."""
+    return _field(default, functools.partial(check_number, least=least, above=above))
+
+
+def share(default: Any, *, inside: bool = False) -> Any:
+    """Return a field of a `Checked` dataclass that holds a number in [0, 1], or in (0, 1)."""
+    return _field(default, functools.partial(check_share, inside=inside))
+
+
+def choice(default: str, choices: Sequence[str]) -> Any:
+    """Return a field of a `Checked` dataclass that holds one of the choices."""
+    return _field(default, functools.partial(check_choice, choices=choices))
+
+
+def switch(default: bool) -> Any:
+    """Return a field of a `Checked` dataclass that holds a truth value."""
+    return _field(default, check_boolean)
+
+
+def check_share(name: str, value: Any, *, inside: bool = False) -> None:
+    """Refuse anything but a number in [0, 1], or in (0, 1). The value of a traced one is not checked."""
+    check_number(name, value, above=0) if inside else check_number(name, value, least=0)
+    number = known_number(value)
+    if number is not None and (number > 1 or (inside and number == 1)):
+        raise W2SError(
+            f"{name}={number:g} is no share: pass a number {'below' if inside else 'of at most'} 1."
+        )
+
+
+def _field(default: Any, check: Callable[[str, Any], Any]) -> Any:
+    return dataclasses.field(default=default, metadata={"check": check})
+
+
+class Checked:
+    """A dataclass that is refused where it is built with a field out of the range that stands beside it.
+
+    A subclass may give a field another default: its range stays. A field whose default is None may be None.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            known = (
+                vars(kind).get("__dataclass_fields__", {}).get(field.name) for kind in type(self).__mro__
+            )
+            checks = [each.metadata["check"] for each in known if each and "check" in each.metadata]
+            if checks and not (field.default is None and getattr(self, field.name) is None):
+                checks[0](field.name, getattr(self, field.name))
 
 
 def check_unmasked(name: str, value: Any) -> None:

@@ -46,7 +46,9 @@ from w2sjax.analysis.selection import select_candidates as select_candidates
 from w2sjax.analysis.selection import select_in_dataset as select_in_dataset
 from w2sjax.analysis.selection_study import selection_by_size as selection_by_size
 from w2sjax.analysis.selection_study import selection_report as selection_report
+from w2sjax.analysis.stopping import at_best as at_best
 from w2sjax.analysis.stopping import best_stopping as best_stopping
+from w2sjax.analysis.stopping import slope as slope
 from w2sjax.analysis.stopping import stopping_report as stopping_report
 from w2sjax.analysis.students import compare_students as compare_students
 from w2sjax.analysis.students import students_report as students_report

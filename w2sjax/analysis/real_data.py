@@ -9,6 +9,7 @@ from w2sjax.analysis.answers import medians
 from w2sjax.analysis.choices import rank_correlation
 from w2sjax.analysis.representations import QUANTITIES, Comparison
 from w2sjax.analysis.statistics import counted, usable
+from w2sjax.cores import one_linear_algebra_thread
 from w2sjax.theory.xue2025 import label_free_metric
 
 METRIC_ROWS = 500
@@ -54,7 +55,8 @@ def help_on_data(dataset: xr.Dataset, both: Comparison, **attributes: Any) -> xr
     table = both.table(dataset)
     table = table[list(QUANTITIES)].where(usable(table))
     table["relative_gain"] = table["gain"] / table["weak_error"]
-    metric = label_free_metrics(both)
+    with one_linear_algebra_thread():  # more of them wait for each other on a busy machine
+        metric = label_free_metrics(both)
     error = table["w2s_error"]
 
     def ranks(criterion: xr.DataArray) -> xr.DataArray:

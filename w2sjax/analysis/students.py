@@ -10,12 +10,15 @@ from w2sjax.analysis.statistics import counted
 QUANTITIES = ("error", "accuracy", "gain", "misfit", "deviation")
 
 
-def compare_students(dataset: xr.Dataset, students: dict[str, str]) -> xr.Dataset:
+def compare_students(
+    dataset: xr.Dataset, students: dict[str, str], change_along: str | None = None
+) -> xr.Dataset:
     """Return medians over pairs, with 95% intervals, of students of the same pairs.
 
     Args:
         dataset: from `sweep`, any axes, of classes; a pair is the mean of its tasks.
         students: names of stages, and what each is called.
+        change_along: an axis, for `error_change`: the error less that at the axis's first value, pair by pair.
 
     Returns:
         By the axes, `student` and `of` ("median", "low", "high"): error, accuracy, gain, misfit and deviation, as far
@@ -31,11 +34,14 @@ def compare_students(dataset: xr.Dataset, students: dict[str, str]) -> xr.Datase
             own["relative_deviation"] = own["deviation"] / (own["error"] + own["gain"])
         each.append(xr.Dataset(own).drop_attrs())
     along = xr.concat(each, xr.Variable("student", list(students.values())), join="outer")
-    differences = {
-        name: along[of].isel(student=0, drop=True) - along[of].isel(student=1, drop=True)
-        for name, of in (("margin", "accuracy"), ("error_margin", "error"))
-    }
-    found = xr.merge([medians(along), medians(xr.Dataset(differences))])
+    if change_along is not None:
+        along["error_change"] = along["error"] - along["error"].isel({change_along: 0}, drop=True)
+    found = medians(along)
+    if len(students) > 1:
+        first, second = (along.isel(student=i, drop=True) for i in (0, 1))
+        names = {"margin": "accuracy", "error_margin": "error"}
+        differences = xr.Dataset({name: first[of] - second[of] for name, of in names.items()})
+        found = found.merge(medians(differences))
     found = found.assign({f"pair_{name}": along[name] for name in ("gain", "misfit") if name in along})
     return counted(found, dataset)
 

@@ -28,7 +28,7 @@ from w2sjax.worlds.random_mlp import RandomMLP
 PAIRS = 8
 """Pairs whose rows the theories' quantities are measured on."""
 
-ROWS = 3072
+ROWS = 4096
 
 _POINTS = 500
 """Inputs on which kernels are decomposed."""
@@ -44,7 +44,7 @@ class Known(NamedTuple):
         n, m: n_weak and n_strong.
         noise: standard deviation.
         ridges: of teacher and student.
-        rows: by pair, features "weak" and "strong" `[row, width]`, "truth" and the weak model's "taught" `[row, task]`.
+        rows: by pair, features "weak" and "strong" `[row, width]`, and "truth" `[row, task]`.
         kernels: eigenvalues of the target's kernel on common coordinates, and what the weak and the strong one have.
     """
 
@@ -140,7 +140,13 @@ def _infinite_width(known: Known) -> dict[str, float]:
 
 
 def _law(known: Known) -> dict[str, float]:
-    laws = [theory.deviation_law(rows["strong"], rows["taught"], rows["truth"]) for rows in known.rows]
+    laws, n, rng = [], known.n, np.random.default_rng(0)
+    for rows in known.rows:
+        weak, y = rows["weak"], rows["truth"]
+        noisy = y[:n] + known.noise * rng.standard_normal(y[:n].shape)
+        inner = weak[:n].T @ weak[:n] + n * known.ridges[0] * np.eye(weak.shape[1])
+        taught = weak[n:] @ np.linalg.solve(inner, weak[:n].T @ noisy)
+        laws.append(theory.deviation_law(rows["strong"][n:], taught, y[n:]))
     return {"deviation": float(np.mean([law.mean(known.m) for law in laws]))}
 
 
@@ -212,11 +218,12 @@ def theories_compared(dataset: xr.Dataset) -> xr.Dataset:
         )
     seed, pairs = configuration(dataset)["seed"], dataset["pair"].values.tolist()[:PAIRS]
     path = find("n_weak", world, protocol)
-    predictions = {name: [] for name in COMPARED}  # type: dict[str, list[dict[str, float]]]
+    predictions: dict[str, list[dict[str, float]]] = {name: [] for name in COMPARED}
+    rows = _rows_of(world, protocol, seed, pairs)
     for n in axes["n_weak"]:
         cell = put(world, protocol, {path: n})
         with jax.enable_x64(True):
-            known = _known(*cell, seed, pairs)
+            known = _known(*cell, rows)
             for name, (_, predict) in COMPARED.items():
                 predictions[name].append(predict(known))
     found = {
@@ -235,14 +242,15 @@ def theories_compared(dataset: xr.Dataset) -> xr.Dataset:
     return counted(result.assign(violated=("theory", broken)), dataset)
 
 
-def _known(world: RandomMLP, protocol: Any, seed: int, pairs: list[int]) -> Known:
+def _rows_of(world: RandomMLP, protocol: Any, seed: int, pairs: list[int]) -> list[dict[str, np.ndarray]]:
+    """Return features and truth of rows of each pair that no split of the sweep has."""
+    features, labels = redraw(world, protocol, protocol.chain()[:1], ("weak", "strong"), ROWS, seed, pairs)
+    arrays = {name: np.asarray(a) for name, a in (features | {"truth": labels["truth"]}).items()}
+    return [{name: a[i] for name, a in arrays.items()} for i in range(len(pairs))]
+
+
+def _known(world: RandomMLP, protocol: Any, rows: list[dict[str, np.ndarray]]) -> Known:
     chain = protocol.chain()
-    features, predictions = redraw(world, protocol, chain[:1], ("weak", "strong"), ROWS, seed, pairs)
-    arrays = {
-        name: np.asarray(a)
-        for name, a in (features | {"truth": predictions["truth"], "taught": predictions["weak"]}).items()
-    }
-    rows = [{name: a[i] for name, a in arrays.items()} for i in range(len(pairs))]
     inputs = np.random.default_rng(0).standard_normal((_POINTS, world.input_dim)) / world.input_dim**0.5
     depths = {"weak": world.weak_depth, "strong": world.strong_depth, "target": world.target_depth}
     kernels = {name: arc_cosine_kernel(inputs, inputs, depth) / _POINTS for name, depth in depths.items()}

@@ -16,6 +16,7 @@ from w2sjax.commands.plans import plan_of
 from w2sjax.commands.reports import write_report
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.paths import check_folder, output_file, user_path
+from w2sjax.studies.index import INDEX, size_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,7 +29,13 @@ SUMMARY = "summary.json"
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="A study; `w2sjax settings` lists them.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A study; `w2sjax settings` lists them with size and time.",
+            autocompletion=lambda: list(INDEX),
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for data.zarr, figure.png, .svg, .pdf and summary.json.")],
     pairs: Annotated[int | None, typer.Option(help="Independent draws of the world.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every draw, from 0 to 2^32 - 1.")] = 0,
@@ -77,7 +84,8 @@ def reproduce(
                 "metrics": study.metrics,
             }
             plan = plan_of(study.world, study.protocol, **settings)
-            print(f"{study.name}: {plan}; {used}")
+            timed = "" if pairs or tasks or epochs or changes else size_of(study.name)
+            print(f"{study.name}: {plan}; {used}" + (f"; recorded: {timed}" if timed else ""))
         return
     # Matplotlib's import runs beside the compilation, which takes longer; not beside that of NumPy, which it needs.
     importing = threading.Thread(target=importlib.import_module, args=("matplotlib.figure",))
@@ -172,16 +180,18 @@ def _reproduce_one(
         store=out / "data.zarr",
         checkpoints=trained,
         progress=True,
+        title=f"{study.title} ({study.reference})",
     ).load()
     computed = time.perf_counter() - started
     result = study.analysis(dataset)
     numbers = study.report(result)
-    headline = numbers.pop("headline")
+    headline = numbers["headline"]
     importing.join()
     _save(study.figure(result, study.title), out, width)
     summary = {
         "study": study.name,
         "reference": study.reference,
+        "how_to_cite": dataset.attrs["how_to_cite"],
         "unverified_parameters": list(study.unverified),
         "seed": seed,
         **numbers,

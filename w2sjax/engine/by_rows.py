@@ -134,9 +134,8 @@ def _fit_jobs(
     order = source.keys[Role.SHUFFLES, 0][place]
     found = fit_all(stage.head, stage.method, rows, [labels for _, _, labels in jobs], keys, order)
     for (i, _, labels), (head, _) in zip(jobs, found, strict=True):
-        shape = jax.eval_shape(
-            functools.partial(predicted, stages[i].head), head, rows.features, rows.truth
-        ).shape
+        predict = functools.partial(predicted, stages[i].head)
+        shape = jax.eval_shape(predict, head, rows.features, rows.truth).shape
         if shape != labels.shape:
             raise W2SError(
                 f"the head of stage {stages[i].name} predicts shape {shape}: return [n, task], {labels.shape}."

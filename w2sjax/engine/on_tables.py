@@ -63,7 +63,8 @@ def run_on_tables(
     """
     places = np.resize(indices, -(-len(indices) // DEALT) * DEALT).astype(np.uint32)
     drawn = jax.device_get(_deal(world, numbers.label_noise, seed, places, design=design))
-    tables = {name: _moved(world.table(name), name) for name in design.order}
+    as_given = {TARGET} | {stage.features for stage in design.chain if stage.head.needs != "moments"}
+    tables = {name: _table(world, name, centred=name not in as_given) for name in design.order}
     grid = [
         jax.tree.map(lambda a, i=i: np.asarray(a)[i], design.stages(numbers))
         for i in range(design.combinations)
@@ -80,10 +81,10 @@ def run_on_tables(
     return jax.tree.map(lambda *parts: np.stack(parts), *found)
 
 
-def _moved(table: Any, name: str) -> np.ndarray:
-    """Return features in float64 less their mean over all rows, so that large means cost no digits; targets as is."""
-    values = np.asarray(table, np.float64)
-    return values if name == TARGET else values - values.mean(axis=0)
+def _table(world: Any, name: str, *, centred: bool) -> np.ndarray:
+    """Return all rows in float64, less their mean where that is nothing to linear heads: a large one costs digits."""
+    values = np.asarray(world.table(name), np.float64)
+    return values - values.mean(axis=0) if centred else values
 
 
 @functools.partial(jax.jit, static_argnames=("design",))

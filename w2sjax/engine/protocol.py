@@ -14,7 +14,7 @@ from w2sjax.losses import SQUARED, Loss
 from w2sjax.pytrees import pytree
 from w2sjax.random.sobol import POINTS
 from w2sjax.targets import Target
-from w2sjax.validation import check_boolean, check_choice, check_integer, check_number, known_number, shown
+from w2sjax.validation import Checked, choice, known_number, real, shown, switch, whole
 
 SIZES = ("n_weak", "n_strong", "n_eval")
 FEATURE_PRECISIONS = ("default", "float32")
@@ -25,7 +25,7 @@ MOST_TASKS = 2**22
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Numerics:
+class Numerics(Checked):
     """How an experiment is computed, which is no part of what it is.
 
     Args:
@@ -43,17 +43,13 @@ class Numerics:
         W2SError: if a field is not one of its choices.
     """
 
-    feature_precision: str = "default"
-    evaluation_points: str = "random"
-
-    def __post_init__(self) -> None:
-        check_choice("feature_precision", self.feature_precision, FEATURE_PRECISIONS)
-        check_choice("evaluation_points", self.evaluation_points, EVALUATION_POINTS)
+    feature_precision: str = choice("default", FEATURE_PRECISIONS)
+    evaluation_points: str = choice("random", EVALUATION_POINTS)
 
 
 @pytree("head", "weak_head", "label_noise", "stages", "target", objects=("head", "weak_head", "target"))
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Protocol:
+class Protocol(Checked):
     """Sample sizes, heads and evaluation of one weak-to-strong experiment.
 
     The weak model is a head on the weak features, fitted to true labels of `n_weak` samples; the w2s model a head on
@@ -84,32 +80,27 @@ class Protocol:
         W2SError: if a field is out of range or two contradict each other; the message names them.
     """
 
-    n_weak: int = 2000
-    n_strong: int = 2000
-    n_eval: int = 2000
-    tasks: int = 100
+    n_weak: int = whole(2000, least=1)
+    n_strong: int = whole(2000, least=1)
+    n_eval: int = whole(2000, least=1)
+    tasks: int = whole(100, least=1, most=MOST_TASKS)
     head: Head = Ridge()
     weak_head: Head | None = None
-    label_noise: float | jax.Array = 0.0
-    reuse_inputs: bool = False
-    baseline: bool = False
+    label_noise: float | jax.Array = real(0.0, least=0)
+    reuse_inputs: bool = switch(False)
+    baseline: bool = switch(False)
     stages: tuple[Stage, ...] | None = None
     loss: Loss = SQUARED
     target: Target | None = None
-    standard_errors: bool = False
-    fresh_misfit: bool = False
+    standard_errors: bool = switch(False)
+    fresh_misfit: bool = switch(False)
     numerics: Numerics = Numerics()
 
     def __post_init__(self) -> None:
-        for name in SIZES:
-            check_integer(name, getattr(self, name), least=1)
-        check_integer("tasks", self.tasks, least=1, most=MOST_TASKS)
+        super().__post_init__()
         check_head("head", self.head)
         if self.weak_head is not None:
             check_head("weak_head", self.weak_head)
-        check_number("label_noise", self.label_noise, least=0)
-        for name in ("reuse_inputs", "baseline", "standard_errors", "fresh_misfit"):
-            check_boolean(name, getattr(self, name))
         if not isinstance(self.loss, Loss):
             raise W2SError(f"loss={shown(self.loss)} is not a loss: pass one of w2sjax.losses.")
         if self.target is not None and (

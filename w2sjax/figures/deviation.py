@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from w2sjax.figures.style import BLUE, CATEGORIES, GREY, INSIDE, MARKERS, head, new_figure
+from w2sjax.figures.style import BLUE, CATEGORIES, GREY, INSIDE, MARKERS, for_paper, head, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ def law_coverage_figure(result: xr.Dataset, title: str = "") -> "Figure":
         simulated tasks. The last panel: the share of tasks in the law's intervals, with 2 standard errors over pairs.
     """
     noises = result["strong_noise"].values.tolist()
-    figure = new_figure(3.4 * (len(noises) + 1), 4.1)
+    figure = new_figure(6.8, 3.3)
     panels = figure.subplots(1, len(noises) + 1)
     n = result["n_strong"].values.astype(float)
     for axes, noise in zip(panels, noises, strict=False):
@@ -59,4 +59,5 @@ def law_coverage_figure(result: xr.Dataset, title: str = "") -> "Figure":
     )
     last.legend(**INSIDE, loc="lower right", title="law's 50, 90 and 99%", title_fontsize=8)
     head(figure, title, result)
+    for_paper(figure, 7)
     return figure

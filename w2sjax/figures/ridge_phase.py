@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from w2sjax.figures.style import BELOW, CATEGORIES, GREY, INSIDE, MARKERS, head, log_scales, new_figure
+from w2sjax.figures.style import (
+    CATEGORIES,
+    GREY,
+    INSIDE,
+    MARKERS,
+    for_paper,
+    head,
+    log_scales,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +34,7 @@ def ridge_phase_figure(result: xr.Dataset, title: str = "") -> "Figure":
         ridge; discs and crosses are cells whose simulated gain is above or below 0 by 3 standard errors, dots others.
         Right: lines are the theory's, points simulated w2s errors with 2 standard errors; dotted the teachers' errors.
     """
-    figure = new_figure(9.2, 4.4)
+    figure = new_figure(6.8, 3.9)
     left, right = figure.subplots(1, 2)
     relative = result["relative_gain"]
     largest = float(np.nanquantile(abs(relative), 0.98))
@@ -50,11 +59,12 @@ def ridge_phase_figure(result: xr.Dataset, title: str = "") -> "Figure":
         (abs(simulated) <= 3 * error, ".", "within 3 standard errors"),
     ):
         left.plot(across[where], up[where], marker, color="black", markersize=5, linestyle="", label=label)
-    left.legend(**BELOW | {"fontsize": 7}, ncols=3)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False)
     log_scales(left)
     left.set(
-        xlabel="ridge of the teacher  [squared feature unit]",
-        ylabel="ridge of the student  [squared feature unit]",
+        xlabel="teacher's ridge  [squared feature unit]",
+        ylabel="student's ridge  [squared feature unit]",
     )
     errors = result["w2s_error"]
     teachers = result[TEACHER].values
@@ -69,7 +79,8 @@ def ridge_phase_figure(result: xr.Dataset, title: str = "") -> "Figure":
         teacher = float(result["weak_error"].sel({TEACHER: ridge}).sel(of="predicted").mean())
         right.axhline(teacher, color=color, linestyle=":", linewidth=1)
     right.set_xscale("log")
-    right.set(xlabel="ridge of the student  [squared feature unit]", ylabel="w2s error  [squared label unit]")
+    right.set(xlabel="student's ridge  [squared feature unit]", ylabel="w2s error  [squared label unit]")
     right.legend(**INSIDE)
     head(figure, title, result)
+    for_paper(figure, 7)
     return figure

@@ -13,6 +13,7 @@ from w2sjax.figures.style import (
     GREY,
     INSIDE,
     ORANGE,
+    for_paper,
     head,
     line_with_band,
     log_scales,
@@ -70,7 +71,7 @@ def finite_sample_map(result: xr.Dataset, title: str = "") -> "Figure":
         and 10-90% limits of the law of the deviation as black lines.
     """
     noises = result["strong_noise"].values.tolist()
-    figure = new_figure(6 * len(noises), 6.6)
+    figure = new_figure(3.4 * len(noises), 5.4)
     panels = figure.subplots(1, len(noises), squeeze=False)[0]
     for axes, noise in zip(panels, noises, strict=True):
         world = result.sel(strong_noise=noise)
@@ -88,8 +89,9 @@ def finite_sample_map(result: xr.Dataset, title: str = "") -> "Figure":
         )
         interval = " [95% interval, pairs resampled]" if result.attrs["pairs"] >= FEWEST_RESAMPLED else ""
         fitted = f"exponent fitted from {SMALLEST_FITTED:,} to {world['largest_fitted']:,.0f}{interval}"
-        axes.legend(**BELOW, title=f"what grows: {fitted}", title_fontsize=8)
+        axes.legend(**BELOW | {"fontsize": 6}, title=f"what grows: {fitted}", title_fontsize=6)
     head(figure, title, result, "; bands 10–90%")
+    for_paper(figure, 7)
     return figure
 
 

@@ -40,6 +40,8 @@ def students_figure(
         _scatter(panels[0], result.isel({along: -1}))
     for panel, (name, meaning) in zip(panels[scatter:], quantities.items(), strict=True):
         values = result[name]
+        if values.sizes.get("student") == 1:
+            values = values.isel(student=0, drop=True)
         other = [str(dim) for dim in values.dims if dim not in (along, "of")]
         stacked = values.stack(line=other) if other else values.expand_dims("line")
         for number in range(stacked.sizes["line"]):
@@ -60,7 +62,7 @@ def students_figure(
                 linewidth=1,
                 label=words,
             )
-        if "deviation" in name or "margin" in name:
+        if name != "accuracy":
             panel.axhline(0, color=GREY, linewidth=0.8, linestyle="--")
         panel.set(xlabel=label, xscale="log" if log else "linear")
         panel.set_title(meaning, fontsize=9)

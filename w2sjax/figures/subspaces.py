@@ -4,7 +4,18 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from w2sjax.figures.style import BLUE, CATEGORIES, GREEN, GREY, MARKERS, ORANGE, PURPLE, head, new_figure
+from w2sjax.figures.style import (
+    BLUE,
+    CATEGORIES,
+    GREEN,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    for_paper,
+    head,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +27,7 @@ _MODELS = {
     "baseline_error": ("strong, n labels", GREEN, "^"),
     "ceiling_error": ("ceiling, n + N", PURPLE, "d"),
 }
-_AXES = {"n_strong": "N, weakly labelled (n = 2000)", "n_weak": "n, labelled (N = 4000)"}
+_AXES = {"n_strong": "N  (n = 2000)", "n_weak": "n  (N = 4000)"}
 
 
 def subspaces_figure(result: xr.Dataset, title: str = "") -> "Figure":
@@ -35,7 +46,7 @@ def subspaces_figure(result: xr.Dataset, title: str = "") -> "Figure":
     small = next((overlap for overlap in overlaps if overlap > 0), overlaps[0])
     risks = [(small, middle), (overlaps[-1], middle), (overlaps[-1], noises[0])]
     ratios = [(name, noise) for noise in noises[len(noises) // 2 :] for name in ("pgr", "opr")]
-    figure = new_figure(9.6, 9)
+    figure = new_figure(6.8, 7.6)
     panels = figure.subplots(4, 4)
     for row, along in enumerate(_AXES):
         for panel, (overlap, noise) in zip(panels[2 * row], risks, strict=False):
@@ -45,7 +56,7 @@ def subspaces_figure(result: xr.Dataset, title: str = "") -> "Figure":
             bound = cell["w2s_error"].sel(of="bound").dropna("n")
             panel.plot(bound["n"], bound, ":", color=BLUE, linewidth=1, label="bound of w2s (paper)")
             panel.set_yscale("log")
-            panel.set_title(f"overlap {overlap}, noise variance {noise**2:.2g}", fontsize=9)
+            panel.set_title(f"overlap {overlap}, s² = {noise**2:.2g}", fontsize=9)
             panel.set_xlabel(_AXES[along], fontsize=9)
         panels[2 * row][0].set_ylabel("excess risk", fontsize=9)
         for panel in panels[2 * row][len(risks) :]:
@@ -55,7 +66,7 @@ def subspaces_figure(result: xr.Dataset, title: str = "") -> "Figure":
                 cell = result.sel(along=along, overlap=overlap, label_noise=noise)
                 _line(panel, cell[name], CATEGORIES[i], MARKERS[i], f"overlap {overlap}")
             panel.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
-            panel.set_title(f"{name.upper()}, noise variance {noise**2:.2g}", fontsize=9)
+            panel.set_title(f"{name.upper()}, s² = {noise**2:.2g}", fontsize=9)
             panel.set_xlabel(_AXES[along], fontsize=9)
     for panel in panels.ravel():
         panel.tick_params(labelsize=8)
@@ -65,7 +76,8 @@ def subspaces_figure(result: xr.Dataset, title: str = "") -> "Figure":
         legend.set_visible(True)
         legend.axis("off")
         legend.legend(handles, labels, loc="center", frameon=False, fontsize=9)
-    head(figure, title, result, "; lines: exact")
+    head(figure, title, result, "; lines: exact; n labelled, N weakly labelled rows, noise variance s²")
+    for_paper(figure, 7)
     return figure
 
 

@@ -22,7 +22,7 @@ def theories_figure(result: xr.Dataset, title: str = "") -> "Figure":
         title: above the figure.
 
     Returns:
-        One panel per quantity, whose limits are near the simulated values: lines may leave it.
+        One panel per quantity, whose limits are near the simulated values and 0: lines may leave it.
     """
     figure = new_figure(6.8, 5.2)
     panels = figure.subplots(2, 3).ravel()
@@ -50,7 +50,9 @@ def theories_figure(result: xr.Dataset, title: str = "") -> "Figure":
             panel.set_yscale("log")
             panel.set_ylim(low / 3, high * 3)
         else:
-            panel.set_ylim(low - 0.7 * (high - low), high + 0.7 * (high - low))
+            lines = result[quantity].values
+            ends = np.nanmin([low, np.nanmin(lines)]), np.nanmax([high, np.nanmax(lines)])
+            panel.set_ylim(max(ends[0], low - 2 * (high - low)) - 0.02, min(ends[1], 0) + 0.02)
         plain_log_ticks(panel, np.log10(n[-1] / n[0]))
         panel.set(xlabel="n_weak", ylabel=quantity)
         panel.grid(True, which="major", color=GREY, alpha=0.2)

@@ -11,7 +11,7 @@ from w2sjax.heads.linear import LinearHead
 from w2sjax.heads.ridge import solve
 from w2sjax.linalg import namespace, product
 from w2sjax.pytrees import pytree, unchecked
-from w2sjax.validation import check_number
+from w2sjax.validation import Checked, real
 
 NEWTON_STEPS = 24
 """Twelve sufficed for singular values spread over 1e15 and radii down to 1e-10 of the unconstrained norm."""
@@ -19,7 +19,7 @@ NEWTON_STEPS = 24
 
 @pytree("radius", "ridge")
 @dataclasses.dataclass(frozen=True)
-class Ball(LinearHead):
+class Ball(Checked, LinearHead):
     """Linear heads with a norm of the weights of at most `radius`, the intercept free, in closed form.
 
     A convex class that is no subspace, so that gain may exceed misfit (arXiv 2405.15116, Theorem 1). Minimizes
@@ -32,12 +32,8 @@ class Ball(LinearHead):
 
     decomposes: ClassVar[bool] = True
 
-    radius: Any = 1.0
-    ridge: Any = 0.0
-
-    def __post_init__(self) -> None:
-        check_number("radius", self.radius, above=0)
-        check_number("ridge", self.ridge, least=0)
+    radius: Any = real(1.0, above=0)
+    ridge: Any = real(0.0, least=0)
 
     def weights(self, factor: Factor, targets: Any, *, ridgeless: bool) -> Any:
         """Return the weights `[width, task]`; see `solve_in_ball`."""

@@ -13,7 +13,7 @@ from w2sjax.heads.lbfgs import minimize_by_lbfgs
 from w2sjax.heads.newton import Family, Found, make_round, minimize_by_newton
 from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
-from w2sjax.validation import check_boolean, check_number
+from w2sjax.validation import Checked, real, switch
 
 WIDEST_HESSIAN = 128
 """Coefficients of a task beyond which L-BFGS takes the place of Newton's method."""
@@ -70,7 +70,7 @@ class Classifier(NamedTuple):
 
 @pytree("ridge", "C")
 @dataclasses.dataclass(frozen=True)
-class Logistic:
+class Logistic(Checked):
     """Logistic regression: predictions are probabilities, labels are classes 0 and 1 or anything between.
 
         minimize (1/n) sum [ log(1 + exp(l)) - y l ] + ridge |b|^2,    l = z'b + c,
@@ -93,17 +93,14 @@ class Logistic:
     joint: ClassVar[bool] = True
     labels: ClassVar[str] = "binary"
 
-    ridge: Any = 0.0
-    C: Any = None
-    intercept: bool = True
+    ridge: Any = real(0.0, least=0)
+    C: Any = real(None, above=0)
+    intercept: bool = switch(True)
 
     def __post_init__(self) -> None:
-        check_number("ridge", self.ridge, least=0)
-        check_boolean("intercept", self.intercept)
-        if self.C is not None:
-            check_number("C", self.C, above=0)
-            if isinstance(self.ridge, int | float) and self.ridge != 0:
-                raise W2SError(f"C={self.C} and ridge={self.ridge} both set the penalty: pass one.")
+        super().__post_init__()
+        if self.C is not None and isinstance(self.ridge, int | float) and self.ridge != 0:
+            raise W2SError(f"C={self.C} and ridge={self.ridge} both set the penalty: pass one.")
 
     def penalty(self, n: int, dtype: Any) -> jax.Array:
         """Return the ridge for n rows."""

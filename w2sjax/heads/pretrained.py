@@ -10,7 +10,7 @@ from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.linear import Linear
 from w2sjax.heads.spectral import RidgeThroughOrigin
 from w2sjax.pytrees import pytree
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import real, whole
 
 
 @pytree("ridge", "start")
@@ -22,18 +22,10 @@ class FineTuned(RidgeThroughOrigin):
         ridge: >= 0, in squared feature units; at 0 the start is forgotten in every direction that is seen.
         start: the entries of b0 on the last `features` features; it is 0 on the others.
         features: how many, >= 1.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
-    start: Any = 1.0
-    features: int = 1
-
-    def __post_init__(self) -> None:
-        check_number("ridge", self.ridge, least=0)
-        check_number("start", self.start, least=-1e300)
-        check_integer("features", self.features, least=1)
+    start: Any = real(1.0, least=-1e300)
+    features: int = whole(1, least=1)
 
     def fit(self, sample: Rows, labels: jax.Array, key: jax.Array | None = None) -> tuple[Linear, Fit]:
         """Fit labels `[n, task]` to features `[n, width]`, as ridge of what the start leaves."""

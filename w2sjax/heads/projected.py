@@ -16,7 +16,7 @@ from w2sjax.linalg import product
 from w2sjax.losses import LOGISTIC, Loss, over_classes
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import normal
-from w2sjax.validation import check_boolean, check_choice, check_integer, check_number, known_number, shown
+from w2sjax.validation import Checked, check_boolean, choice, known_number, real, shown, switch, whole
 
 LINKS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "sigmoid": jax.nn.sigmoid,
@@ -40,7 +40,7 @@ class Projection(NamedTuple):
 
 @pytree("ridge", "clip")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Projected:
+class Projected(Checked):
     """Heads that minimize a divergence from their labels, reverse D(student, label) or forward D(label, student).
 
         minimize (1/n) sum D(s(z), y) + ridge |b|^2,    s(z) = sum_k a_k link(B_k'z + c_k),  a in the simplex,
@@ -61,28 +61,22 @@ class Projected:
         ridge: >= 0, in squared feature units; intercepts are not penalized.
         clip: in [0, 0.5); labels that are probabilities are clipped to [clip, 1 - clip], without which the reverse
             divergence from a hard label is that from one at rounding.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     needs: ClassVar[str] = "rows"
+    joint: ClassVar[bool] = True
 
     loss: Loss = LOGISTIC
-    reverse: bool = True
-    link: str = "sigmoid"
-    copies: int = 1
-    ridge: Any = 0.0
-    clip: Any = 0.0
+    reverse: bool = switch(True)
+    link: str = choice("sigmoid", tuple(LINKS))
+    copies: int = whole(1, least=1)
+    ridge: Any = real(0.0, least=0)
+    clip: Any = real(0.0, least=0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.loss, Loss):
             raise W2SError(f"loss={shown(self.loss)} is not a loss: pass one of w2sjax.losses.")
-        check_boolean("reverse", self.reverse)
-        check_choice("link", self.link, tuple(LINKS))
-        check_integer("copies", self.copies, least=1)
-        check_number("ridge", self.ridge, least=0)
-        check_number("clip", self.clip, least=0)
         if (known_number(self.clip) or 0) >= 0.5:
             raise W2SError(f"clip={self.clip} leaves nothing of probabilities: pass less than 0.5.")
 
@@ -119,7 +113,7 @@ class Projected:
                 penalty = jnp.sum(coordinates * product(problem.penalty, coordinates)) / 2
                 return mean_divergence(self.loss, own, target, reverse=self.reverse) + penalty
 
-            return lbfgs(value, first, tolerance_of(features.dtype, self.copies))
+            return lbfgs(value, first, tolerance_of(features.dtype, 0.6 if self.copies == 1 else 0.4))
 
         (found, mixing), converged = jax.vmap(one, in_axes=2, out_axes=(-1, 0))(targets)
         fit = Fit(
@@ -163,6 +157,7 @@ class Mixture:
     """
 
     needs: ClassVar[str] = "rows"
+    joint: ClassVar[bool] = True
 
     loss: Loss = LOGISTIC
     reverse: bool = True
@@ -182,7 +177,7 @@ class Mixture:
                 own = product(features, jax.nn.softmax(logits)[:, None]).T
                 return mean_divergence(self.loss, own, target[None], reverse=self.reverse)
 
-            return lbfgs(value, jnp.zeros(width, dtype), tolerance_of(dtype))
+            return lbfgs(value, jnp.zeros(width, dtype), tolerance_of(dtype, 0.5))
 
         found, converged = jax.vmap(one, in_axes=1, out_axes=(1, 0))(jnp.asarray(labels, dtype))
         fit = Fit(
@@ -209,9 +204,9 @@ def mean_divergence(loss: Loss, student: jax.Array, label: jax.Array, *, reverse
     return jnp.mean(over_classes(terms))
 
 
-def tolerance_of(dtype: Any, copies: int = 1) -> float:
-    """Return the norm of the gradient at which L-BFGS stops: larger for several copies, whose valleys are flat."""
-    return float(jnp.finfo(dtype).eps) ** (0.6 if copies == 1 else 0.4)
+def tolerance_of(dtype: Any, power: float) -> float:
+    """Return the norm of the gradient at which L-BFGS stops, a power of the rounding: less where valleys are flat."""
+    return float(jnp.finfo(dtype).eps) ** power
 
 
 def not_converged(converged: jax.Array) -> jax.Array:

@@ -12,12 +12,12 @@ from w2sjax.heads.gram import fit_by_gram, suits_gram
 from w2sjax.heads.linear import Linear, LinearHead
 from w2sjax.linalg import namespace, product, solve_triangular
 from w2sjax.pytrees import pytree, unchecked
-from w2sjax.validation import check_number
+from w2sjax.validation import Checked, real
 
 
 @pytree("ridge")
 @dataclasses.dataclass(frozen=True)
-class Ridge(LinearHead):
+class Ridge(Checked, LinearHead):
     """Linear heads that minimize (1/n) sum (z'b + c - y)^2 + ridge |b|^2, in closed form.
 
     The intercept c is not penalized: scikit-learn's `Ridge(alpha=n * ridge)`. At ridge 0 the head is the minimum-norm
@@ -27,10 +27,7 @@ class Ridge(LinearHead):
         ridge: >= 0, in squared feature units.
     """
 
-    ridge: Any = 0.0
-
-    def __post_init__(self) -> None:
-        check_number("ridge", self.ridge, least=0)
+    ridge: Any = real(0.0, least=0)
 
     def fit(
         self, sample: Rows, labels: Any, key: Any = None, *, intercept: bool = True

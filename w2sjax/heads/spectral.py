@@ -10,7 +10,7 @@ from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.linear import Linear
 from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
-from w2sjax.validation import check_number
+from w2sjax.validation import Checked, real
 
 
 class SpectralHead:
@@ -54,7 +54,7 @@ class SpectralHead:
 
 @pytree("ridge")
 @dataclasses.dataclass(frozen=True)
-class RidgeThroughOrigin(SpectralHead):
+class RidgeThroughOrigin(Checked, SpectralHead):
     """Linear heads without intercept that minimize (1/n) sum (z'b - y)^2 + ridge |b|^2.
 
     scikit-learn's `Ridge(alpha=n * ridge, fit_intercept=False)`; the minimum-norm solution at ridge 0.
@@ -63,10 +63,7 @@ class RidgeThroughOrigin(SpectralHead):
         ridge: >= 0, in squared feature units.
     """
 
-    ridge: Any = 0.0
-
-    def __post_init__(self) -> None:
-        check_number("ridge", self.ridge, least=0)
+    ridge: Any = real(0.0, least=0)
 
     def gain(self, eigenvalues: jax.Array) -> jax.Array:
         """Return 1 / (e + ridge)."""
@@ -75,7 +72,7 @@ class RidgeThroughOrigin(SpectralHead):
 
 @pytree("time")
 @dataclasses.dataclass(frozen=True)
-class GradientFlow(SpectralHead):
+class GradientFlow(Checked, SpectralHead):
     """Linear heads without intercept by gradient flow on (1/2n) sum (z'b - y)^2 from b = 0, stopped at a time.
 
     Along an eigenvector of Z'Z/n with eigenvalue e the share 1 - exp(-time e) of least squares is reached.
@@ -84,10 +81,7 @@ class GradientFlow(SpectralHead):
         time: >= 0, in units of 1 over squared feature units.
     """
 
-    time: Any = 1.0
-
-    def __post_init__(self) -> None:
-        check_number("time", self.time, least=0)
+    time: Any = real(1.0, least=0)
 
     def gain(self, eigenvalues: jax.Array) -> jax.Array:
         """Return (1 - exp(-time e)) / e."""

@@ -12,7 +12,7 @@ from w2sjax.heads.training import SQUARES, Schedule, TrainingLoss, train
 from w2sjax.methods.base import NAIVE, Method, Naive, Stopping
 from w2sjax.pytrees import pytree
 from w2sjax.rounding import constant_below
-from w2sjax.validation import check_boolean, check_choice, check_integer, check_number
+from w2sjax.validation import Checked, choice, real, switch, whole
 from w2sjax.worlds.layers import ACTIVATIONS
 
 SCHEDULES = ("constant", "cosine")
@@ -43,7 +43,7 @@ class TrainedHead(NamedTuple):
 
 @pytree("learning_rate", "weight_decay")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Trained:
+class Trained(Checked):
     """Heads trained by AdamW on the mean squared error; see `w2sjax.heads.training.train`.
 
     Args:
@@ -60,34 +60,21 @@ class Trained:
 
     The defaults are those of the notebook released with Charikar et al. 2024; the widths of the heads with a hidden
     layer in the paper (section 5.3, Appendix D) are not verified.
-
-    Raises:
-        W2SError: if a field is out of range; the message names it.
     """
 
     needs: ClassVar[str] = "rows"
     minimizes: ClassVar[TrainingLoss] = SQUARES
 
-    width: int = 0
-    activation: str = "relu"
-    copies: int = 1
-    epochs: int = 1000
-    batch_size: int = 32
-    learning_rate: Any = 1e-3
-    weight_decay: Any = 1e-2
-    schedule: str = "constant"
-    standardize: bool = False
-    learning_curve: bool = False
-
-    def __post_init__(self) -> None:
-        for name, least in (("width", 0), ("copies", 1), ("epochs", 1), ("batch_size", 0)):
-            check_integer(name, getattr(self, name), least=least)
-        check_choice("activation", self.activation, tuple(ACTIVATIONS))
-        check_choice("schedule", self.schedule, SCHEDULES)
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_number("weight_decay", self.weight_decay, least=0)
-        check_boolean("standardize", self.standardize)
-        check_boolean("learning_curve", self.learning_curve)
+    width: int = whole(0, least=0)
+    activation: str = choice("relu", tuple(ACTIVATIONS))
+    copies: int = whole(1, least=1)
+    epochs: int = whole(1000, least=1)
+    batch_size: int = whole(32, least=0)
+    learning_rate: Any = real(1e-3, above=0)
+    weight_decay: Any = real(1e-2, least=0)
+    schedule: str = choice("constant", SCHEDULES)
+    standardize: bool = switch(False)
+    learning_curve: bool = switch(False)
 
     def functions(self, features: int) -> HeadFunctions:
         """Return the functions of so many features."""

@@ -11,7 +11,7 @@ from w2sjax.heads.trained import Trained, TrainedHead
 from w2sjax.heads.training import BERNOULLI, CATEGORICAL, TrainingLoss
 from w2sjax.methods.base import NAIVE, Method
 from w2sjax.pytrees import pytree
-from w2sjax.validation import check_integer
+from w2sjax.validation import whole
 
 
 @pytree("learning_rate", "weight_decay")
@@ -45,11 +45,7 @@ class TrainedSoftmax(Trained):
     labels: ClassVar[str] = "classes"
     minimizes: ClassVar[TrainingLoss] = CATEGORICAL
 
-    classes: int = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_integer("classes", self.classes, least=2)
+    classes: int = whole(3, least=2)
 
     def fit_all(
         self,

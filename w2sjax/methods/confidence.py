@@ -8,12 +8,12 @@ import jax.numpy as jnp
 
 from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
-from w2sjax.validation import check_boolean, check_number, known_number
+from w2sjax.validation import Checked, real, share, switch
 
 
 @pytree("alpha", "warmup")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Confidence:
+class Confidence(Checked):
     """Labels mixed with what the student predicts itself, hardened: (1 - a) labels + a 1[prediction > t].
 
     As cross-entropy is linear in its target, that is (1 - a) CE(f, labels) + a CE(f, hardened f) (Burns et al. 2023,
@@ -32,17 +32,9 @@ class Confidence:
         W2SError: if a field is out of range.
     """
 
-    alpha: Any = 0.5
-    warmup: Any = 0.2
-    released: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("alpha", "warmup"):
-            check_number(name, getattr(self, name), least=0)
-            number = known_number(getattr(self, name))
-            if number is not None and number > 1:
-                raise W2SError(f"{name}={number:g} is no share: pass a number of at most 1.")
-        check_boolean("released", self.released)
+    alpha: Any = share(0.5)
+    warmup: Any = share(0.2)
+    released: bool = switch(False)
 
     def weight(self, progress: Any) -> jax.Array:
         """Return a, given the share of training that is done."""
@@ -73,7 +65,7 @@ class Confidence:
 
 @pytree("alpha", "beta")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Product:
+class Product(Checked):
     """Labels times what the student predicts itself, normalized: y^alpha p^beta over that plus the same of class 0.
 
     The product loss of the code released with Burns et al. 2023. Predictions are clipped to [0, 1].
@@ -87,12 +79,8 @@ class Product:
         W2SError: if a field is out of range.
     """
 
-    alpha: Any = 1.0
-    beta: Any = 1.0
-
-    def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, least=0)
-        check_number("beta", self.beta, least=0)
+    alpha: Any = real(1.0, least=0)
+    beta: Any = real(1.0, least=0)
 
     def targets(self, labels: Any, predictions: Any = None, progress: Any = None) -> Any:
         """Return the targets of a batch `[n, task]`.

@@ -1,6 +1,9 @@
 """Name, title and reference of every study, and the file that it is in: what a list shows without loading a library."""
 
-from typing import NamedTuple, TypedDict
+import functools
+import json
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
 
 
 class Entry(NamedTuple):
@@ -146,6 +149,16 @@ INDEX |= {
         "Ridge on random features: errors of teacher and student against the teacher's samples",
         "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (one stage); two stages are this project's",
     ),
+    "wu2026-exponents": Entry(
+        "theories",
+        "Scaling laws of an interpolating teacher and of its student at the best ridge",
+        "Wu, Chen, Misiakiewicz, Mondelli 2026, arXiv 2603.05691 (claim; setting and equivalent are this project's)",
+    ),
+    "xue2025-gap": Entry(
+        "theories",
+        "Predicted and measured distance of the w2s model from the ceiling",
+        "Xue, Li, Mirzasoleiman 2025, arXiv 2502.00620 (formula, recalled; the world is this project's)",
+    ),
     "xue2025-ranking": Entry(
         "xue2025",
         "Ranking weak models by representations alone, beside other rules",
@@ -242,3 +255,24 @@ INDEX |= {
 def listed(name: str) -> Names:
     """Return what the index says of a study, as keyword arguments of `Study` or `Collection`."""
     return {"name": name, "title": INDEX[name].title, "reference": INDEX[name].reference}
+
+
+@functools.cache
+def record() -> dict[str, dict[str, Any]]:
+    """Return by study what `docs/gallery.py` measured: pairs, cells, tasks, and seconds on cores where it was timed."""
+    found: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("record.json").read_text())
+    return found
+
+
+def size_of(name: str) -> str:
+    """Return the size of a study and its time in words; nothing of one that is not on record."""
+    size = record().get(name)
+    if size is None:
+        return ""
+    cells = f" in each of {size['cells']} cells" if size["cells"] > 1 else ""
+    text = f"{size['pairs']} pair{'s' * (size['pairs'] > 1)} of {size['tasks']} tasks{cells}"
+    if "seconds" not in size:
+        return text
+    minutes = size["seconds"] / 60
+    time = f"{minutes:.0f} min" if minutes >= 1.5 else f"{10 * max(1, round(6 * minutes))} s"
+    return f"{text}, about {time} on {size['cores']} cores"

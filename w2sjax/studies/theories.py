@@ -11,7 +11,7 @@ import xarray as xr
 from w2sjax import analysis, figures, theory
 from w2sjax.engine.chain import Stage
 from w2sjax.engine.protocol import Protocol
-from w2sjax.heads import AsIs, FineTuned, GradientFlow, RidgeThroughOrigin
+from w2sjax.heads import AsIs, FineTuned, GradientFlow, Ridge, RidgeThroughOrigin
 from w2sjax.losses import ZERO_ONE
 from w2sjax.methods import HardLabels
 from w2sjax.studies.base import Study
@@ -22,6 +22,7 @@ from w2sjax.worlds import (
     PerturbedMLP,
     PowerLawFeatures,
     RandomMLP,
+    RotatedSpectra,
     ScaledFeatures,
     SphereReLU,
     SpuriousGroups,
@@ -62,7 +63,8 @@ def _by_labels(dataset: xr.Dataset) -> xr.Dataset:
     """Put the errors of students and teachers by what is taught, the models being those of each n_strong."""
     both = analysis.held_against(theory.SURROGATES)(dataset)
     n = xr.DataArray(both["n_strong"].values, dims="n")
-    errors = both.sel(n_strong=n, designed_for=n.astype(float)).drop_vars("designed_for").rename(n_strong="n")
+    errors = both.sel(n_strong=n, designed_for=n.astype(float)).drop_vars(["designed_for", "n_strong"])
+    errors = errors.assign_coords(n=n.values)
     labels = xr.Variable("labels", ["truth", "best surrogate", "best mask"])
     none = xr.zeros_like(errors["weak_error"])
     students = [errors[f"{name}_error"] for name in ("ceiling", "w2s", "masked")]
@@ -91,9 +93,37 @@ def _report_both(result: xr.Dataset) -> dict[str, Any]:
 def _loss_ratio(dataset: xr.Dataset) -> xr.Dataset:
     """Put the student's error in units of its teacher's beside the prediction, along time."""
     both = analysis.held_against(theory.RANDOM_FEATURE_FLOW, time=np.geomspace(1, 128, 30))(dataset)
-    scale = both["weak_error"].where(both["of"] != "standard_error", both["weak_error"].sel(of="simulated"))
-    ratio = (both["w2s_error"] / scale).rename("w2s_error / weak_error")
+    ratio = both["w2s_error"] / both["weak_error"]
+    errors = dataset[["weak_error", "w2s_error"]].mean("task")
+    off = errors["w2s_error"] - ratio.sel(of="simulated", drop=True) * errors["weak_error"]
+    error = off.std("pair", ddof=1) / dataset.sizes["pair"] ** 0.5 / errors["weak_error"].mean("pair")
+    ratio = ratio.where(ratio["of"] != "standard_error", error.reindex(time=ratio["time"])).rename(
+        "w2s_error / weak_error"
+    )
     return ratio.to_dataset().assign_attrs(both.attrs, units="1")
+
+
+def _at_best_ridge(dataset: xr.Dataset) -> xr.Dataset:
+    """Put errors beside the prediction along n_weak, the student's ridge being the best, each time for its own."""
+    both = analysis.held_against(theory.RANDOM_FEATURE_RIDGE, head__ridge=np.geomspace(1e-5, 1, 31))(dataset)
+    return analysis.at_best(both, "head.ridge").drop_vars("head.ridge")
+
+
+def _report_of_exponents(result: xr.Dataset) -> dict[str, Any]:
+    """Report the exponents of both errors in n_weak, by label noise."""
+    found: dict[str, Any] = {}
+    for noise in result["label_noise"].values.tolist():
+        for name in ("weak_error", "w2s_error"):
+            errors = result[name].sel(label_noise=noise)
+            own = {
+                of: analysis.slope(result["n_weak"], errors.sel(of=of)) for of in ("predicted", "simulated")
+            }
+            found[f"{name}, label_noise={noise:g}"] = own
+    listed_exponents = "; ".join(
+        f"{name}: {one['simulated']:.2f} ({one['predicted']:.2f})" for name, one in found.items()
+    )
+    headline = f"exponents in n_weak, simulated (predicted): {listed_exponents}"
+    return analysis.theory_report(result) | {"exponents": found, "headline": headline}
 
 
 def _population(dim: int) -> Protocol:
@@ -253,6 +283,32 @@ STUDIES = (
         analysis=analysis.theories_compared,
         report=analysis.theories_report,
         figure=figures.theories_figure,
+    ),
+    beside(
+        "wu2026-exponents",
+        theory.RANDOM_FEATURE_RIDGE,
+        PowerLawFeatures(dim=600, weak_width=0, strong_width=0),
+        Protocol(n_strong=500, n_eval=1000, tasks=5, **_ridges(1e-6, 1e-3)),
+        unverified=("decay", "target_decay"),
+        axes={
+            "n_weak": (25, 50, 100, 200),
+            "label_noise": (0.05, 0.5),
+            "head.ridge": (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1),
+        },
+        pairs=10,
+        analysis=_at_best_ridge,
+        report=_report_of_exponents,
+    ),
+    beside(
+        "xue2025-gap",
+        theory.PRINCIPAL,
+        RotatedSpectra(dim=40),
+        Protocol(
+            n_strong=500, n_eval=1000, tasks=5, label_noise=0.2, head=Ridge(1e-3), weak_head=Ridge(0.01)
+        ),
+        metrics=(theory.PREDICTION_GAP,),
+        axes={"weak_head.ridge": (1e-3, 0.01, 0.03, 0.1, 0.3, 1.0), "n_weak": (100, 400, 1600)},
+        pairs=20,
     ),
     beside(
         "wu2024-labels",

@@ -60,6 +60,7 @@ class Plan:
         shapes: per cell, the number of its compilation group; cells of one group share a compiled program.
         batches: per compilation group, how many pairs go together.
         items: what this process has to do, those of one compilation group beside each other.
+        title: of the results, one line; "" names the world and the axes.
         finished_regions, done_pairs: what is done already of this process's part; pairs of all outer cells.
     """
 
@@ -74,6 +75,7 @@ class Plan:
     items: tuple[Item, ...]
     finished_regions: int
     done_pairs: int
+    title: str = ""
 
     @property
     def trains(self) -> bool:
@@ -111,6 +113,7 @@ def make_plan(
     variables: dict[str, labels.Variable] | None = None,
     done: Done = lambda cell, run: None,
     process: tuple[int, int] = (0, 1),
+    title: str = "",
 ) -> Plan:
     """Divide a sweep into items, group cells by what they compile to, and choose how many pairs go together.
 
@@ -121,6 +124,7 @@ def make_plan(
         chunk_pairs: pairs per region; None chooses.
         variables: of the results, where they are known already.
         done: what need not be computed again.
+        title: of the results.
         process: index and count of this process: its regions are every count-th, so that no two processes share one.
 
     Cost: without variables, an abstract trace of the computation of every kind of cell, which the first call then does
@@ -165,6 +169,7 @@ def make_plan(
         items=(),
         finished_regions=finished,
         done_pairs=done_before,
+        title=title,
     )
     # What is trained for a pair serves all cells: they follow each other, so that it need not be kept for long.
     items.sort(key=lambda i: (i.run, shapes[i.cell], i.cell) if plan.trains else (0, shapes[i.cell], i.cell))

@@ -1,6 +1,7 @@
 """What produced a result: configuration, code, versions and device."""
 
 import dataclasses
+import datetime
 import functools
 import hashlib
 import json
@@ -14,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
+import w2sjax
 from w2sjax import __version__
 from w2sjax.losses import Loss
 from w2sjax.random.keys import ALGORITHM
@@ -122,7 +124,27 @@ def git_revision() -> str:
         return "unknown"
 
 
-def attributes(grid: Grid, seed: int, pairs: range) -> dict[str, Any]:
-    """Return the attributes of a Dataset: the configuration as JSON, versions and device."""
+def attributes(grid: Grid, seed: int, pairs: range, title: str = "") -> dict[str, Any]:
+    """Return the attributes of a Dataset: title, how to cite, the configuration as JSON, versions and device.
+
+    Args:
+        title: one line; without it, the world and the axes.
+    """
     whole = configuration(grid, seed) | {"pairs": len(pairs), "first_pair": pairs.start}
-    return {"configuration": json.dumps(whole)} | provenance()
+    axes = f" over {', '.join(grid.labels)}" if grid.labels else ""
+    about = {"title": title or f"{type(grid.world).__name__}{axes}", "how_to_cite": how_to_cite()}
+    return about | {"configuration": json.dumps(whole)} | provenance()
+
+
+def how_to_cite() -> str:
+    """Return whom to cite for a result."""
+    return (
+        f"The w2sjax authors: w2sjax {w2sjax.__version__}, a JAX simulator of weak-to-strong generalization; and the "
+        "paper of the setting, which the title or docs/studies.md names."
+    )
+
+
+def history(doing: str) -> str:
+    """Return a line of the history of a store, as NetCDF's conventions have it: when, by what, what."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{now} w2sjax {w2sjax.__version__}: {doing}"

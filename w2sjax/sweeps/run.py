@@ -51,6 +51,7 @@ def sweep(
     checkpoints: str | os.PathLike[str] | None = None,
     process: tuple[int, int] | None = None,
     progress: bool = False,
+    title: str = "",
 ) -> xr.Dataset:
     """Run many independent pairs of a world, over a grid of settings, and label the results.
 
@@ -79,6 +80,7 @@ def sweep(
         process: (index, count) of this process among those that write the same store at once; None asks JAX. Process 0
             creates the store, and process p computes every count-th chunk from chunk p. Only with a store.
         progress: report on stderr: the plan, then pairs done, rate and time left.
+        title: one line about the results, an attribute of theirs; without it, the world and the axes.
 
     Returns:
         A Dataset with dims ("pair", one per axis in the order given, "task"): the values of `Outcome`, its status as
@@ -109,11 +111,13 @@ def sweep(
         chunk_pairs = check_integer("chunk_pairs", chunk_pairs, least=1, most=MOST_PAIRS)
     place_among = _checked_process(process, store)
     show = check_boolean("progress", progress)
+    if not isinstance(title, str):
+        raise W2SError(f"title={shown(title)} is not text: pass one line.")
     keep_compiled_programs()
     path = None if store is None else user_path("store", store)
     networks = None if checkpoints is None else user_path("checkpoints", checkpoints)
     grid = make_grid(world, protocol, axes, paired=paired, metrics=metrics)
-    options: dict[str, Any] = {"memory_budget": memory_budget, "process": place_among}
+    options: dict[str, Any] = {"memory_budget": memory_budget, "process": place_among, "title": title}
     if path is None:
         plan = make_plan(grid, seed, wanted, chunk_pairs=chunk_pairs, **options)
         return _in_memory(plan, networks, show=show)
@@ -175,14 +179,10 @@ def _in_order_of(layout: Layout, grid: Grid) -> Grid:
     """Return the grid with the values of every axis in the order of the store, those that are new after them."""
     axes = {}
     for name, values in grid.axes.items():
-        stored = layout.axes[name]
-        order = sorted(range(len(values)), key=lambda i: _place(grid.labels[name][i], stored))
-        axes[name] = tuple(values[i] for i in order)
+        place = {label: i for i, label in enumerate(layout.axes[name])}
+        places = [place.get(label, len(place)) for label in grid.labels[name]]
+        axes[name] = tuple(values[i] for i in sorted(range(len(values)), key=places.__getitem__))
     return dataclasses.replace(grid, axes=axes)
-
-
-def _place(label: Any, stored: list[Any]) -> int:
-    return stored.index(label) if label in stored else len(stored)
 
 
 def _checked_process(process: tuple[int, int] | None, store: Any) -> tuple[int, int]:
@@ -219,7 +219,7 @@ def _in_memory(plan: Plan, folder: Path | None, *, show: bool) -> xr.Dataset:
         for name, variable in plan.variables.items()
     }
     coordinates = labels.coordinates(grid.labels, grid.protocol.tasks, plan.pairs)
-    return xr.Dataset(variables, coordinates, attributes(grid, plan.seed, plan.pairs))
+    return xr.Dataset(variables, coordinates, attributes(grid, plan.seed, plan.pairs, plan.title))
 
 
 def _in_store(

@@ -22,6 +22,8 @@ from w2sjax.theory.equivalents import Effective, effective_ridge
 from w2sjax.theory.usual import require_world
 from w2sjax.worlds.surrogates import Surrogates
 
+_solved = jax.jit(effective_ridge)
+
 
 def surrogate_risk(spectrum: Any, target: Any, surrogate: Any, n: float, noise: float = 0.0) -> float:
     """Return E |b_hat - target|^2 in squared label units, b_hat of minimum norm on n labels x'surrogate + noise.
@@ -61,7 +63,7 @@ def _of_surrogate(spectrum: np.ndarray, n: float) -> Effective:
         "lower n",
     )
     with jax.enable_x64(True):
-        found = jax.tree.map(np.asarray, effective_ridge(jnp.asarray(spectrum), float(n)))
+        found = jax.tree.map(np.asarray, _solved(jnp.asarray(spectrum), jnp.asarray(float(n))))
     require(
         bool(found.converged), "a fixed point that converges", f"n={n:g}", "take n further from the features"
     )

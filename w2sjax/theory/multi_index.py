@@ -1,17 +1,18 @@
 """A student that is fine-tuned on the labels of a teacher which cannot express the hard part of the target.
 
 Student and labels are reckoned from the student's start b0: the teacher's function less b0, on inputs and the hard
-feature, all of variance 1 and uncorrelated, is learned by ridge regression (`w2sjax.theory.ridge_chains`), and compared
-with the truth less b0. A large ridge keeps the hard part and learns little of the easy one; none learns the teacher. The
-hard part is noise of its variance to the teacher, and its feature a Gaussian one to the student: both hold in the limit
+feature, all of variance 1 and uncorrelated, is learned by ridge (`w2sjax.theory.ridge_chains`), and compared with the
+truth less b0. A large ridge keeps the hard part and learns little of the easy one; none learns the teacher. The hard
+part is noise of its variance to the teacher, and its feature a Gaussian one to the student: both hold in the limit
 of many inputs.
 
-Reference: the third mechanism of Moniri and Hassani 2025 (arXiv 2505.18346), not at hand: a student learns the easy part
-from its teacher, and has the hard one from pre-training. Model and equations are this project's.
+Reference: the third mechanism of Moniri and Hassani 2025 (arXiv 2505.18346), not at hand: a student learns the easy
+part from its teacher, and has the hard one from pre-training. Model and equations are this project's.
 """
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.protocol import Protocol
@@ -24,31 +25,56 @@ from w2sjax.theory.usual import require_world
 from w2sjax.worlds.multi_index import MultiIndex
 
 
-@in_double
-def _expect(world: Any, protocol: Protocol) -> dict[str, float]:
-    weak, student = (stage.head for stage in protocol.chain()[:2])
-    start = float(getattr(student, "start", 0.0))
-    easy, hard, dim = float(world.easy), float(world.hard), world.dim
+@jax.jit
+def fine_tuned_chain(target: Any, weak: Any, strong: Any, start: Any, noise: Any) -> dict[str, jax.Array]:
+    """Return errors in squared label units, and `converged`; maps by `vmap`.
+
+    Args:
+        target: easy, hard and the number of inputs, float.
+        weak, strong: samples and ridge each, float.
+        start: the student's coefficient of the hard feature.
+        noise: variance of the labels' noise.
+    """
+    easy, hard, dim = target
+    zero, one, infinite = jnp.zeros_like(easy), jnp.ones_like(easy), jnp.full_like(easy, jnp.inf)
     # Coordinates: the first input, the others together, the hard feature.
-    ones, copies = jnp.ones(3), jnp.asarray([1.0, dim - 1.0, 1.0])
-    linear, seen = jnp.asarray([1.0, dim - 1.0, 0.0]), jnp.asarray([1.0, 1.0, 0.0])
-    n, infinite, m = (jnp.asarray(float(value)) for value in (protocol.n_weak, jnp.inf, protocol.n_strong))
-    ridges = [jnp.asarray(float(head.ridge)) for head in (weak, student)]  # type: ignore[attr-defined]
-    truth = jnp.asarray([easy**2, 0.0, 0.0])
-    noise = jnp.asarray(float(protocol.label_noise) ** 2 + hard**2)
-    teacher = ridge_stage(seen, Function(truth, truth), n, infinite, ridges[0], noise, linear)
+    seen, linear = jnp.stack([one, one, zero]), jnp.stack([one, dim - 1, zero])
+    truth = jnp.stack([easy**2, zero, zero])
+    known = Function(truth, truth)
+    teacher = ridge_stage(seen, known, weak[0], infinite, weak[1], noise + hard**2, linear)
     taught = Function(
         teacher.function.energy.at[2].set(start**2),
         teacher.function.overlap.at[2].set(-start * (hard - start)),
     )
-    rest = jnp.asarray([easy**2, 0.0, (hard - start) ** 2])
-    found = ridge_stage(ones, taught, m, infinite, ridges[1], jnp.asarray(0.0), copies)
-    converged = bool(teacher.point.converged & found.point.converged)
+    everything, copies = jnp.ones_like(seen), jnp.stack([one, dim - 1, one])
+    student = ridge_stage(everything, taught, strong[0], infinite, strong[1], zero, copies)
+    weak_error = error_of(teacher.function, truth) + hard**2
+    w2s_error = error_of(student.function, truth.at[2].set((hard - start) ** 2))
+    return {
+        "weak_error": weak_error,
+        "w2s_error": w2s_error,
+        "misfit": student.misfit,
+        "gain": weak_error - w2s_error,
+        "converged": teacher.point.converged & student.point.converged,
+    }
+
+
+@in_double
+def _expect(world: Any, protocol: Protocol) -> dict[str, float]:
+    weak, student = (stage.head for stage in protocol.chain()[:2])
+
+    def numbers(*values: Any) -> tuple[jax.Array, ...]:
+        return tuple(jnp.asarray(float(value)) for value in values)
+
+    found = fine_tuned_chain(
+        numbers(world.easy, world.hard, world.dim),
+        numbers(protocol.n_weak, weak.ridge),  # type: ignore[attr-defined]
+        numbers(protocol.n_strong, student.ridge),  # type: ignore[attr-defined]
+        *numbers(getattr(student, "start", 0.0), protocol.label_noise**2),
+    )
+    converged = bool(found.pop("converged"))
     require(converged, "a fixed point within 1e-10", "the ridge", "move n away from the number of inputs")
-    weak_error = float(error_of(teacher.function, truth)) + hard**2
-    w2s_error = float(error_of(found.function, rest))
-    errors = {"weak_error": weak_error, "w2s_error": w2s_error, "misfit": float(found.misfit)}
-    return errors | {"gain": weak_error - w2s_error}
+    return {name: float(value) for name, value in found.items()}
 
 
 def _assume(world: Any, protocol: Protocol) -> None:

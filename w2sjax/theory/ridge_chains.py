@@ -71,7 +71,7 @@ def effective_ridge(
         copies: `[D]` or 1, how many coordinates have each eigenvalue.
     """
     least = jnp.minimum(samples, features)
-    rank = jnp.sum((eigenvalues > 0) * copies, dtype=eigenvalues.dtype)
+    rank = jnp.sum(jnp.where(eigenvalues > 0, copies, 0.0))
     smallest = jnp.min(jnp.where(eigenvalues > 0, eigenvalues, jnp.inf))
     total = jnp.sum(copies * eigenvalues)
     bounded = least < rank
@@ -185,16 +185,19 @@ def flow_filter(
     own = 3 / time  # the ridge where the contour crosses the real axis: exp(-time z) is at most exp(3) there
     point = effective_ridge(eigenvalues, jnp.full_like(time, jnp.inf), jnp.asarray(features), own, copies)
     right, left = point.value, 1.5 * (jnp.max(eigenvalues) + jnp.sum(copies * eigenvalues) / features)
-    angle = jnp.exp(2j * jnp.pi * (jnp.arange(_NODES, dtype=eigenvalues.dtype) + 0.5) / _NODES)
-    v = ((right - left) / 2 + (right + left) / 2 * angle)[:, None]
-    ratio = eigenvalues[None, :] / (eigenvalues[None, :] + v)
-    t = jnp.sum(copies * ratio, axis=1)
-    s = jnp.sum(copies * ratio / (eigenvalues[None, :] + v), axis=1)
-    kept = -jnp.expm1(time * v[:, 0] * (1 - t / features))
-    weight = (1 + v[:, 0] * s / features / (1 - t / features)) * angle * (right + left) / 2 / _NODES
-    share, square = (
-        jnp.sum((weight * f)[:, None] / (eigenvalues[None, :] + v), axis=0).real for f in (kept, kept**2)
-    )
+    turns = (jnp.arange(_NODES, dtype=eigenvalues.dtype) + 0.5) / _NODES
+    angle = jax.lax.complex(jnp.cos(2 * jnp.pi * turns), jnp.sin(2 * jnp.pi * turns))
+    kind, per_feature = angle.dtype, 1 / jnp.asarray(features)
+    radius = ((right + left) / 2).astype(kind)
+    v = ((right - left) / 2).astype(kind) + radius * angle
+    shifted = eigenvalues.astype(kind)[None, :] + v[:, None]
+    many = jnp.broadcast_to(jnp.asarray(copies), eigenvalues.shape)
+    ratio = (many * eigenvalues).astype(kind)[None, :] / shifted
+    t = jnp.sum(ratio, axis=1) * per_feature.astype(kind)  # T / P
+    s = jnp.sum(ratio / shifted, axis=1) * per_feature.astype(kind)
+    kept = -jnp.expm1(time.astype(kind) * v * (1 - t))
+    weight = (1 + v * s / (1 - t)) * angle * radius / _NODES
+    share, square = (jnp.sum((weight * f)[:, None] / shifted, axis=0).real for f in (kept, kept**2))
     return point, share, square
 
 

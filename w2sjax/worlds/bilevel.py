@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, normal
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import Checked, real, whole
 
 
 class Sight(NamedTuple):
@@ -52,7 +52,7 @@ class BilevelPair:
 
 @pytree("weak_large", "weak_small", "strong_large", "strong_small")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BilevelClassification:
+class BilevelClassification(Checked):
     """Labels sign(psi_1) of Gaussian psi; a model sees its favored coordinates, psi_1 first, at a large variance.
 
     Of independent standard normal coordinates psi, the weak model sees the first `weak_favored` times
@@ -68,20 +68,14 @@ class BilevelClassification:
     Reference: Wu and Sahai 2024 (arXiv 2410.04638), two classes; sizes are not verified against the paper.
     """
 
-    weak_favored: int = 1
-    weak_rest: int = 100
-    strong_favored: int = 1
-    strong_rest: int = 2000
-    weak_large: Any = 10.0
-    weak_small: Any = 1.0
-    strong_large: Any = 10.0
-    strong_small: Any = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("weak_favored", "weak_rest", "strong_favored", "strong_rest"):
-            check_integer(name, getattr(self, name), least=1)
-        for name in ("weak_large", "weak_small", "strong_large", "strong_small"):
-            check_number(name, getattr(self, name), above=0)
+    weak_favored: int = whole(1, least=1)
+    weak_rest: int = whole(100, least=1)
+    strong_favored: int = whole(1, least=1)
+    strong_rest: int = whole(2000, least=1)
+    weak_large: Any = real(10.0, above=0)
+    weak_small: Any = real(1.0, above=0)
+    strong_large: Any = real(10.0, above=0)
+    strong_small: Any = real(1.0, above=0)
 
     def sights(self) -> tuple[Sight, Sight]:
         """Return what the weak and the strong model see."""

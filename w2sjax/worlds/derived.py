@@ -11,7 +11,7 @@ from w2sjax.errors import W2SError
 from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import fold_in
-from w2sjax.validation import check_boolean, check_integer
+from w2sjax.validation import Checked, switch, whole
 from w2sjax.worlds.static import check_world
 
 _UNLABELLED = 77
@@ -56,7 +56,7 @@ class DerivedPair:
 
 @pytree("world", objects=("world",))
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Adapted:
+class Adapted(Checked):
     """A world with one more representation: another one, fitted to unlabelled inputs before any supervision.
 
     The features' principal directions over `rows` unlabelled inputs of the split "strong", which is what a linear
@@ -70,23 +70,18 @@ class Adapted:
         rows: unlabelled inputs, >= 2; from a table, they are the first rows of the split.
         whiten: whether every direction has unit variance.
         name: of the new representation.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
     world: Any
     of: str = "strong"
-    dim: int = 0
-    rows: int = 2000
-    whiten: bool = True
+    dim: int = whole(0, least=0)
+    rows: int = whole(2000, least=2)
+    whiten: bool = switch(True)
     name: str = "adapted"
 
     def __post_init__(self) -> None:
         check_world(self.world)
-        check_integer("dim", self.dim, least=0)
-        check_integer("rows", self.rows, least=2)
-        check_boolean("whiten", self.whiten)
+        super().__post_init__()
 
     def draw(self, key: jax.Array) -> DerivedPair:
         """Draw a pair of the world, and adapt its representation.

@@ -10,7 +10,7 @@ from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal, uniform
 from w2sjax.random.keys import Purpose
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import Checked, real, share, whole
 
 
 @pytree("shift", "shares")
@@ -52,7 +52,7 @@ class GroupPair:
 
 @pytree("shift", "minority_weak", "minority_strong", "minority_eval")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SpuriousGroups:
+class SpuriousGroups(Checked):
     """A target on core features z ~ N(0, I), and spurious features xi ~ N(g shift, I) with a group g of 0 or 1.
 
     A representation is z and its products with the spurious features that it sees: all of them times [1, xi]. The
@@ -66,37 +66,26 @@ class SpuriousGroups:
         shift: of the minority's mean in every spurious feature, in their standard deviations, >= 0.
         minority_weak, minority_strong, minority_eval: shares, from 0 to 1; eta_l, eta_u and eta_t.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: Liu, Dong et al. 2026 (OpenReview 5hfa2itwGz), as a third party's note has the model; not verified. There
     the representations are general subspaces of the spurious features, here they see coordinates.
     """
 
-    dim: int = 40
-    weak_spurious: int = 1
-    strong_spurious: int = 1
-    shared: int = 0
-    shift: float | jax.Array = 3.0
-    minority_weak: float | jax.Array = 0.1
-    minority_strong: float | jax.Array = 0.1
-    minority_eval: float | jax.Array = 0.5
+    dim: int = whole(40, least=1)
+    weak_spurious: int = whole(1, least=0)
+    strong_spurious: int = whole(1, least=0)
+    shared: int = whole(0, least=0)
+    shift: float | jax.Array = real(3.0, least=0)
+    minority_weak: float | jax.Array = share(0.1)
+    minority_strong: float | jax.Array = share(0.1)
+    minority_eval: float | jax.Array = share(0.5)
 
     def __post_init__(self) -> None:
-        check_integer("dim", self.dim, least=1)
-        for name in ("weak_spurious", "strong_spurious", "shared"):
-            check_integer(name, getattr(self, name), least=0)
+        super().__post_init__()
         least = min(self.weak_spurious, self.strong_spurious)
         if self.shared > least:
             raise W2SError(
                 f"shared={self.shared} is too large: pass at most {least}, what each of them sees."
             )
-        check_number("shift", self.shift, least=0)
-        for name in ("minority_weak", "minority_strong", "minority_eval"):
-            share = getattr(self, name)
-            check_number(name, share, least=0)
-            if not isinstance(share, jax.core.Tracer) and float(share) > 1:
-                raise W2SError(f"{name}={float(share):g} is not a share: pass a number from 0 to 1.")
 
     def windows(self) -> tuple[tuple[str, int, int], ...]:
         """Return name, first and number of the spurious features that each representation sees."""

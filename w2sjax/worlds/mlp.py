@@ -6,6 +6,7 @@ The perturbation setting of Charikar, Pabbaraju and Shiragur, "Quantifying the G
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import jax
@@ -24,7 +25,7 @@ from w2sjax.random.draws import (
 )
 from w2sjax.random.keys import CANDIDATE_NOISE, Purpose
 from w2sjax.random.threefry import as_threefry
-from w2sjax.validation import check_choice, check_number
+from w2sjax.validation import Checked, choice, real
 from w2sjax.worlds.layers import ACTIVATIONS
 from w2sjax.worlds.perceptron import (
     Perceptron,
@@ -126,7 +127,7 @@ class PerceptronPair(PairOfNetworks):
 
 @pytree("input_scale", "weak_noise", "strong_noise")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PerturbedMLP:
+class PerturbedMLP(Checked):
     """Random MLP target; weak and strong representations are the target plus Gaussian parameter noise.
 
     h* has `depth` layers of `width` units, the activation after every layer, biases, and torch's default linear
@@ -152,24 +153,19 @@ class PerturbedMLP:
     input_dim: int = 8
     width: int = 16
     depth: int = 5
-    input_scale: float | jax.Array = 500.0
-    weak_noise: float | jax.Array = 0.05
-    strong_noise: float | jax.Array = 0.01
-    activation: str = "relu"
-    inputs: str = "gaussian"
-    degrees_of_freedom: float = 5.0
+    input_scale: float | jax.Array = real(500.0, above=0)
+    weak_noise: float | jax.Array = real(0.05, least=0)
+    strong_noise: float | jax.Array = real(0.01, least=0)
+    activation: str = choice("relu", tuple(ACTIVATIONS))
+    inputs: str = choice("gaussian", INPUTS)
+    degrees_of_freedom: float = real(5.0, above=2)
 
     noise_draws: ClassVar[tuple[int, ...]] = (Purpose.COPIES,)
     """Purposes of the keys of `copies`."""
 
     def __post_init__(self) -> None:
         check_network(self.input_dim, self.width, {"depth": self.depth})
-        check_number("input_scale", self.input_scale, above=0)
-        check_number("weak_noise", self.weak_noise, least=0)
-        check_number("strong_noise", self.strong_noise, least=0)
-        check_choice("activation", self.activation, tuple(ACTIVATIONS))
-        check_choice("inputs", self.inputs, INPUTS)
-        check_number("degrees_of_freedom", self.degrees_of_freedom, above=2)
+        super().__post_init__()
 
     @property
     def module(self) -> Perceptron:
@@ -191,8 +187,8 @@ class PerturbedMLP:
             degrees_of_freedom=self.degrees_of_freedom,
         )
 
-    def copies(self, keys: list[jax.Array], target: jax.Array) -> jax.Array:
-        """Return the parameters of the weak and of the strong copy, `[2, size]`."""
+    def copies(self, keys: list[jax.Array], target: jax.Array) -> Iterable[jax.Array]:
+        """Return the parameters of the weak and of the strong copy, `[size]` each."""
         noises = [jnp.asarray(noise, default_dtype()) for noise in (self.weak_noise, self.strong_noise)]
         return perturbed_copies(keys[0], target, jnp.stack(noises))
 
@@ -210,11 +206,11 @@ class PerturbedCandidates(PerturbedMLP):
 
     noise_draws: ClassVar[tuple[int, ...]] = CANDIDATE_NOISE
 
-    def copies(self, keys: list[jax.Array], target: jax.Array) -> jax.Array:
+    def copies(self, keys: list[jax.Array], target: jax.Array) -> Iterable[jax.Array]:
         """Return both copies, whose noise is a function of (key, role, level)."""
         found = []
         for key, noise in zip(keys, (self.weak_noise, self.strong_noise), strict=True):
             level = jax.lax.bitcast_convert_type(jnp.asarray(noise, jnp.float32), jnp.uint32)
             own_key = fold_in(key, level[None])[0]
             found.append(perturbed_copies(own_key, target, jnp.asarray(noise, default_dtype())[None])[0])
-        return jnp.stack(found)
+        return found

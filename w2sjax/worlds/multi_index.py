@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, normal
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import Checked, real, whole
 
 
 @pytree("easy", "hard")
@@ -41,7 +41,7 @@ class MultiIndexPair:
 
 @pytree("easy", "hard")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MultiIndex:
+class MultiIndex(Checked):
     """The target easy * u'x + hard * He_3(v'x) / sqrt 6 of x ~ N(0, I), u and v orthonormal.
 
     The weak model is linear in x: it learns the easy part, and the hard one is noise to it. The strong representation
@@ -51,20 +51,12 @@ class MultiIndex:
         dim: of x, >= 2.
         easy, hard: standard deviations of both parts, in label units, >= 0.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: the third mechanism of Moniri and Hassani 2025 (arXiv 2505.18346), whose text was not at hand.
     """
 
-    dim: int = 50
-    easy: float | jax.Array = 1.0
-    hard: float | jax.Array = 1.0
-
-    def __post_init__(self) -> None:
-        check_integer("dim", self.dim, least=2)
-        for name in ("easy", "hard"):
-            check_number(name, getattr(self, name), least=0)
+    dim: int = whole(50, least=2)
+    easy: float | jax.Array = real(1.0, least=0)
+    hard: float | jax.Array = real(1.0, least=0)
 
     def draw(self, key: jax.Array) -> MultiIndexPair:
         """Return the pair: nothing in it is random."""

@@ -11,7 +11,7 @@ import numpy as np
 from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import Checked, check_integer, real, whole
 
 _FIRST = re.compile(r"first_([1-9]\d*)")
 
@@ -65,7 +65,7 @@ class NestedPair:
 
 @pytree("weak_features", "strong_features", "decay", "noise")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NestedFeatures:
+class NestedFeatures(Checked):
     """Features s_i x_i of standard normal x, with s_i = i^(-decay / 2); a representation of quality k has the first k.
 
         first_k:  s_i (x_i + noise (dim / k - 1)^(1/2) e_ki),  i <= k,
@@ -82,24 +82,19 @@ class NestedFeatures:
             that sweeps over them compile once.
         decay: >= 0.
         noise: >= 0, of the representation with half of the features, in their standard deviations.
-
-    Raises:
-        W2SError: if a field is out of range.
     """
 
-    dim: int = 64
+    dim: int = whole(64, least=1)
     weak_features: int | jax.Array = 8
     strong_features: int | jax.Array = 64
-    decay: float | jax.Array = 1.0
-    noise: float | jax.Array = 0.0
+    decay: float | jax.Array = real(1.0, least=0)
+    noise: float | jax.Array = real(0.0, least=0)
 
     def __post_init__(self) -> None:
-        check_integer("dim", self.dim, least=1)
+        super().__post_init__()
         for name in ("weak_features", "strong_features"):
             if not isinstance(getattr(self, name), jax.Array):
                 check_integer(name, getattr(self, name), least=1, most=self.dim)
-        check_number("decay", self.decay, least=0)
-        check_number("noise", self.noise, least=0)
 
     def draw(self, key: jax.Array) -> NestedPair:
         """Return the pair: all pairs of a world are alike but for their target heads and samples."""

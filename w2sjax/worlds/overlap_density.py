@@ -81,9 +81,6 @@ class OverlapDensity:
         easy_dim, hard_dim: coordinates, >= 1.
         variance: > 0, of each coordinate about its center.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: the public code of Shin, Cooper and Sala 2025 (arXiv 2412.03881), whose settings are the defaults.
     """
 

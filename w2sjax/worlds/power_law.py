@@ -11,7 +11,7 @@ from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal
 from w2sjax.random.keys import Purpose
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import Checked, real, whole
 from w2sjax.worlds.subspaces import random_signs
 
 
@@ -43,7 +43,7 @@ class PowerLawPair:
 
 @pytree("spectrum_power", "signal_power", "signal", "weight_power")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PowerLaw:
+class PowerLaw(Checked):
     """Independent Gaussian features x_i of variance i^-spectrum_power; weak and strong models see all of them.
 
     The target is sum b_i x_i with b_i of fair signs, b_i^2 times the variance of x_i being signal * i^-signal_power.
@@ -61,17 +61,11 @@ class PowerLaw:
     Ildiz et al. 2024 (arXiv 2410.18837), Figure 1, with dim=500, spectrum_power=2 and signal_power=1.5.
     """
 
-    dim: int = 400
-    spectrum_power: float | jax.Array = 0.0
-    signal_power: float | jax.Array = 0.0
-    signal: float | jax.Array = 1 / 400
-    weight_power: float | jax.Array = 0.0
-
-    def __post_init__(self) -> None:
-        check_integer("dim", self.dim, least=1)
-        for name in ("spectrum_power", "signal_power", "weight_power"):
-            check_number(name, getattr(self, name), least=0)
-        check_number("signal", self.signal, above=0)
+    dim: int = whole(400, least=1)
+    spectrum_power: float | jax.Array = real(0.0, least=0)
+    signal_power: float | jax.Array = real(0.0, least=0)
+    signal: float | jax.Array = real(1 / 400, above=0)
+    weight_power: float | jax.Array = real(0.0, least=0)
 
     def draw(self, key: jax.Array) -> PowerLawPair:
         """Draw the signs of the target's coefficients."""

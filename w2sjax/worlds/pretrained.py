@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype
-from w2sjax.validation import check_choice, check_integer, check_number
+from w2sjax.validation import Checked, choice, real, whole
 from w2sjax.worlds.layers import ACTIVATIONS
 from w2sjax.worlds.mlp import INPUTS, PairOfNetworks
 from w2sjax.worlds.perceptron import Perceptron, check_network, features_of, parameter_shapes, unpack
@@ -49,7 +49,7 @@ class PretrainedPair(PairOfNetworks):
 
 @pytree("input_scale", "learning_rate", "weight_decay", "weak_pretrain_noise")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PretrainedMLP:
+class PretrainedMLP(Checked):
     """Random MLP target; weak and strong representations are trained on tasks with the true heads frozen.
 
     h* has `depth` layers of `width` units as in `PerturbedMLP` (and the same draws). h_w with `weak_depth` layers and
@@ -89,38 +89,26 @@ class PretrainedMLP:
     depth: int = 5
     weak_depth: int = 2
     strong_depth: int = 8
-    strong: str = "pretrained"
-    input_scale: float | jax.Array = 500.0
-    pretrain_tasks: int = 10
-    pretrain_samples: int = 2000
-    epochs: int = 1000
-    weak_pretrain_tasks: int | None = None
-    weak_pretrain_samples: int | None = None
-    weak_epochs: int | None = None
-    batch_size: int = 32
-    learning_rate: float | jax.Array = 1e-3
-    weight_decay: float | jax.Array = 1e-2
-    weak_pretrain_noise: float | jax.Array = 0.0
-    activation: str = "relu"
-    inputs: str = "gaussian"
-    degrees_of_freedom: float = 5.0
+    strong: str = choice("pretrained", STRONG)
+    input_scale: float | jax.Array = real(500.0, above=0)
+    pretrain_tasks: int = whole(10, least=1)
+    pretrain_samples: int = whole(2000, least=1)
+    epochs: int = whole(1000, least=1)
+    weak_pretrain_tasks: int | None = whole(None, least=1)
+    weak_pretrain_samples: int | None = whole(None, least=1)
+    weak_epochs: int | None = whole(None, least=1)
+    batch_size: int = whole(32, least=1)
+    learning_rate: float | jax.Array = real(1e-3, above=0)
+    weight_decay: float | jax.Array = real(1e-2, least=0)
+    weak_pretrain_noise: float | jax.Array = real(0.0, least=0)
+    activation: str = choice("relu", tuple(ACTIVATIONS))
+    inputs: str = choice("gaussian", INPUTS)
+    degrees_of_freedom: float = real(5.0, above=2)
 
     def __post_init__(self) -> None:
         depths = {name: getattr(self, name) for name in ("depth", "weak_depth", "strong_depth")}
         check_network(self.input_dim, self.width, depths)
-        for name in ("batch_size", "pretrain_tasks", "pretrain_samples", "epochs"):
-            check_integer(name, getattr(self, name), least=1)
-        for name in ("weak_pretrain_tasks", "weak_pretrain_samples", "weak_epochs"):
-            if getattr(self, name) is not None:
-                check_integer(name, getattr(self, name), least=1)
-        check_number("input_scale", self.input_scale, above=0)
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_number("weight_decay", self.weight_decay, least=0)
-        check_number("weak_pretrain_noise", self.weak_pretrain_noise, least=0)
-        check_choice("strong", self.strong, STRONG)
-        check_choice("activation", self.activation, tuple(ACTIVATIONS))
-        check_choice("inputs", self.inputs, INPUTS)
-        check_number("degrees_of_freedom", self.degrees_of_freedom, above=2)
+        super().__post_init__()
 
     def network(self, depth: int) -> Perceptron:
         """Return the architecture of so many layers."""

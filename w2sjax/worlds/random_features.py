@@ -12,7 +12,7 @@ from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal, random_bits
 from w2sjax.random.keys import Purpose
-from w2sjax.validation import check_boolean, check_integer, check_number
+from w2sjax.validation import Checked, check_integer, real, switch, whole
 
 
 class Spectrum(NamedTuple):
@@ -83,18 +83,15 @@ def check_rows(rows: int, least: int) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Features:
-    dim: int = 400
-    weak_width: int = 50
-    strong_width: int = 200
-    population: bool = False
+class _Features(Checked):
+    dim: int = whole(400, least=1)
+    weak_width: int = whole(50, least=0)
+    strong_width: int = whole(200, least=0)
+    population: bool = switch(False)
     rows: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("dim", self.dim, least=1)
-        check_integer("weak_width", self.weak_width, least=0)
-        check_integer("strong_width", self.strong_width, least=0)
-        check_boolean("population", self.population)
+        super().__post_init__()
         check_rows(self.rows, self.dim)
 
     def table_rows(self) -> int:
@@ -142,13 +139,8 @@ class PowerLawFeatures(_Features):
     Reference: Wu, Chen, Misiakiewicz and Mondelli 2026 (arXiv 2603.05691). The values are not verified against it.
     """
 
-    decay: Any = 1.5
-    target_decay: Any = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_number("decay", self.decay, above=0)
-        check_number("target_decay", self.target_decay, least=0)
+    decay: Any = real(1.5, above=0)
+    target_decay: Any = real(1.0, least=0)
 
     def spectrum(self) -> Spectrum:
         """Return k^-decay and k^(-2 target_decay)."""
@@ -169,18 +161,15 @@ class TwoLevelFeatures(_Features):
         large_power, small_power: target's squared coefficient along each coordinate in whitened units, >= 0.
     """
 
-    large: int = 1
-    small: Any = 0.02
-    large_power: Any = 1.0
-    small_power: Any = 0.0
+    large: int = whole(1, least=1)
+    small: Any = real(0.02, least=0)
+    large_power: Any = real(1.0, least=0)
+    small_power: Any = real(0.0, least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("large", self.large, least=1)
         if self.large > self.dim:
             raise W2SError(f"large={self.large} is more than dim={self.dim}: lower it.")
-        for name in ("small", "large_power", "small_power"):
-            check_number(name, getattr(self, name), least=0)
 
     def levels(self) -> Spectrum:
         """Return the spectrum with coordinates of one variance together."""
@@ -202,7 +191,7 @@ class TwoLevelFeatures(_Features):
 
 @pytree()
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScaledFeatures:
+class ScaledFeatures(Checked):
     """Linear random features on the population, whose sizes and variances are powers of the teacher's width M.
 
     M^dim_power coordinates, of which M^large_power have the variance 1 and others 1 / M; the target's coefficients on
@@ -213,24 +202,19 @@ class ScaledFeatures:
         dim_power, large_power, strong_power, target_power: r, p, 1.25 and alpha of the public code.
         rows: of the table, as in `PowerLawFeatures`, the same for every size of a sweep.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: the public code of "Provable Weak-to-Strong Generalization via Overspecified Students and Underspecified
     Teachers" (OpenReview Db5TUogRSM), its default data model; there a teacher is trained by online SGD.
     """
 
-    size: int = 32
-    dim_power: float = 1.5
-    large_power: float = 0.5
-    strong_power: float = 1.25
-    target_power: float = 1.5
+    size: int = whole(32, least=2)
+    dim_power: float = real(1.5, above=0)
+    large_power: float = real(0.5, above=0)
+    strong_power: float = real(1.25, above=0)
+    target_power: float = real(1.5, above=0)
     rows: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("size", self.size, least=2)
-        for name in ("dim_power", "large_power", "strong_power", "target_power"):
-            check_number(name, getattr(self, name), above=0)
+        super().__post_init__()
         check_rows(self.rows, self.dim)
 
     population = True

@@ -11,7 +11,7 @@ from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal
 from w2sjax.random.keys import Purpose
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import Checked, real, whole
 
 
 @pytree("weak", "strong", "noise_scale")
@@ -48,7 +48,7 @@ class RotatedPair:
 
 @pytree("weak_power", "strong_power", "noise_scale")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RotatedSpectra:
+class RotatedSpectra(Checked):
     """Two representations of standard normal inputs x: h = diag(i^(-power / 2)) U x, each with a U of its own.
 
     U is uniform over rotations where `rotated`, else the identity. The target is linear in x. The weak representation
@@ -65,18 +65,12 @@ class RotatedSpectra:
     Reference: made for Xue, Li and Mirzasoleiman 2025 (arXiv 2502.00620), whose own examples were not at hand.
     """
 
-    dim: int = 200
-    weak_power: float | jax.Array = 1.0
-    strong_power: float | jax.Array = 1.0
+    dim: int = whole(200, least=1)
+    weak_power: float | jax.Array = real(1.0, least=0)
+    strong_power: float | jax.Array = real(1.0, least=0)
     rotated: bool = True
-    noise_dim: int = 0
-    noise_scale: float | jax.Array = 0.1
-
-    def __post_init__(self) -> None:
-        check_integer("dim", self.dim, least=1)
-        check_integer("noise_dim", self.noise_dim, least=0)
-        for name in ("weak_power", "strong_power", "noise_scale"):
-            check_number(name, getattr(self, name), least=0)
+    noise_dim: int = whole(0, least=0)
+    noise_scale: float | jax.Array = real(0.1, least=0)
 
     def draw(self, key: jax.Array) -> RotatedPair:
         """Draw both rotations."""

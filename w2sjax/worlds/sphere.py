@@ -11,7 +11,7 @@ from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal
 from w2sjax.random.keys import Purpose
-from w2sjax.validation import check_integer
+from w2sjax.validation import Checked, whole
 from w2sjax.worlds.random_features import Spectrum, check_rows
 
 
@@ -37,7 +37,7 @@ class TablePair:
 
 @pytree()
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SphereReLU:
+class SphereReLU(Checked):
     """Features relu(u'x) / sqrt(width), x and u uniform on the unit sphere; the target is sqrt(dim) x_1.
 
     Rows are a table with the joint second moments of target and features over the sphere,
@@ -52,23 +52,18 @@ class SphereReLU:
         weak_width, strong_width: random units, >= 1; a strong_width of 0, infinitely many, is for theories alone.
         rows: of the table, >= 1 + weak_width + strong_width; 0 is as many.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Cost: O((weak_width + strong_width)^3) per pair.
 
     Reference: Medvedev et al. 2025 (arXiv 2503.02877); dimension and widths are recollections, not verified.
     """
 
-    dim: int = 32
-    weak_width: int = 64
-    strong_width: int = 1000
+    dim: int = whole(32, least=3)
+    weak_width: int = whole(64, least=1)
+    strong_width: int = whole(1000, least=0)
     rows: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("dim", self.dim, least=3)
-        check_integer("weak_width", self.weak_width, least=1)
-        check_integer("strong_width", self.strong_width, least=0)
+        super().__post_init__()
         check_rows(self.rows, 1 + self.weak_width + self.strong_width)
 
     population = True

@@ -11,7 +11,7 @@ from w2sjax.errors import W2SError
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal, random_bits
 from w2sjax.random.keys import Purpose
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import Checked, check_integer, real, whole
 
 
 def random_signs(key: jax.Array, size: int) -> jax.Array:
@@ -51,7 +51,7 @@ class SubspacePair:
 
 @pytree("overlap", "power", "ambient_dim")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OverlappingSubspaces:
+class OverlappingSubspaces(Checked):
     """Weak and strong representations are overlapping windows of Gaussian coordinates of decreasing variance.
 
     Coordinate i = 1, ..., weak_dim + strong_dim has the variance i^-power. The strong representation is the first
@@ -67,20 +67,16 @@ class OverlappingSubspaces:
     Reference: the public code of Dong et al. 2025 (arXiv 2502.05075), whose settings are the defaults.
     """
 
-    weak_dim: int = 200
-    strong_dim: int = 100
-    overlap: int | jax.Array = 10
-    power: float | jax.Array = 1.0
-    ambient_dim: float | jax.Array = 20_000.0
+    weak_dim: int = whole(200, least=1)
+    strong_dim: int = whole(100, least=1)
+    overlap: int | jax.Array = real(10, least=0)
+    power: float | jax.Array = real(1.0, least=0)
+    ambient_dim: float | jax.Array = real(20_000.0, above=0)
 
     def __post_init__(self) -> None:
-        check_integer("weak_dim", self.weak_dim, least=1)
-        check_integer("strong_dim", self.strong_dim, least=1)
-        check_number("overlap", self.overlap, least=0)
+        super().__post_init__()
         if not isinstance(self.overlap, jax.core.Tracer):
             check_integer("overlap", int(self.overlap), least=0, most=min(self.weak_dim, self.strong_dim))
-        check_number("power", self.power, least=0)
-        check_number("ambient_dim", self.ambient_dim, above=0)
 
     def draw(self, key: jax.Array) -> SubspacePair:
         """Draw the signs of the target."""

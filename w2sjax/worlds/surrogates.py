@@ -11,7 +11,7 @@ from w2sjax.linalg import product
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import default_dtype, fold_in, normal
 from w2sjax.random.keys import Purpose
-from w2sjax.validation import check_integer, check_number
+from w2sjax.validation import Checked, real, whole
 from w2sjax.worlds.subspaces import random_signs
 
 
@@ -42,7 +42,7 @@ class SurrogatePair:
 
 @pytree("spectrum_power", "signal_power", "designed_for")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Surrogates:
+class Surrogates(Checked):
     """Independent Gaussian features of variance i^-spectrum_power, and models of a target that teach on them.
 
     The target is sum b_i x_i, b_i of fair signs, b_i^2 times the variance of x_i being i^-signal_power. The models are
@@ -55,22 +55,16 @@ class Surrogates:
         signal_power: >= 0.
         designed_for: samples, from 1 to dim - 1.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: Ildiz et al. 2024 (arXiv 2410.18837), Figure 1, as a third party quotes its caption.
     """
 
-    dim: int = 500
-    spectrum_power: float | jax.Array = 2.0
-    signal_power: float | jax.Array = 1.5
-    designed_for: float | jax.Array = 200.0
+    dim: int = whole(500, least=2)
+    spectrum_power: float | jax.Array = real(2.0, above=0)
+    signal_power: float | jax.Array = real(1.5, least=0)
+    designed_for: float | jax.Array = real(200.0, least=1)
 
     def __post_init__(self) -> None:
-        check_integer("dim", self.dim, least=2)
-        check_number("spectrum_power", self.spectrum_power, above=0)
-        check_number("signal_power", self.signal_power, least=0)
-        check_number("designed_for", self.designed_for, least=1)
+        super().__post_init__()
         if not isinstance(self.designed_for, jax.core.Tracer) and float(self.designed_for) >= self.dim:
             raise W2SError(
                 f"designed_for={float(self.designed_for):g} with dim={self.dim}: pass fewer samples than features."

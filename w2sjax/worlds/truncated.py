@@ -22,9 +22,6 @@ class TruncatedMLP(PerturbedMLP):
     Args:
         weak_inputs: from 1 to input_dim.
 
-    Raises:
-        W2SError: if a field is out of range.
-
     Reference: the truncated perceptron in the synthetic notebook of Mulgund and Pabbaraju 2025 (arXiv 2501.19105) sees
     half of 3072 inputs, and has two layers of width 50; target and weak network are trained there, and random here.
     """

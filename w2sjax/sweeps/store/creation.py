@@ -10,6 +10,7 @@ import uuid
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,7 +21,7 @@ from w2sjax.errors import StoreError, reason, remedy, told
 from w2sjax.files import sync, sync_tree, write_atomically
 from w2sjax.sweeps import labels
 from w2sjax.sweeps.plan import Plan
-from w2sjax.sweeps.provenance import attributes
+from w2sjax.sweeps.provenance import attributes, history
 from w2sjax.sweeps.store.layout import GROWING, MARKS, SUMMARY, Layout, about, local_store
 from w2sjax.validation import shown
 
@@ -41,7 +42,8 @@ def layout_for(path: Path, plan: Plan) -> Layout:
         StoreError: if the sweep has no description to recognize it by.
     """
     grid = plan.grid
-    about = attributes(grid, plan.seed, plan.pairs)
+    about = attributes(grid, plan.seed, plan.pairs, plan.title)
+    about["history"] = history(f"sweep of {len(plan.pairs)} pairs")
     described = json.loads(about["configuration"])
     for name in ("world", "protocol", "axes"):
         if any(mark in json.dumps(described[name]) for mark in (" at 0x", "<lambda>", "<locals>")):
@@ -114,7 +116,14 @@ def extended(layout: Layout, plan: Plan) -> Layout:
     """Return the layout of a store once it holds a plan that has more: pairs, values on axes, variables."""
     described = json.loads(attributes(plan.grid, plan.seed, plan.pairs)["configuration"])
     variables = plan.variables | layout.variables
-    return dataclasses.replace(layout, configuration=described, variables=variables)
+    about = continued(layout.attributes, f"extended to {len(plan.pairs)} pairs, axes {described['axes']}")
+    return dataclasses.replace(layout, configuration=described, variables=variables, attributes=about)
+
+
+def continued(attributes: dict[str, Any], doing: str) -> dict[str, Any]:
+    """Return the attributes of a store with a further line of history."""
+    lines = [*filter(None, [attributes.get("history")]), history(doing)]
+    return attributes | {"history": "\n".join(lines)}
 
 
 def extend(layout: Layout) -> None:

@@ -1,8 +1,6 @@
 """Marks: what is done in the regions of a store."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,18 +91,10 @@ def done_in_cell(
 
 
 def _marked(layout: Layout) -> list[Index]:
-    try:
-        names = os.listdir(layout.path / MARKS)
-    except FileNotFoundError:
-        return []
-    regions = set()
-    for name in names:
-        parts = Path(name).name.removesuffix(".json").split(".")
-        if name.endswith(".json") and all(part.isdecimal() for part in parts):
-            regions.add(tuple(map(int, parts)))
     limits = (layout.runs, *(-(-len(v) // layout.blocks[name]) for name, v in layout.axes.items()))
-    return sorted(
-        index
-        for index in regions
-        if len(index) == len(limits) and all(i < n for i, n in zip(index, limits, strict=True))
-    )
+    found = []
+    for file in (layout.path / MARKS).glob("*.json"):
+        parts = file.stem.split(".")
+        if len(parts) == len(limits) and all(part.isdecimal() for part in parts):
+            found.append(tuple(map(int, parts)))
+    return sorted(index for index in found if all(i < n for i, n in zip(index, limits, strict=True)))

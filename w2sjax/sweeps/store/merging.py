@@ -10,7 +10,7 @@ import xarray as xr
 
 from w2sjax.errors import StoreError, W2SError, reason
 from w2sjax.paths import user_path
-from w2sjax.sweeps.store.creation import create
+from w2sjax.sweeps.store.creation import continued, create
 from w2sjax.sweeps.store.layout import TRAINED, Layout, first_difference, layout_of, open_variable
 from w2sjax.sweeps.store.marks import done_pairs, read_marks
 from w2sjax.sweeps.store.reading import VERSIONS, open_dataset, reading
@@ -51,7 +51,10 @@ def merge_stores(stores: Sequence[str | os.PathLike[str]], out: str | os.PathLik
         raise StoreError(f"out={path} is there already: choose another path.")
     pairs = range(layouts[0].pairs.start, layouts[-1].pairs.stop)
     configuration = layouts[0].configuration | {"first_pair": pairs.start, "pairs": len(pairs)}
-    create(dataclasses.replace(layouts[0], path=path, configuration=configuration))
+    about = continued(
+        layouts[0].attributes, f"merged {len(layouts)} stores of pairs {pairs.start} to {pairs.stop - 1}"
+    )
+    create(dataclasses.replace(layouts[0], path=path, configuration=configuration, attributes=about))
     merged = layout_of(path)
     _copy(layouts, merged)
     for layout in layouts:

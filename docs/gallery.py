@@ -1,0 +1,131 @@
+"""Build docs/gallery.md and the record of sizes and times of all studies of the index.
+
+    python docs/gallery.py --results results          # from the results that are there
+    python docs/gallery.py --results results --run    # reproduce what is missing first
+
+A folder results/NAME is what `w2sjax reproduce NAME --out results/NAME` wrote. Only runs with the study's own number of
+pairs are taken: a quick look says nothing. Figures go to docs/figures.
+"""
+
+import argparse
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from w2sjax import studies
+from w2sjax.errors import W2SError
+from w2sjax.studies.index import INDEX, record, size_of
+
+DOCS = Path(__file__).parent
+RECORD = Path(studies.__file__).with_name("record.json")
+
+NOT_POSSIBLE = (
+    ("Charikar et al. 2024", "Figure 2 d to f, Tables 1 to 3: MolBERT on ESOL, FreeSolv, Lipop",
+     "needs pretrained MolBERT networks; the rule is studied on candidates of our own"),
+    ("Charikar et al. 2024", "Figure 6: French reviews by CamemBERT and FlauBERT", "needs those networks"),
+    ("Burns et al. 2023", "GPT-2 to GPT-4 on language tasks", "the networks are not public"),
+)  # fmt: skip
+
+
+def sizes() -> dict[str, dict[str, Any]]:
+    """Return pairs, tasks and cells of every study; of a collection, those of its members together."""
+    found = {}
+    for name in studies.names():
+        try:
+            study = studies.get(name)
+        except W2SError:  # its data are not on this machine
+            found[name] = {}
+            continue
+        members = study.members if isinstance(study, studies.Collection) else (study,)
+        cells = [math.prod(map(len, member.axes.values())) for member in members]
+        found[name] = {
+            "pairs": max(member.pairs for member in members),
+            "tasks": max(member.protocol.tasks for member in members),
+            "cells": sum(cells) if len(members) > 1 else cells[0],
+        }
+    return found
+
+
+def summary_of(folder: Path, pairs: int) -> dict[str, Any] | None:
+    """Return the summary of a full run, or None."""
+    file = folder / "summary.json"
+    if not file.is_file():
+        return None
+    summary: dict[str, Any] = json.loads(file.read_text())
+    return summary if summary["configuration"]["pairs"] == pairs else None
+
+
+def status_of(name: str) -> str:
+    """Return how a study stands to its paper, from what the study says of itself."""
+    try:
+        study = studies.get(name)
+    except W2SError:
+        return "needs data, docs/real_data.md"
+    members = study.members if isinstance(study, studies.Collection) else (study,)
+    unverified = sorted({field for member in members for field in member.unverified})
+    own = "this project" in study.reference
+    kind = "in kind" if own or unverified else "reproduced"
+    kind = "own study" if study.reference.startswith("this project") else kind
+    return kind + (f"; recollected, not verified: {', '.join(unverified)}" if unverified else "")
+
+
+def main() -> None:
+    """Build the page."""
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options.add_argument("--results", type=Path, default=Path("results"))
+    options.add_argument("--run", action="store_true", help="reproduce studies whose results are missing")
+    chosen = options.parse_args()
+    now, before = sizes(), record()
+    rows, sections = [], []
+    for name in INDEX:
+        folder = chosen.results / name
+        if chosen.run and not (folder / "figure.png").is_file():
+            command = [sys.executable, "-m", "w2sjax", "reproduce", name, "--out", str(folder)]
+            subprocess.run(command, check=True)
+        old = before.get(name, {})
+        now[name] = now[name] or {key: old[key] for key in ("pairs", "tasks", "cells") if key in old}
+        summary = summary_of(folder, now[name].get("pairs", 0))
+        if summary is not None:
+            now[name] |= {"seconds": summary["seconds"], "cores": os.cpu_count()}
+            if "headline" in summary:
+                now[name]["headline"] = summary["headline"]
+            if (folder / "figure.png").is_file():
+                shutil.copyfile(folder / "figure.png", DOCS / "figures" / f"{name}.png")
+        elif {key: old.get(key) for key in now[name]} == now[name]:
+            now[name] = old
+    RECORD.write_text(json.dumps({name: size for name, size in now.items() if size}, indent=1) + "\n")
+    record.cache_clear()
+    for name, entry in INDEX.items():
+        figure = DOCS / "figures" / f"{name}.png"
+        rows.append(f"| {entry.reference} | [{name}](#{name}) | {status_of(name)} |")
+        lines = [
+            f"## {name}",
+            entry.title + ".",
+            f"*{entry.reference}*",
+            f"```sh\nw2sjax reproduce {name} --out {name}\n```",
+        ]
+        if size := size_of(name):
+            lines.append(f"Size: {size}.")
+        if headline := now[name].get("headline"):
+            lines.append(f"What it shows: {headline}.")
+        if figure.is_file():
+            lines.append(f"![{entry.title}](figures/{name}.png)")
+        sections.append("\n\n".join(lines))
+    rows += [f"| {paper} | {what} | not possible: {why} |" for paper, what, why in NOT_POSSIBLE]
+    head = (
+        "# Gallery\n\nEvery study of `w2sjax settings`, with the command that makes its figure. This page is written "
+        "by `python docs/gallery.py`, from what the studies say of themselves and from results on disk; a time is that "
+        "of a run on a machine that others used too, compilation included, and a study without one was not timed.\n\n| paper | study | status |\n|---|---|---|\n"
+    )
+    (DOCS / "gallery.md").write_text(head + "\n".join(rows) + "\n\n" + "\n\n".join(sections) + "\n")
+    timed = sum("seconds" in size for size in now.values())
+    print(f"wrote {DOCS / 'gallery.md'} and {RECORD}: {len(INDEX)} studies, {timed} timed")
+
+
+if __name__ == "__main__":
+    main()
