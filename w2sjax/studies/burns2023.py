@@ -120,7 +120,6 @@ STUDIES = (
         {"noise": (0.0, 0.5)},
         world=Joined(world=_WORLD),
         n_strong=1600,
-        pairs=16,
     ),
     _study(
         "adaptation",
