@@ -100,6 +100,7 @@ STUDIES = (
             _student("bootstrapped", teacher="second", split="strong_3"),
         ),
         {"n_strong": (200, 400, 1600)},
+        pairs=16,
     ),
     _study(
         "overfitting",
@@ -130,6 +131,7 @@ STUDIES = (
             Stage("principal_ceiling", "principal", "truth", "strong", _HEAD),
         ),
         {"n_strong": (100, 400, 1600)},
+        pairs=16,
         world=Adapted(name="principal", dim=16, whiten=False, world=Adapted(world=_WORLD)),
     ),
 )
