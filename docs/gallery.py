@@ -120,8 +120,8 @@ def main() -> None:
     head = (
         "# Gallery\n\nEvery study of `w2sjax settings`, with the command that makes its figure. This page is written "
         "by `python docs/gallery.py`, from what the studies say of themselves and from results on disk; a time is that "
-        "of a run on a machine that others used too, compilation included, and a study without one was not timed.\n\n"
-        "| paper | study | status |\n|---|---|---|\n"
+        "of a run on a machine that others used too, compilation included; a study without one was not timed."
+        "\n\n| paper | study | status |\n|---|---|---|\n"
     )
     (DOCS / "gallery.md").write_text(head + "\n".join(rows) + "\n\n" + "\n\n".join(sections) + "\n")
     timed = sum("seconds" in size for size in now.values())
