@@ -26,12 +26,10 @@ bench: $(VENV)/.installed-test
 	set -e; for script in benchmarks/*.py; do $(BIN)/python "$$script" $(ARGS); done
 
 docs: $(VENV)/.installed-test
-	$(PIP_INSTALL) --editable '.[docs,report]'
 	$(BIN)/python docs/gallery.py
 	$(BIN)/python -m mkdocs build
 
 notebooks: $(VENV)/.installed-test
-	$(PIP_INSTALL) --editable '.[docs]'
 	set -e; for file in notebooks/*.py; do $(BIN)/python -m jupytext --to ipynb "$$file"; done
 
 clean:
@@ -56,5 +54,5 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.made pyproject.toml
-	$(PIP_INSTALL) --editable '.[test,bench]'
+	$(PIP_INSTALL) --editable '.[test,bench,docs,parquet,report]'
 	@touch $@ $(VENV)/.installed
