@@ -111,8 +111,8 @@ def test_gain_is_at_least_misfit_for_reverse_projections_on_a_convex_class(loss:
     rng = np.random.default_rng(4)
     models = jnp.asarray(scipy.special.expit(rng.normal(size=(100, 5)) @ rng.normal(size=(5, 6))))
     strong, others = models[:, :3], models[:, 3:]
-    truth = strong @ jnp.asarray(rng.dirichlet(np.full(3, 0.5), 1000).T)
-    weak = others @ jnp.asarray(rng.dirichlet(np.ones(3), 1000).T)
+    truth = strong @ jnp.asarray(rng.dirichlet(np.ones(3), 1000).T)
+    weak = 0.7 * truth + 0.3 * others @ jnp.asarray(rng.dirichlet(np.ones(3), 1000).T)
     deviation = {}
     for reverse in (True, False):
         head = Mixture(loss=loss, reverse=reverse)
@@ -125,9 +125,9 @@ def test_gain_is_at_least_misfit_for_reverse_projections_on_a_convex_class(loss:
         inside = np.asarray(weights).min(axis=0) > 1e-3
         assert 50 < inside.sum() < 950
         if reverse:
-            assert abs(relative[inside]).max() < 1e-5
-    assert deviation[True].min() > -1e-6 and deviation[True].max() > 1e-3
-    assert deviation[False].min() < -1e-3
+            assert abs(relative[inside]).max() < 1e-4
+    assert deviation[True].min() > -1e-5 and deviation[True].max() > 1e-3
+    assert deviation[False].min() < -1e-2
 
 
 def test_copies_are_mixed_as_probabilities(key: jax.Array) -> None:
