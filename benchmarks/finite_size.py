@@ -16,9 +16,9 @@ import numpy as np
 
 import w2sjax as w2s
 from w2sjax import analysis, theory
-from w2sjax.heads import Ridge, RidgeThroughOrigin
-from w2sjax.studies.theories import SIGNS
-from w2sjax.worlds import BilevelClassification, PowerLaw, PowerLawFeatures
+from w2sjax.heads import RidgeThroughOrigin
+from w2sjax.studies.stages import SIGNS
+from w2sjax.worlds import BilevelClassification, PowerLawFeatures
 
 
 def ridge_on_features(m: int) -> tuple[Any, ...]:
@@ -26,13 +26,6 @@ def ridge_on_features(m: int) -> tuple[Any, ...]:
     heads = {"weak_head": RidgeThroughOrigin(1e-3), "head": RidgeThroughOrigin(1e-3)}
     protocol = w2s.Protocol(n_strong=3 * m, n_eval=2000, tasks=5, label_noise=0.3, **heads)
     return theory.RANDOM_FEATURE_RIDGE, world, protocol, {"n_weak": [m, 2 * m, 4 * m]}
-
-
-def two_stages(m: int) -> tuple[Any, ...]:
-    world = PowerLaw(dim=m, signal=1 / m)
-    heads = {"weak_head": Ridge(0.1), "head": Ridge(0.3)}
-    protocol = w2s.Protocol(n_strong=2 * m, n_eval=2000, tasks=1, label_noise=1.0, **heads)
-    return theory.TWO_STAGE, world, protocol, {"n_weak": [m, 2 * m], "weak_head.ridge": [0.03, 0.3]}
 
 
 def signs(m: int) -> tuple[Any, ...]:
@@ -46,7 +39,7 @@ def signs(m: int) -> tuple[Any, ...]:
     )
 
 
-FAMILIES = {"ridge on random features": ridge_on_features, "two-stage ridge": two_stages, "signs": signs}
+FAMILIES = {"ridge on random features": ridge_on_features, "signs": signs}
 
 
 def measured(family: Any, m: int, pairs: int) -> dict[str, Any]:
@@ -73,10 +66,10 @@ def measured(family: Any, m: int, pairs: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fast", action="store_true", help="two sizes, few pairs")
+    parser.add_argument("--fast", action="store_true", help="one size, few pairs")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    sizes = {20: 40, 30: 40} if options.fast else {20: 1000, 40: 400, 80: 150}
+    sizes = {20: 40} if options.fast else {20: 300, 60: 100}
     found = {
         name: [measured(family, m, pairs) for m, pairs in sizes.items()] for name, family in FAMILIES.items()
     }

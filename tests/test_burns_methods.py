@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 import w2sjax as w2s
 from w2sjax.heads import Logistic, Rows, Supervisor, TrainedLogistic, TrainedSoftmax
+from w2sjax.heads.base import fit_all
 from w2sjax.heads.functions import HeadFunctions
 from w2sjax.heads.training import BERNOULLI, Schedule, train
 from w2sjax.methods import NAIVE, Confidence, EarlyStopping, Product
@@ -129,7 +130,7 @@ def test_supervisors_are_wrong_as_often_as_the_model_and_where_they_should_be() 
 
 def test_refusals() -> None:
     with pytest.raises(w2s.W2SError, match="needs a head in training"):
-        Logistic(1e-3).fit_all(ROWS, [LABELS], [], jax.random.key(0), EarlyStopping())
+        fit_all(Logistic(1e-3), EarlyStopping(), ROWS, [LABELS], [jax.random.key(0)], jax.random.key(0))
     with pytest.raises(w2s.W2SError, match="is an oracle, and the truth on its training rows is not given"):
         HEAD.fit_all(
             Rows(ROWS.features), [LABELS], [jax.random.key(0)], jax.random.key(0), EarlyStopping(on="truth")

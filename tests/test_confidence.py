@@ -1,4 +1,4 @@
-"""The methods of Burns et al. 2023: what they make of a batch, beside NumPy, and in training."""
+"""The methods of Burns et al. 2023: what they make of a batch, beside NumPy."""
 
 from typing import Any
 
@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
-from w2sjax.methods import NAIVE, Confidence, Hard, Product
+from w2sjax.methods import Confidence, Hard, Product
 
 RNG = np.random.default_rng(0)
 LABELS, PREDICTIONS = jnp.asarray(RNG.random((32, 3))), jnp.asarray(RNG.normal(0.5, 1, (32, 3)))
-HEAD = w2s.heads.Trained(epochs=3, batch_size=16)
 
 
 @pytest.mark.parametrize("released", [False, True])
@@ -48,23 +47,6 @@ def test_gradient_of_the_cross_entropy_is_that_of_both_terms() -> None:
     hard = p > np.median(p, axis=0)
     expected = (1 - a) * (p - np.asarray(LABELS)) + a * (p - hard)
     np.testing.assert_allclose(jax.grad(loss)(logits), expected, atol=1e-12)
-
-
-def test_alpha_0_is_naive_training_bit_by_bit(key: jax.Array) -> None:
-    rows = w2s.heads.Rows(jnp.asarray(RNG.normal(size=(40, 4))))
-    labels = jnp.asarray(RNG.random((40, 3)))
-
-    @jax.jit
-    def train(alpha: Any) -> list[Any]:
-        methods = (NAIVE, Confidence(alpha=alpha), Confidence(alpha=alpha, released=True))
-        return [HEAD.fit_all(rows, [labels], [key], key, method)[0][0].parameters for method in methods]
-
-    naive, *others = train(0.0)
-    for other in others:
-        np.testing.assert_array_equal(other, naive)
-    naive, *others = train(0.5)
-    for other in others:
-        assert (np.asarray(other) != np.asarray(naive)).any()
 
 
 def test_the_product_is_normalized_and_alone_gives_the_labels() -> None:

@@ -140,7 +140,7 @@ def test_gain_is_at_least_misfit_for_reverse_projections_on_a_convex_class(loss:
     protocol = w2s.Protocol(n_weak=200, n_strong=200, n_eval=200, tasks=1000, stages=stages, loss=loss)
     outcome, models = w2s.run_pair(Experts(), protocol, key, return_models=True)
     deviation = np.asarray(outcome.values["deviation"] / outcome.values["weak_error"])
-    assert deviation.min() > -1e-7
+    assert deviation.min() > -1e-6
     inside = np.asarray(models.fitted["w2s"]).min(axis=0) > 1e-3
     assert 50 < inside.sum() < 1000
     assert abs(deviation[inside]).max() < 1e-5 and deviation[~inside].max() > 1e-3

@@ -1,5 +1,6 @@
 """Theories of wide and of random features against simulation; what violates an assumption is refused by its name."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -186,9 +187,12 @@ def test_best_stopping_and_its_figure() -> None:
     from w2sjax.figures import student_against_teacher
 
     axes = {"weak_width": [20, 30, 60], "time": [1.0, 2.0, 4.0, 8.0]}
-    dataset = w2s.sweep(LINEAR, POPULATION, pairs=5, axes=axes)
-    result = analysis.best_stopping(theory.RANDOM_FEATURE_FLOW, [1.5, 3.0])(dataset)
+    world = dataclasses.replace(LINEAR, strong_width=200)
+    dataset = w2s.sweep(world, POPULATION, pairs=5, axes=axes)
+    result = analysis.best_stopping(theory.RANDOM_FEATURE_FLOW, [1.5, 3.0], infinite=True)(dataset)
     mean = dataset["w2s_error"].mean(("pair", "task"))
     np.testing.assert_allclose(result["w2s_error"].sel(of="simulated"), mean.min("time"))
-    assert 1 < analysis.stopping_report(result)["exponents"]["predicted"] < 2
+    assert 1 < analysis.stopping_report(result)["exponents"]["infinite student"] < 2
+    better = result["w2s_error"].sel(of="infinite student") < result["w2s_error"].sel(of="predicted")
+    assert better.all()
     assert len(student_against_teacher(result, "title").axes) == 2

@@ -30,7 +30,7 @@ SMALL: dict[str, tuple[Any, dict[str, Any], dict[str, list[Any]]]] = {
     "overspecified2026-map": (
         w2s.worlds.TwoLevelFeatures(dim=60, large=4, small=0.05, population=True),
         {"n_weak": 60, "n_strong": 60, "n_eval": 60},
-        {"weak_width": [20, 40], "strong_width": [200], "time": [2.0, 8.0]},
+        {"weak_width": [20, 40], "strong_width": [100, 200], "time": [2.0, 8.0]},
     ),
     "overspecified2026-ratio": (
         w2s.worlds.ScaledFeatures(size=20, dim_power=1.2, rows=40),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import w2sjax as w2s
 from w2sjax import theory
 from w2sjax.heads import FineTuned, GradientFlow, Ridge, RidgeThroughOrigin
-from w2sjax.studies.theories import SIGNS, SURROGATE_STAGES
+from w2sjax.studies.stages import SIGNS, SURROGATE_STAGES
 
 
 class Case(NamedTuple):

@@ -11,11 +11,13 @@ from w2sjax.flags import Flag as Flag
 if TYPE_CHECKING:
     from w2sjax import analysis as analysis
     from w2sjax import data as data
+    from w2sjax import encoders as encoders
     from w2sjax import figures as figures
     from w2sjax import heads as heads
     from w2sjax import losses as losses
     from w2sjax import methods as methods
     from w2sjax import random as random
+    from w2sjax import sets as sets
     from w2sjax import studies as studies
     from w2sjax import targets as targets
     from w2sjax import theory as theory
@@ -40,11 +42,13 @@ __version__ = "0.1.0"
 _PACKAGES = (
     "analysis",
     "data",
+    "encoders",
     "figures",
     "heads",
     "losses",
     "methods",
     "random",
+    "sets",
     "studies",
     "targets",
     "theory",

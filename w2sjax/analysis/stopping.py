@@ -55,7 +55,7 @@ def at_best(both: xr.Dataset, over: str) -> xr.Dataset:
         parts.append(at.drop_vars(over).assign({over: at[over]}))
     error = errors.sel(of="standard_error").isel({over: best}).drop_vars(over)  # of the simulated one
     parts.append(error.assign({over: xr.full_like(error["w2s_error"], np.nan)}))
-    of = ["predicted", "simulated", "standard_error"]
+    of = [*names, "simulated", "standard_error"]
     return (
         xr.concat([part.drop_vars("of") for part in parts], "of")
         .assign_coords(of=of)

@@ -1,12 +1,13 @@
 """Small transformers for SMILES, pretrained here to fill in masked tokens (Devlin et al. 2019, arXiv 1810.04805)."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ CHUNK = 100
 """Steps between checkpoints and reports."""
 
 
+@contextlib.contextmanager
+def _single() -> Iterator[None]:
+    """A context in which everything is float32, and the libraries of networks may promote as they are used to."""
+    with (
+        jax.enable_x64(False),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+    ):
+        yield
+
+
 class _Transformer(nn.Module):
     """Layers of attention and perceptrons, each normalized before (Xiong et al. 2020), in float32."""
 
@@ -42,20 +54,21 @@ class _Transformer(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Return the states after the last layer `[batch, length, width]`, and scores of tokens."""
+        """Return the states after every layer, `[batch, length, (depth + 1) width]`, and scores of tokens."""
         inside = tokens != PAD
         embed = nn.Embed(self.tokens, self.width, param_dtype=jnp.float32)
         places = self.param("places", nn.initializers.normal(0.1), (self.length, self.width), jnp.float32)
         x = embed(tokens) + places[None, : tokens.shape[1]]
         mask = inside[:, None, None, :]
         options: dict[str, Any] = {"param_dtype": jnp.float32, "dtype": jnp.float32}
+        states = [x]
         for _ in range(self.depth):
             y = nn.LayerNorm(**options)(x)
             x = x + nn.MultiHeadDotProductAttention(self.heads, **options)(y, y, mask=mask)
             y = nn.Dense(4 * self.width, **options)(nn.LayerNorm(**options)(x))
             x = x + nn.Dense(self.width, **options)(nn.gelu(y))
-        x = nn.LayerNorm(**options)(x)
-        return x, embed.attend(x)
+            states.append(x)
+        return jnp.concatenate(states, axis=-1), embed.attend(nn.LayerNorm(**options)(x))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,8 +89,11 @@ class SmilesEncoders:
     accuracy: np.ndarray
     commonest: float
 
+    @_single()
     def features(self, smiles: Sequence[str], seed: int = 0, batch: int = 256) -> np.ndarray:
-        """Return sums over tokens of the last states, float64 `[molecule, width]`: they count, as a bag of tokens does.
+        """Return sums over tokens of the states of every layer, float64 `[molecule, (depth + 1) width]`.
+
+        Layer 0 are the embeddings, whose sums count tokens.
 
         Args:
             smiles: molecules.
@@ -95,7 +111,8 @@ class SmilesEncoders:
 
 @functools.partial(jax.jit, static_argnames=("sizes",))
 def _sums(parameters: Any, tokens: jax.Array, *, sizes: tuple[int, ...]) -> jax.Array:
-    states, _ = _Transformer(*sizes).apply(parameters, tokens)
+    found: Any = _Transformer(*sizes).apply(parameters, tokens)
+    states = found[0]
     return jnp.sum(states * (tokens != PAD).astype(jnp.float32)[..., None], axis=1)
 
 
@@ -120,6 +137,7 @@ def tokens_of(smiles: Sequence[str], vocabulary: Sequence[str], length: int) -> 
     return found
 
 
+@_single()
 def pretrain(
     smiles: Sequence[str],
     *,
@@ -211,11 +229,12 @@ def _loss(
 ) -> tuple[jax.Array, jax.Array]:
     """Return the cross-entropy of the masked tokens, and the share of them that is filled in right."""
     chosen = (jax.random.uniform(key, tokens.shape, jnp.float32) < masked) & (tokens >= FIRST)
-    _, scores = _Transformer(*sizes).apply(parameters, jnp.where(chosen, MASK, tokens))
+    found: Any = _Transformer(*sizes).apply(parameters, jnp.where(chosen, MASK, tokens))
+    scores = found[1]
     weight = chosen.astype(jnp.float32)
     count = jnp.maximum(jnp.sum(weight), 1)
     each = optax.softmax_cross_entropy_with_integer_labels(scores, tokens)
-    right = (jnp.argmax(scores, axis=-1) == tokens).astype(jnp.float32)
+    right = (jnp.argmax(scores, axis=-1).astype(tokens.dtype) == tokens).astype(jnp.float32)
     return jnp.sum(each * weight) / count, jnp.sum(right * weight) / count
 
 
@@ -237,7 +256,7 @@ def _train(
         def step(state: Any, number: jax.Array) -> tuple[Any, jax.Array]:
             parameters, moments = state
             own = fold_in(fold_in(key, number[None])[0], np.arange(2, dtype=np.uint32))
-            rows = jax.random.randint(own[0], (batch,), 0, len(tokens))
+            rows = jax.random.randint(own[0], (batch,), 0, len(tokens), jnp.int32)
             grade = jax.value_and_grad(_loss, has_aux=True)
             (loss, _), gradient = grade(parameters, tokens[rows], own[1], sizes, masked)
             change, moments = optimizer.update(gradient, moments, parameters)
@@ -258,7 +277,7 @@ def _accuracy(parameters: Any, tokens: jax.Array, *, sizes: tuple[int, ...], mas
 def _write(file: Path, done: int, state: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     stream = io.BytesIO()
-    leaves = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+    leaves: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
     np.savez(stream, done=done, **leaves)
     write_atomically(file, stream.getvalue())
 

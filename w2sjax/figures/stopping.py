@@ -48,12 +48,13 @@ def student_against_teacher(result: xr.Dataset, title: str = "") -> "Figure":
     )  # fmt: skip
     left.set(xlabel="weak_error", ylabel="w2s_error at the best time")
     log_scales(left)
+    plain_log_ticks(left, np.log10(weak[-1] / weak[0]) + 0.6)
     for of in exponents(result):
         if of not in ("predicted", "simulated"):
             wide = result.sel(of=of)
             left.plot(wide["weak_error"], wide["w2s_error"], "-.", color=GREEN, label=of)
             right.plot(result["weak_width"], wide["w2s_error"] / wide["weak_error"], "-.", color=GREEN)
-    left.set_title("exponent: " + ", ".join(f"{of} {value:.2f}" for of, value in exponents(result).items()))
+    left.set_title("exponent: " + ",\n".join(f"{of} {value:.2f}" for of, value in exponents(result).items()))
     left.legend(**INSIDE | {"fontsize": 7})
     widths = result["weak_width"].values
     right.plot(widths, predicted["w2s_error"] / predicted["weak_error"], "-", color=BLUE)

@@ -49,7 +49,7 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
         for values in itertools.product(*(result[name].values.tolist() for name in others))
     ]
     frame = 1e-6 * max(float(abs(result[name].sel(of="predicted")).max()) for name in names)
-    across = min(len(names), 3)
+    across = 2 if len(names) == 4 else min(len(names), 3)
     down = -(-len(names) // across)
     figure = new_figure(6.8, 2.1 * down + 0.9)
     others_of = [
@@ -70,7 +70,7 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
                 markersize=3.5, capsize=1.5, elinewidth=1, linestyle="", label=label or "simulated",
             )  # fmt: skip
         if _is_wide(result[x].values):
-            plain_log_ticks(panel, np.log10(result[x].values.max() / result[x].values.min()))
+            plain_log_ticks(panel, np.log10(result[x].values.max() / result[x].values.min()) + across / 6)
         if _is_wide(result[name].sel(of="predicted").values):
             panel.set_yscale("log")
         elif np.ptp(panel.get_ylim()) < frame:

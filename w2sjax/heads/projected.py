@@ -113,7 +113,7 @@ class Projected(Checked):
                 penalty = jnp.sum(coordinates * product(problem.penalty, coordinates)) / 2
                 return mean_divergence(self.loss, own, target, reverse=self.reverse) + penalty
 
-            return lbfgs(value, first, tolerance_of(features.dtype, self.copies))
+            return lbfgs(value, first, tolerance_of(features.dtype, 0.6 if self.copies == 1 else 0.4))
 
         (found, mixing), converged = jax.vmap(one, in_axes=2, out_axes=(-1, 0))(targets)
         fit = Fit(
@@ -177,7 +177,7 @@ class Mixture:
                 own = product(features, jax.nn.softmax(logits)[:, None]).T
                 return mean_divergence(self.loss, own, target[None], reverse=self.reverse)
 
-            return lbfgs(value, jnp.zeros(width, dtype), tolerance_of(dtype))
+            return lbfgs(value, jnp.zeros(width, dtype), tolerance_of(dtype, 0.5))
 
         found, converged = jax.vmap(one, in_axes=1, out_axes=(1, 0))(jnp.asarray(labels, dtype))
         fit = Fit(
@@ -204,9 +204,9 @@ def mean_divergence(loss: Loss, student: jax.Array, label: jax.Array, *, reverse
     return jnp.mean(over_classes(terms))
 
 
-def tolerance_of(dtype: Any, copies: int = 1) -> float:
-    """Return the norm of the gradient at which L-BFGS stops: larger for several copies, whose valleys are flat."""
-    return float(jnp.finfo(dtype).eps) ** (0.6 if copies == 1 else 0.4)
+def tolerance_of(dtype: Any, power: float) -> float:
+    """Return the norm of the gradient at which L-BFGS stops, a power of the rounding: less where valleys are flat."""
+    return float(jnp.finfo(dtype).eps) ** power
 
 
 def not_converged(converged: jax.Array) -> jax.Array:

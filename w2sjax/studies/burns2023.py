@@ -105,13 +105,13 @@ STUDIES = (
         "overfitting",
         (
             _student("w2s", head=_CURVE),
-            _student("end", EarlyStopping(on="end")),
-            _student("weak_labels", EarlyStopping(on="labels")),
-            _student("oracle", EarlyStopping(on="truth")),
+            _student("end", EarlyStopping(on="end", share=0.4)),
+            _student("weak_labels", EarlyStopping(on="labels", share=0.4)),
+            _student("oracle", EarlyStopping(on="truth", share=0.4)),
         ),
         {"weak_features": (4, 8, 16)},
         figure=figures.overfitting_figure,
-        n_strong=300,
+        n_strong=500,
     ),
     _study(
         "supervisors",

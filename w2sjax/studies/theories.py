@@ -9,13 +9,12 @@ import numpy as np
 import xarray as xr
 
 from w2sjax import analysis, figures, theory
-from w2sjax.engine.chain import Stage
 from w2sjax.engine.protocol import Protocol
-from w2sjax.heads import AsIs, FineTuned, GradientFlow, Ridge, RidgeThroughOrigin
+from w2sjax.heads import FineTuned, GradientFlow, Ridge, RidgeThroughOrigin
 from w2sjax.losses import ZERO_ONE
-from w2sjax.methods import HardLabels
 from w2sjax.studies.base import Study
 from w2sjax.studies.index import listed
+from w2sjax.studies.stages import SIGNS, SURROGATE_STAGES
 from w2sjax.worlds import (
     BilevelClassification,
     MultiIndex,
@@ -55,15 +54,12 @@ def _beside_widest(dataset: xr.Dataset) -> xr.Dataset:
     return analysis.beside_theory(dataset, limit.expand_dims(width=dataset["width"].values))
 
 
-def _report_of_widest(result: xr.Dataset) -> dict[str, Any]:
-    return analysis.theory_report(result.isel(width=[-1]))
-
-
 def _by_labels(dataset: xr.Dataset) -> xr.Dataset:
     """Put the errors of students and teachers by what is taught, the models being those of each n_strong."""
     both = analysis.held_against(theory.SURROGATES)(dataset)
     n = xr.DataArray(both["n_strong"].values, dims="n")
-    errors = both.sel(n_strong=n, designed_for=n.astype(float)).drop_vars("designed_for").rename(n_strong="n")
+    errors = both.sel(n_strong=n, designed_for=n.astype(float)).drop_vars(["designed_for", "n_strong"])
+    errors = errors.assign_coords(n=n.values)
     labels = xr.Variable("labels", ["truth", "best surrogate", "best mask"])
     none = xr.zeros_like(errors["weak_error"])
     students = [errors[f"{name}_error"] for name in ("ceiling", "w2s", "masked")]
@@ -130,25 +126,6 @@ def _population(dim: int) -> Protocol:
     return Protocol(n_weak=dim, n_strong=dim, n_eval=dim, tasks=1, weak_head=least, head=flow)
 
 
-SIGNS = tuple(
-    Stage(name, features, labels, split, RidgeThroughOrigin(), *method)
-    for name, features, labels, split, *method in (
-        ("weak", "weak", "truth", "weak"),
-        ("w2s", "strong", "weak", "strong"),
-        ("hard", "strong", "weak", "strong", HardLabels()),
-        ("ceiling", "strong", "truth", "strong"),
-    )
-)
-
-SURROGATE_STAGES = (
-    Stage("weak", "optimal", "truth", "weak", AsIs()),
-    Stage("mask", "mask", "truth", "weak", AsIs()),
-    Stage("w2s", "strong", "weak", "strong", RidgeThroughOrigin()),
-    Stage("masked", "strong", "mask", "strong", RidgeThroughOrigin()),
-    Stage("ceiling", "strong", "truth", "strong", RidgeThroughOrigin()),
-)
-"""The best surrogate, the best mask, their students, and one of true labels."""
-
 _SURROGATE_SIZES = (30, 60, 120, 200, 300)
 
 STUDIES = (
@@ -168,7 +145,7 @@ STUDIES = (
         axes={"width": (16, 32, 64, 128, 256, 512, 1024), "head.ridge": (1e-3, 0.1)},
         pairs=200,
         analysis=_beside_widest,
-        report=_report_of_widest,
+        report=lambda result: analysis.theory_report(result.isel(width=[-1])),
     ),
     beside(
         "medvedev2025-linear",
