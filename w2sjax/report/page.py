@@ -38,7 +38,8 @@ def library() -> str:
         raise W2SError(
             "a report needs vl-convert-python, which is not installed: pip install 'w2sjax[report]'."
         ) from error
-    script: str = vl_convert.javascript_bundle()
+    bundle: Any = vl_convert.javascript_bundle  # its types ask for a snippet, which may be left out
+    script: str = bundle()
     return script.replace("</script", "<\\/script")
 
 
