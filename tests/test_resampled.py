@@ -186,6 +186,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "integers": ({"targets": np.arange(ROWS)}, "targets has dtype int64: pass floating numbers"),
     "shares": ({"shares": {"weak": 0.5, "strong": 0.6}}, r"shares=.* sum to 1\.1: pass shares of at most 1"),
     "a negative share": ({"shares": {"weak": -0.5}}, r"shares\['weak'\]=-0\.5 is out of range"),
+    "shares without names": (
+        {"shares": (0.2, 0.6, 0.2)},
+        r"shares=\(0\.2, 0\.6, 0\.2\) is not a mapping: pass {split: share}",
+    ),
     "no shares": ({"shares": {}}, "shares={} is not a mapping: pass {split: share}"),
 }
 

@@ -39,7 +39,8 @@ def law_coverage_figure(result: xr.Dataset, title: str = "") -> "Figure":
         axes.set(ylim=(-1.5, 0.5), xlabel="n_strong  [samples]", title=f"strong_noise {noise:g}")
         axes.grid(True, color=GREY, alpha=0.2)
     panels[0].set_ylabel("(gain − misfit) / weak error  [1]")
-    panels[0].legend(**INSIDE, loc="lower right")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False)
     last = panels[-1]
     last.axhspan(0.85, 0.95, color=GREY, alpha=0.12, linewidth=0)
     for j, level in enumerate(result["level"].values.tolist()):

@@ -199,7 +199,8 @@ class ResampledPair:
 
 def _checked_shares(shares: Any, domain_of: Any) -> dict[str, float]:
     """Return shares by split in the order given, or refuse them."""
-    named = dict(shares) if isinstance(shares, Mapping | tuple) else None
+    pairs = isinstance(shares, tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in shares)
+    named = dict(shares) if pairs or isinstance(shares, Mapping) else None
     if not named:
         raise W2SError(f"shares={shown(shares)} is not a mapping: pass {{split: share}}, such as {SHARES}.")
     for split, share in named.items():
