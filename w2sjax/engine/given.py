@@ -49,8 +49,16 @@ def run_given(
 
     Returns:
         An `Outcome` with arrays `[task]`, and the `Models`.
+
+    Raises:
+        W2SError: for a metric that sees features.
     """
     options = {} if intercept else {"intercept": False}
+    for metric in metrics:
+        if metric.features:
+            raise W2SError(
+                f"metric {metric.name} sees features, which metrics of given arrays do not: leave it out."
+            )
     by_name = {stage.name: stage for stage in stages}
     fitted: dict[str, Any] = {}
     fits: dict[str, Fit] = {}
@@ -77,27 +85,21 @@ def run_given(
         for i, (each, fit) in zip(ready, found, strict=True):
             fitted[stages[i].name] = each
             fits[group.name] = worse_of(fits.get(group.name, fit), fit)
-    predictions = {TRUTH: truth[EVAL]}
-    for stage in stages:
-        rows = features[EVAL][stage.features]
-        predictions[stage.name] = predicted(stage.head, fitted[stage.name], rows, truth[EVAL])
-    xp = namespace(truth[EVAL])
-    columns = {name: values.T for name, values in predictions.items()}
-    for metric in metrics:
-        if metric.features:
-            raise W2SError(
-                f"metric {metric.name} sees features, which metrics of given arrays do not: leave it out."
-            )
+
+    def predict(heads: Mapping[str, Any]) -> dict[str, Any]:
+        found = {TRUTH: truth[EVAL]}
+        for stage in stages:
+            rows = features[EVAL][stage.features]
+            found[stage.name] = predicted(stage.head, heads[stage.name], rows, truth[EVAL])
+        return found
 
     def evaluate(heads: Mapping[str, Any], own: Sequence[Metric]) -> dict[str, Any]:
-        again = {
-            s.name: predicted(s.head, heads[s.name], features[EVAL][s.features], truth[EVAL]).T
-            for s in stages
-        }
-        return {
-            name: xp.mean(v, axis=1) for name, v in terms_of(own, {**again, TRUTH: columns[TRUTH]}).items()
-        }
+        seen = {name: values.T for name, values in predict(heads).items()}
+        return {name: xp.mean(values, axis=1) for name, values in terms_of(own, seen).items()}
 
+    predictions = predict(fitted)
+    xp = namespace(truth[EVAL])
+    columns = {name: values.T for name, values in predictions.items()}
     means = {name: xp.mean(values, axis=1) for name, values in terms_of(metrics, columns).items()}
     means |= over_sample(metrics, columns, xp.ones(len(truth[EVAL]), bool))
     effect = xp.max(xp.stack([xp.asarray(fit.effect) for fit in fits.values()]))
