@@ -4,6 +4,7 @@ import functools
 import html
 import importlib.resources
 import json
+import re
 from typing import Any
 
 from w2sjax.errors import W2SError
@@ -23,10 +24,9 @@ def page(content: dict[str, Any]) -> str:
         "LIBRARY": library(),
         "SCRIPT": _file("page.js"),
     }
+    # In one pass: what a title or a store says is never taken for a place of the page.
     text = _file("page.html").replace("ORIGIN", MARK)
-    for name, part in parts.items():
-        text = text.replace(f"__{name}__", part, 1)
-    return text
+    return re.sub(f"__({'|'.join(parts)})__", lambda place: parts[place[1]], text)
 
 
 @functools.cache
