@@ -46,7 +46,7 @@ def read_table(source: Any) -> Any:
     path = Path(source)
     if path.suffix.lower() not in _TABLES and not path.is_dir():
         known = ", ".join((*_ARRAYS, *_TABLES))
-        what = "is of no known kind" if path.exists() else "does not exist"
+        what = "is of no known kind" if path.suffix or path.exists() else "does not exist"
         raise W2SError(f"{path} {what}: pass one of {known}, or the folder of a data set.")
     return _reading(path, _folder if path.is_dir() else _TABLES[path.suffix.lower()])
 
