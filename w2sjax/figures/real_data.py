@@ -93,7 +93,7 @@ def _gain(axes: "Axes", result: xr.Dataset) -> None:
 
 def _map(figure: "Figure", axes: "Axes", result: xr.Dataset) -> None:
     """Draw relative gain by weak model and student, at the largest samples and without label noise."""
-    cells = result.isel(dict.fromkeys(("n_weak", "n_strong"), -1))
+    cells = result.isel(dict.fromkeys(("n_weak", "n_strong"), -1), missing_dims="ignore")
     cells = cells.isel(label_noise=0) if "label_noise" in cells.dims else cells
     middle, low, high = cells["relative_gain"].transpose("of", "weak", "strong").values
     drawn = axes.imshow(middle, cmap="RdBu", vmin=-0.5, vmax=0.5, aspect="auto")

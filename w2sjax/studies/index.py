@@ -253,7 +253,7 @@ _REAL = {
     "sentences-domains-news": ("Ratings of tweets: weak models of news", _MINILM),
     "sentences-domains-movies": ("Ratings of tweets: weak models of reviews of films", _MINILM),
     "sentences-methods": (
-        "Signs of ratings of films' reviews: confidence and product losses, bootstrapping through the layers",
+        "Signs of film reviews: confidence and product losses, bootstrapping by layers",
         "methods of Burns et al. 2023; " + _MINILM),
 }
 # fmt: on

@@ -224,7 +224,7 @@ def _methods(name: str) -> Study:
         **listed(name),
         world=world,
         protocol=Protocol(**sizes, tasks=1, stages=stages, target=Binary(prior=None)),
-        axes={"n_weak": (50, 200, 800, sizes["n_weak"]), "n_strong": (400, sizes["n_strong"])},
+        axes={"n_weak": (50, 200, 800, sizes["n_weak"]), "n_strong": (1000, sizes["n_strong"])},
         pairs=25,
         unverified=("confidence.method.warmup",),
         analysis=analysis.recovery,
