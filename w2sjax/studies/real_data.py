@@ -168,7 +168,10 @@ def _sentences(name: str, domain: str, what: str = "") -> Study:
 
 
 def _domains(name: str, domain: str) -> Study:
-    """Weak models of a domain label tweets for a student, which is evaluated on tweets; as many labels of each."""
+    """Weak models of a domain label tweets for a student, which is evaluated on tweets; as many labels of each.
+
+    No two tweets are of one source, and one split alone is of another domain: there are no groups to keep together.
+    """
     parts = {own: _encoded(own) for own in dict.fromkeys((_STUDENT, domain))}
     rows = {own: len(part.sentences.texts) for own, part in parts.items()}
     layers = np.concatenate([part.layers for part in parts.values()], axis=1)
@@ -185,7 +188,6 @@ def _domains(name: str, domain: str) -> Study:
         np.concatenate([raters(part.sentences.ratings).truth for part in parts.values()]),
         weak_head=Ridge(1.0),
         head=_heads(("0.1", "1", "10")),
-        groups=np.concatenate([[f"{own} {s}" for s in part.sentences.source] for own, part in parts.items()]),
         **splits,
     )
     return _study(name, "rating", 0.0, both, pairs=25)
