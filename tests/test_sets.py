@@ -370,6 +370,41 @@ def test_people_and_static_embeddings_supervise(encoded: Any) -> None:
     assert float(cell.weak_error.sel(weak="10 raters")) < 0.3 < float(cell.weak_error.sel(weak="static"))
 
 
+class Grown:
+    """A stand-in for pretrained transformers: lengths of the SMILES, with noise that falls with the size."""
+
+    commonest = 0.3
+    accuracy = np.array([0.4, 0.5])
+
+    def __init__(self, noise: float) -> None:
+        self.noise = noise
+
+    def features(self, smiles: list[str]) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        return np.array([[len(own), own.count("O")] for own in smiles]) + self.noise * rng.normal(
+            size=(len(smiles), 2)
+        )
+
+
+@DATA
+def test_transformers_of_several_sizes_supervise(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rdkit", reason="molecules need rdkit")
+    grid = {f"width {w}, depth {d}": Grown(8 / w / d) for d in (1, 2) for w in (8, 32)}
+    monkeypatch.setattr(real_data, "_transformers", lambda: grid)
+    study = real_data.build("molecules-transformers-freesolv")
+    assert isinstance(study, w2s.studies.Study)
+    result = study.analysis(w2s.sweep(study.world, study.protocol, pairs=3))
+    report = study.report(result)
+    assert [row["weak"] for row in report["selection"]] == ["characters", *grid]
+    assert report["accuracy"]["width 8, depth 2"] == [0.4, 0.5]
+    figure = study.figure(result, "t")
+    (lines,) = (axes for axes in figure.axes if axes.get_xlabel() == "width")
+    drawn = [line.get_ydata() for line in lines.get_lines() if len(line.get_xdata()) == 2]
+    errors = w2s.analysis.at_largest(result)["weak_error"].sel(of="median")
+    names = ["width 8, depth 1", "width 32, depth 1"]
+    assert any(np.array_equal(y, errors.sel(weak=names)) for y in drawn)
+
+
 @DATA
 def test_no_scaffold_is_in_two_splits() -> None:
     pytest.importorskip("rdkit", reason="molecules need rdkit")
