@@ -170,6 +170,8 @@ def _reproduce_one(
     """Run a study, write its files, and return the result of its analysis."""
     from w2sjax.sweeps.run import sweep
 
+    processor = time.process_time()
+    resumed = (out / "data.zarr").exists()
     print(f"{study.name}: {study.title}; {used}", file=sys.stderr)
     dataset = sweep(
         study.world,
@@ -201,6 +203,8 @@ def _reproduce_one(
         "versions": {k: v for k, v in dataset.attrs.items() if k not in ("configuration", "bibtex")},
         "seconds_to_data": round(computed, 3),
         "seconds": round(time.perf_counter() - started, 3),
+        "processor_seconds": round(time.process_time() - processor, 3),
+        "resumed": resumed,
     }
     write_report("--out", out / SUMMARY, summary)
     print(f"{headline}; wrote {out / 'figure.png'}")
