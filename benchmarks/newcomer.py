@@ -37,7 +37,7 @@ def timed(command: list[str], folder: Path, environment: dict[str, str]) -> dict
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     lines = done.stdout.strip().splitlines()
-    return {"seconds": round(time.perf_counter() - started, 1), "last_line": lines[-1] if lines else ""}
+    return {"seconds": round(time.perf_counter() - started, 1), "last_line": lines[-1][:80] if lines else ""}
 
 
 def main() -> None:
