@@ -4,12 +4,13 @@ Usage: python benchmarks/newcomer.py [--fast] [--out FILE.json]
 
 The commands of the section "First figure" install this checkout and draw; then every section with Python of its own
 that is to be changed, "Your own world" and "Your own features", is a file that holds nothing else. Everything compiles
-anew. --fast leaves out the installation and uses the environment of this script. Seconds are those of commands, not of
-reading or typing.
+anew. Where `uv` is on the path, it builds a wheel, installs it elsewhere, and that draws as well. --fast leaves out all
+installation and uses the environment of this script. Seconds are those of commands, not of reading or typing.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,19 @@ def main() -> None:
         for step, section in SECTIONS.items():
             (folder / f"{step}.py").write_text("\n".join(blocks(section, "python")))
             steps[step] = timed([str(binaries / "python"), f"{step}.py"], folder, environment)
+        if (uv := shutil.which("uv")) and not options.fast:
+            python = str(folder / "uv" / "bin" / "python")
+            subprocess.run([uv, "venv", "-q", "--python", sys.executable, "uv"], cwd=folder, check=True)
+            wheel = [uv, "build", "-q", "--wheel", "--python", sys.executable, "--out-dir", name, str(ROOT)]
+            subprocess.run(wheel, cwd=folder, check=True)
+            (found,) = map(str, folder.glob("*.whl"))
+            steps["install_by_uv"] = timed(
+                [uv, "pip", "install", "--python", python, found], folder, environment
+            )
+            draw = [python, *draw[1:-1], "by_uv"]
+            steps["first_figure_by_uv"] = timed(
+                draw, folder, environment | {"XDG_CACHE_HOME": f"{name}/empty"}
+            )
     recording.write(report, options.out)
 
 

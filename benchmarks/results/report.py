@@ -233,6 +233,8 @@ STEPS = {
     "first_figure_with_kept_programs": "the same again, compiled programs kept",
     "own_world": "your own world",
     "own_features": "your own features",
+    "install_by_uv": "`uv pip install` of a wheel by `uv build`",
+    "first_figure_by_uv": "first figure there",
 }
 """What is beside a newcomer's steps in the README."""
 
