@@ -129,11 +129,8 @@ FLOAT32 = dataclasses.replace(SOBOL_POINTS, feature_precision="float32")
 @pytest.mark.parametrize(
     "fields",
     [
-        {},
-        {"fresh_misfit": True},
-        {"label_noise": 0.5},
+        {"head": Ball(1.0), "fresh_misfit": True, "label_noise": 0.5},
         {"head": Trained(epochs=2), "fresh_misfit": True},
-        {"head": Ball(1.0)},
         {"reuse_inputs": True, "n_strong": 600, "numerics": FLOAT32},
     ],
     ids=str,
