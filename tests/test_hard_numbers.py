@@ -67,9 +67,9 @@ def test_small_worlds_are_finite_in_every_size(width: int) -> None:
 def test_no_rounding_keeps_a_matrix_from_a_factor(size: int) -> None:
     ones = jnp.ones((size, size))
     for matrix in (ones, ones - 1e-3 * jnp.eye(size), jnp.zeros((size, size)), -0.5 * ones):
-        factor = shifted_cholesky(matrix, jnp.ones(size), (0.0, 1e-15))
+        factor = shifted_cholesky(matrix, jnp.ones(size), 0.0, 1e-15)
         assert np.isfinite(factor).all() and (np.diag(factor) > 0).all()
-    assert np.isnan(np.diag(shifted_cholesky(jnp.nan * ones, jnp.ones(size), (1e-15,)))).all()
+    assert np.isnan(np.diag(shifted_cholesky(jnp.nan * ones, jnp.ones(size), 0.0, 1e-15))).all()
 
 
 def given(seed: int, scale: float = 1.0, dtype: Any = float) -> dict[str, np.ndarray]:

@@ -60,32 +60,30 @@ def column_norms(rows: Any) -> Any:
     return namespace(rows).linalg.norm(rows / power[None, :], axis=0) * power
 
 
-def shifted_cholesky(matrix: jax.Array, diagonal: jax.Array, shifts: tuple[float, ...]) -> jax.Array:
+def shifted_cholesky(matrix: jax.Array, diagonal: jax.Array, first: float, second: float) -> jax.Array:
     """Factorize a matrix after the least of some diagonal shifts that leaves it positive in floating point.
 
     Args:
         matrix: `[d, d]`, symmetric, with entries of at most about 1, positive but for rounding.
         diagonal: `[d]`, what a shift of 1 adds.
-        shifts: those to try first, in order; then every one four times the last, until the diagonal dominates.
+        first, second: shifts to try, in increasing order; then every one four times the last, until the diagonal
+            dominates.
 
     Returns:
         The lower triangular factor `[d, d]`; NaN only where the matrix is not finite.
     """
     size = matrix.shape[0]
     identity = jnp.eye(size, dtype=matrix.dtype)
-    tried = list(shifts)
-    while tried[-1] <= 2 * size:
-        tried.append(4 * tried[-1])
-    table = jnp.asarray(np.array(tried), matrix.dtype)
 
     def failed(state: tuple[jax.Array, jax.Array]) -> jax.Array:
-        trial, found = state
-        return (trial < len(tried)) & ~jnp.all(jnp.isfinite(found))
+        shift, found = state
+        return (shift <= 8 * size) & ~jnp.isfinite(found[-1, -1])  # a failure leaves NaN from some column on
 
     def again(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        trial, _ = state
-        return trial + 1, jnp.linalg.cholesky(matrix + identity * (table[trial] * diagonal)[None, :])
+        shift, _ = state
+        shifted = matrix + identity * (shift * diagonal)[None, :]
+        return jnp.maximum(4 * shift, second), jax.lax.linalg.cholesky(shifted, symmetrize_input=False)
 
     # The first trial is the loop's too: outside of it the factorization would be compiled twice.
-    none = (jnp.zeros((), jnp.int32), jnp.full_like(matrix, jnp.nan))
+    none = (jnp.asarray(first, matrix.dtype), jnp.full_like(matrix, jnp.nan))
     return jax.lax.while_loop(failed, again, none)[1]

@@ -9,7 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from w2sjax.linalg import power_of_two, product, shifted_cholesky
+from w2sjax.linalg import power_of_two, product, shifted_cholesky, solve_triangular
 from w2sjax.random.draws import default_dtype
 from w2sjax.rounding import constant_below
 
@@ -40,13 +40,18 @@ class Basis:
     whiten: jax.Array
     unwhiten: jax.Array
 
-    def leading(self, size: int) -> "Basis":
-        """Return the basis of the first `size` features alone: triangular maps make it a sub-block."""
-        return Basis(
-            center=self.center[:size],
-            whiten=self.whiten[:size, :size],
-            unwhiten=self.unwhiten[:size, :size],
-        )
+    def part(self, start: int, size: int) -> "Basis":
+        """Return a basis of `size` features alone, from `start` on.
+
+        Of the first features a triangular map is a sub-block. Others are sums of all coordinates before them: u - center
+        = rows v, and with the QR factorization rows' = Q R the coordinates Q' v are as uncorrelated as v, and u - center
+        = R' Q' v. Householder's R keeps the digits of every feature, whatever its scale.
+        """
+        center, rows = self.center[start : start + size], self.unwhiten[start : start + size]
+        if start == 0:
+            return Basis(center=center, whiten=self.whiten[:size, :size], unwhiten=rows[:, :size])
+        unwhiten = jnp.linalg.qr(rows[:, : start + size].T, mode="r").T
+        return Basis(center=center, whiten=_inverse(unwhiten), unwhiten=unwhiten)
 
     def coordinates(self, features: jax.Array) -> jax.Array:
         """Map features `[d, n]` to coordinates `[d, n]`."""
@@ -59,9 +64,12 @@ class Basis:
     def widened(self) -> "Basis":
         """Return a basis found in float32 in the default precision: the same map, its inverse to all digits."""
         whiten = self.whiten.astype(default_dtype())
-        identity = jnp.eye(whiten.shape[0], dtype=whiten.dtype)
-        unwhiten = jax.lax.linalg.triangular_solve(whiten, identity, left_side=True, lower=True)
-        return Basis(center=self.center.astype(whiten.dtype), whiten=whiten, unwhiten=unwhiten)
+        return Basis(center=self.center.astype(whiten.dtype), whiten=whiten, unwhiten=_inverse(whiten))
+
+
+def _inverse(triangle: jax.Array) -> jax.Array:
+    """Return the inverse of a lower triangular matrix."""
+    return solve_triangular(triangle, jnp.eye(len(triangle), dtype=triangle.dtype), lower=True)
 
 
 def pilot_rows(size: int) -> int:
@@ -109,8 +117,8 @@ def pilot_basis(features: jax.Array) -> Basis:
         mixed = resolved & ~rare
         covariance = product(scaled, scaled.T) / features.shape[1] + shift
         covariance = jnp.where(mixed[:, None] & mixed[None, :], covariance, identity)
-        factor = shifted_cholesky(covariance, jnp.ones_like(scale), (0, rounding_shift(size, features.dtype)))
-        return scale, factor, jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
+        factor = shifted_cholesky(covariance, jnp.ones_like(scale), 0, rounding_shift(size, features.dtype))
+        return scale, factor, _inverse(factor)
 
     # The first round compares with the features' own size, the second with the unit size that the first one leaves.
     constant = constant_below(features, axis=1)
@@ -124,8 +132,9 @@ def pilot_basis(features: jax.Array) -> Basis:
 
 
 def _effective_rows(features: jax.Array) -> jax.Array:
-    """Return (sum |u|)^2 / sum u^2 over rows, `[d]`: n for a constant feature, 1 for one that is active on one row."""
-    largest = jnp.max(jnp.abs(features), axis=1)
-    relative = jnp.abs(features) / jnp.where(largest > 0, largest, 1)[:, None]
-    total = jnp.sum(relative, axis=1)
-    return total * total / jnp.where(largest > 0, jnp.sum(relative * relative, axis=1), 1)
+    """Return (sum |u|)^2 / sum u^2 over rows, `[d]`: n for a constant feature, 1 for one that is active on one row.
+
+    The largest entry of a feature is about 1, or all are 0.
+    """
+    total = jnp.sum(jnp.abs(features), axis=1)
+    return total * total / jnp.maximum(jnp.sum(features * features, axis=1), 0.25)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from w2sjax.engine.basis import Basis, rounding_shift
 from w2sjax.engine.compressed import Block, CompressedSample, compress_rows, zero_constant
@@ -106,19 +107,21 @@ def compress_splits(
     orders = [sorted(set(split)) for split in sizes]
     plan = plan_intervals(orders, rows_kept_per_unit * width)
     cut = _draw_cut(draw_block, streams, plan)
-    zero = jax.tree.map(
-        lambda s: jnp.zeros(s.shape, s.dtype),
-        jax.eval_shape(functools.partial(_block_sums, basis), *shapes),
-    )
-    totals = _prefix_sums(plan, _interval_sums(draw_block, streams, plan, basis, cut, zero))
+    block_sums = functools.partial(_block_sums, basis)
+    none = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(block_sums, *shapes))
+    zero, named = ravel_pytree(
+        none
+    )  # as one vector, sums and their corrections are few operations to compile
+    flat_sums = lambda *rows: ravel_pytree(block_sums(*rows))[0]  # noqa: E731
+    totals = _prefix_sums(plan, _interval_sums(draw_block, streams, plan, flat_sums, cut, zero))
     compressed: list[list[CompressedSample]] = [
         [compress_rows([cut[split, j] for j in range(-(-n // BLOCK))], n, width, eps) for n in small]
         for split, small in enumerate(plan.small)
     ]
     if plan.slots:
-        stacked = jax.tree.map(lambda *a: jnp.stack(a), *totals)
-        counts = jnp.array([n for split in plan.large for n in split], stacked.coordinates.dtype)
-        large = jax.vmap(functools.partial(_compress_sums, basis=basis, eps=eps))(stacked, counts)
+        counts = jnp.array([n for split in plan.large for n in split], zero.dtype)
+        compress = lambda sums, size: _compress_sums(named(sums), size, basis, eps)  # noqa: E731
+        large = jax.vmap(compress)(jnp.stack(totals), counts)
         slots = iter(range(plan.slots))
         for split, many in enumerate(plan.large):
             compressed[split] += [_entry(large, next(slots)) for _ in many]
@@ -141,23 +144,23 @@ def _interval_sums(
     draw_block: DrawBlock,
     streams: Sequence[Stream],
     plan: Plan,
-    basis: Basis,
+    sums_of: Callable[[jax.Array, jax.Array | None], jax.Array],
     cut: dict[tuple[int, int], Block],
-    zero: Sums,
+    zero: jax.Array,
 ) -> list[Compensated]:
     """Return the sums over the rows of every interval, from the sums over none."""
     by_slot: list[Compensated] = [(zero, zero) for _ in range(plan.slots)]
     if plan.whole:
-        totals = _whole_blocks(lambda entry: _block_sums(basis, *draw_block(entry)), streams, plan, zero)
+        totals = _whole_blocks(lambda entry: sums_of(*draw_block(entry)), streams, plan, zero)
         by_slot = [_entry(totals, slot) for slot in range(plan.slots)]
     for part in plan.parts:
         rows = jax.tree.map(lambda a, p=part: a[:, p.start : p.stop], cut[part.split, part.block])
-        by_slot[part.slot] = add_compensated(by_slot[part.slot], _block_sums(basis, *rows))
+        by_slot[part.slot] = add_compensated(by_slot[part.slot], sums_of(*rows))
     return by_slot
 
 
 def _whole_blocks(
-    sums_of_block: Callable[[Stream], Sums], streams: Sequence[Stream], plan: Plan, zero: Sums
+    sums_of_block: Callable[[Stream], jax.Array], streams: Sequence[Stream], plan: Plan, zero: jax.Array
 ) -> Compensated:
     """Return the sums over the whole blocks of every interval, stacked."""
     entries = _entries(streams, [(visit.split, visit.blocks) for visit in plan.whole])
@@ -177,7 +180,7 @@ def _whole_blocks(
     return sums
 
 
-def _prefix_sums(plan: Plan, intervals: list[Compensated]) -> list[Sums]:
+def _prefix_sums(plan: Plan, intervals: list[Compensated]) -> list[jax.Array]:
     """Return the sums over the first n rows for every large size, from those over the intervals between sizes."""
     totals = []
     slots = iter(range(plan.slots))
@@ -222,7 +225,7 @@ def _compress_sums(sums: Sums, size: jax.Array, basis: Basis, eps: float) -> Com
     small = SMALL_SHIFT_IN_EPS * float(jnp.finfo(dtype).eps)
     correlation += identity * jnp.where(alive, 0, 1)[None, :]
     # A shift acts like noise on the features: nearly all matrices are positive with the small one.
-    factor = shifted_cholesky(correlation, rounding, (small, shift))
+    factor = shifted_cholesky(correlation, rounding, small, shift)
     kept = diagonal_of(factor) ** 2 > NOISE_IN_SHIFTS * shift
     # What later features share with a direction of noise is theirs; only the noise itself is dropped.
     real = (kept[:, None] | kept[None, :]) & alive[None, :]

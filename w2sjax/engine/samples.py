@@ -5,6 +5,7 @@ moments of the fitted features, and their moments with the others or with the la
 together among themselves matters only where errors are measured, on evaluation samples.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -99,13 +100,11 @@ def compress_samples(source: Source, numbers: Numbers) -> tuple[list[Sample], li
         [design.n_eval] * len(roles),
         basis,
     )
-    bases: dict[str, Basis] = {order[0]: basis.leading(widths[order[0]])}
-    training = []
-    for group in design.groups:
-        if group.features not in bases:
-            bases[group.features] = pilot_basis(source.by_name(pilot, order)[group.features])
-        training.append(_with_others(source, numbers, group, bases[group.features], centers))
-    return training, [
+    starts = dict(zip(order, itertools.accumulate((widths[name] for name in order), initial=0), strict=False))
+    bases = {g.features: basis.part(starts[g.features], widths[g.features]) for g in design.groups}
+    return [
+        _with_others(source, numbers, group, bases[group.features], centers) for group in design.groups
+    ], [
         Sample(
             source.by_name(sample.mean, order, axis=-1),
             source.by_name(sample.rows, order, axis=-1),

@@ -74,8 +74,9 @@ def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     size = math.prod(shape)
     if size > MOST_NUMBERS:
         raise W2SError(f"{size} random numbers of shape {shape} are wanted from one key: draw at most 2^32.")
-    # Without the barrier a key that is itself derived is derived again within the loop over counters, where LLVM's
-    # vectorizer takes time exponential in the number of rounds.
-    data = jax.lax.optimization_barrier(jax.random.key_data(as_threefry(key)))
-    counters = jax.lax.iota(jnp.uint32, size)
+    # Without the barrier a key that is itself derived is derived again within the loop over counters; and LLVM's
+    # vectorizer takes time exponential in the number of rounds where counters are computed in their loop.
+    data, counters = jax.lax.optimization_barrier(
+        (jax.random.key_data(as_threefry(key)), jax.lax.iota(jnp.uint32, size))
+    )
     return threefry_bits(data[0], data[1], counters).reshape(shape)
