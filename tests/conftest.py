@@ -1,5 +1,6 @@
 """Strict JAX for every test: float64, no implicit promotion of dtypes or ranks."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ import pytest
 COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+# Compilation is nearly all of the time of tests, and takes half as long like this. Tests of the numbers of optimized
+# programs, or that run for longer than they compile, ask for `optimized`; JAX_DISABLE_MOST_OPTIMIZATIONS=0 is for all.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Threads of linear algebra that wait by spinning would take the core of the other worker.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -21,6 +25,7 @@ from w2sjax.cores import let_go_of_programs  # noqa: E402
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.set_threshold(50_000, 20, 20)  # tracing makes many objects: looking through them took 8% of the time
 jax.local_devices()  # one device, before a command under test asks for one per core
 
 # A shell's background job ignores SIGINT, and so would the sweeps under test.
@@ -32,6 +37,16 @@ def few_programs() -> Iterator[None]:
     """Let go of compiled programs before there are too many for a process."""
     yield
     let_go_of_programs()
+
+
+@pytest.fixture
+def optimized(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compile what a test compiles, in this process and in others, as users do."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 SEED = 0

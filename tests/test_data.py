@@ -127,7 +127,9 @@ def test_tables_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 def test_sentences_of_a_data_set_are_checked_as_those_of_a_file(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"text": ["good", None, "bad"], "rating": [1.0, 2.0, np.nan], "x": [[1, 2], [3], []]})
+    frame = pd.DataFrame(
+        {"text": ["good", None, "bad"], "rating": [1.0, 2.0, np.nan], "x": [[1, 2], [3], []]}
+    )
     saved_data_set(tmp_path / "saved", frame)
     for source in (frame, tmp_path / "saved"):
         found = read_rows(source, {"text": text, "rating": number}, drop=True)

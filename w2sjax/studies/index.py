@@ -182,7 +182,8 @@ INDEX |= {
     "which-theory": Entry(
         "theories",
         "Which theory explains my curve? All of them on one world of random ReLU networks",
-        "this project; the papers of each theory",
+        "this project; theories of Breiman, Freedman 1983, Cho, Saul 2009, arXiv 2410.04638, 2410.18837, 2502.00620, "
+        "2502.05075, 2503.02877, 2505.18346, 2603.05691, OpenReview 5hfa2itwGz, and its own",
     ),
     "wu2024-labels": Entry(
         "theories",
