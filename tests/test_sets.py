@@ -19,6 +19,7 @@ from w2sjax.random.threefry import seed_key
 from w2sjax.sets import rows, sentences
 from w2sjax.sets.rows import number, read_rows, text
 from w2sjax.studies import real_data
+from w2sjax.studies.index import record
 
 DATA = pytest.mark.skipif(
     not os.environ.get(rows.DATA), reason=f"{rows.DATA} names no folder of real data sets"
@@ -418,6 +419,9 @@ def test_no_scaffold_is_in_two_splits() -> None:
 
 
 def small(study: Any) -> Any:
+    on_record = record()[study.name]
+    cells = np.prod([len(values) for values in study.axes.values()])
+    assert (on_record["pairs"], on_record["cells"]) == (study.pairs, cells), "run docs/gallery.py"
     sizes = {name: values[-2:] for name, values in study.axes.items()}
     return w2s.sweep(study.world, study.protocol, axes=sizes, pairs=3), dataclasses.replace(study, axes=sizes)
 

@@ -115,6 +115,7 @@ def size_panels(results: Sequence[xr.Dataset], titles: Sequence[str], title: str
             axes.set_xlabel(x, fontsize=8)
             axes.set_ylabel(y, fontsize=8)
             axes.tick_params(labelsize=7)
+        row[1].locator_params(nbins=6)
         row[0].set_title(f"{name}: {_note(result)}".removeprefix(": "), fontsize=7)
     handles = [axes.get_legend_handles_labels() for axes in panels[0]]
     labels = handles[0][1] + handles[1][1]
@@ -158,6 +159,7 @@ def _gain(axes: "Axes", result: xr.Dataset) -> None:
     identity_line(axes)
     axes.set_xlabel("misfit", fontsize=8)
     axes.set_ylabel("gain", fontsize=8)
+    axes.locator_params(nbins=6)
     axes.tick_params(labelsize=7)
 
 
