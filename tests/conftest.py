@@ -11,6 +11,9 @@ import pytest
 COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+# Compilation is nearly all of the time of tests, and takes half as long like this. Tests of the numbers of optimized
+# programs, or that run for longer than they compile, ask for `optimized`; JAX_DISABLE_MOST_OPTIMIZATIONS=0 is for all.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Threads of linear algebra that wait by spinning would take the core of the other worker.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -32,6 +35,16 @@ def few_programs() -> Iterator[None]:
     """Let go of compiled programs before there are too many for a process."""
     yield
     let_go_of_programs()
+
+
+@pytest.fixture
+def optimized(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compile what a test compiles, in this process and in others, as users do."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 SEED = 0

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+import w2sjax as w2s
 from w2sjax.engine.chain import TARGET, representations
 from w2sjax.engine.design import design_keys, design_of, numbers_of
 from w2sjax.engine.run import run_single
@@ -26,7 +27,13 @@ def run_alone(world: Any, protocol: Any, key: jax.Array) -> Any:
 def drawn_samples(world: Any, protocol: Any, key: jax.Array) -> dict[str, Any]:
     """Return the features of every split (`[n, width]`) and the heads of one pair, as NumPy arrays."""
     sizes = {"weak": protocol.n_weak, "strong": protocol.n_strong, "eval": protocol.n_eval}
-    splits, weights, bias = jax.device_get(_draw(world, key, design_of(protocol)))
+    blocks = {f"n_{split}": BLOCK * -(-n // BLOCK) for split, n in sizes.items()}
+    points = w2s.Numerics(evaluation_points=protocol.numerics.evaluation_points)
+    # Draws depend on nothing else of the protocol: one program for as many as can be.
+    drawing = w2s.Protocol(
+        **blocks, tasks=protocol.tasks, reuse_inputs=protocol.reuse_inputs, numerics=points
+    )
+    splits, weights, bias = jax.device_get(_draw(world, key, design_of(drawing)))
     drawn: dict[str, Any] = {"weights": weights.T, "bias": bias}
     for split, n in sizes.items():
         rows = [features.reshape(-1, features.shape[-1])[:n] for features in splits[split]]

@@ -99,13 +99,7 @@ def test_pairs_of_notebooks_say_the_same_and_hold_no_output() -> None:
 def test_notebooks_run_in_fast_mode(file: Path, tmp_path: Path) -> None:
     package = str(Path(w2sjax.__file__).parents[1])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    # Nearly all of the time here is compilation.
-    fast = {
-        "PYTHONPATH": path,
-        "W2SJAX_FAST": "1",
-        "MPLBACKEND": "agg",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }
+    fast = {"PYTHONPATH": path, "W2SJAX_FAST": "1", "MPLBACKEND": "agg"}
     command = [sys.executable, "-W", "error::UserWarning", str(file)]
     done = subprocess.run(
         command, cwd=tmp_path, env=os.environ | fast, capture_output=True, text=True, timeout=600

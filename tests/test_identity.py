@@ -108,18 +108,25 @@ def test_the_same_code_resumes(tmp_path: Path) -> None:
     assert configuration["generator"] == "threefry2x32" and configuration["algorithm"] >= 2
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The name of a module, and a store of its world."""
+    folder, name = tmp_path_factory.mktemp("identity"), next(names)
+    world = load(folder, MODULE, name).Mine()
+    w2s.sweep(world, PROTOCOL, pairs=4, chunk_pairs=2, store=folder / "m.zarr")
+    return name, folder / "m.zarr"
+
+
 @pytest.mark.parametrize("change", CHANGES)
-def test_another_version_is_refused_by_name(change: str, tmp_path: Path) -> None:
-    name = next(names)
+def test_another_version_is_refused_by_name(change: str, written: tuple[str, Path], tmp_path: Path) -> None:
+    name, store = written
     old, new = CHANGES[change]
     assert MODULE.count(old) == 1
-    world = load(tmp_path, MODULE, name).Mine()
-    w2s.sweep(world, PROTOCOL, pairs=4, chunk_pairs=2, store=tmp_path / "m.zarr")
     changed = load(tmp_path, MODULE.replace(old, new), name).Mine()
     with pytest.raises(
         w2s.StoreError, match=rf"another version of {name}\.\w+, or of what its code refers to"
     ):
-        w2s.sweep(changed, PROTOCOL, pairs=4, store=tmp_path / "m.zarr")
+        w2s.sweep(changed, PROTOCOL, pairs=4, store=store)
 
 
 def test_another_module_or_class_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-KILLS = 20
+KILLS = 12
 
 CONFIGURATION = """
 pairs = 40

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -12,6 +11,7 @@ from w2sjax.engine import on_tables
 from w2sjax.heads.base import Rows
 from w2sjax.heads.gram import WIDE, suits_gram
 from w2sjax.sweeps import batch_size
+from w2sjax.sweeps.batch import group_program
 
 WIDTH = WIDE + 16
 
@@ -65,7 +65,7 @@ def test_both_routes_give_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> N
     for tables in (True, False):
         if not tables:
             monkeypatch.setattr(batch_size, "suits_tables", lambda *_: False)
-            jax.clear_caches()
+            group_program().clear_cache()
         else:
             assert on_tables.suits_tables(world, w2s.engine.design.design_of(protocols[0]))
         runs.append([w2s.sweep(world, p, pairs=3, axes=a) for p, a in zip(protocols, axes, strict=True)])

@@ -50,8 +50,7 @@ def test_python_blocks_run(tmp_path, name):
     file.write_text(script(page), encoding="utf-8")
     package = str(Path(w2sjax.__file__).parents[1])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    # Nearly all of the time here is compilation.
-    environment = os.environ | {"PYTHONPATH": path, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    environment = os.environ | {"PYTHONPATH": path}
     run = subprocess.run(
         [sys.executable, file.name],
         cwd=tmp_path,

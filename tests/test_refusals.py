@@ -182,7 +182,7 @@ def test_an_output_that_is_full_or_closed(configuration: Path) -> None:
     assert done.stderr == ""
 
 
-SIZES = w2s.Protocol(n_weak=40, n_strong=40, n_eval=40, tasks=1)
+SIZES = w2s.Protocol(n_weak=40, n_strong=40, n_eval=40, tasks=2)
 WORLD = w2s.worlds.PerturbedMLP(width=4, depth=2)
 
 PYTHON = {

@@ -31,13 +31,16 @@ print(json.dumps([swept, w2s.run_pair(WORLD, PROTOCOL, jax.random.key(5)).gain.t
 """
 
 SETTINGS = {
-    "rbg": {"JAX_DEFAULT_PRNG_IMPL": "rbg"},
-    "unsafe_rbg": {"JAX_DEFAULT_PRNG_IMPL": "unsafe_rbg"},
-    "not partitionable": {"JAX_THREEFRY_PARTITIONABLE": "0"},
-    "seed offset": {"JAX_RANDOM_SEED_OFFSET": "77"},
-    "products in few bits": {"JAX_DEFAULT_MATMUL_PRECISION": "bfloat16"},
-    "strict": {"JAX_NUMPY_DTYPE_PROMOTION": "strict", "JAX_NUMPY_RANK_PROMOTION": "raise"},
-    "debugging": {"JAX_DEBUG_NANS": "0", "JAX_CHECK_TRACER_LEAKS": "0", "JAX_LOG_COMPILES": "0"},
+    "rbg, products in few bits": {"JAX_DEFAULT_PRNG_IMPL": "rbg", "JAX_DEFAULT_MATMUL_PRECISION": "bfloat16"},
+    "unsafe_rbg, seed offset": {"JAX_DEFAULT_PRNG_IMPL": "unsafe_rbg", "JAX_RANDOM_SEED_OFFSET": "77"},
+    "not partitionable, strict, debugging": {
+        "JAX_THREEFRY_PARTITIONABLE": "0",
+        "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+        "JAX_NUMPY_RANK_PROMOTION": "raise",
+        "JAX_DEBUG_NANS": "0",
+        "JAX_CHECK_TRACER_LEAKS": "0",
+        "JAX_LOG_COMPILES": "0",
+    },
 }
 
 
@@ -60,7 +63,7 @@ def test_settings_of_jax_change_no_number(name: str) -> None:
     swept, alone = numbers(SETTINGS[name])
     ours = w2s.sweep(WORLD, PROTOCOL, pairs=6, seed=1).weak_error.values
     np.testing.assert_allclose(swept, ours, rtol=1e-12)
-    if name not in ("unsafe_rbg", "seed offset"):  # whose keys of a seed are other keys, which the user made
+    if name != "unsafe_rbg, seed offset":  # whose keys of a seed are other keys, which the user made
         np.testing.assert_allclose(alone, w2s.run_pair(WORLD, PROTOCOL, jax.random.key(5)).gain, rtol=1e-11)
 
 
@@ -95,10 +98,10 @@ def test_callers_share_no_key() -> None:
 
 
 def test_every_cell_has_draws_of_its_own_whatever_the_axis() -> None:
-    axes = {"weak_noise": np.arange(100) / 100, "strong_noise": np.arange(100) / 100}
+    axes = {"weak_noise": np.arange(30) / 100, "strong_noise": np.arange(30) / 100}
     grid = make_grid(WORLD, PROTOCOL, axes, paired=False)
     cells = [grid.cell(position) for position in grid.positions()]
-    assert len({cell.own_draws for cell in cells}) == 10_000
+    assert len({cell.own_draws for cell in cells}) == 900
     short = w2s.sweep(WORLD, PROTOCOL, pairs=2, axes={"weak_noise": [0, 1]}, paired=False)
     long = w2s.sweep(WORLD, PROTOCOL, pairs=2, axes={"weak_noise": [0.5, 0.0, 1.0]}, paired=False)
     np.testing.assert_array_equal(short.sel(weak_noise=0).gain, long.sel(weak_noise=0).gain)
@@ -141,12 +144,15 @@ def test_public_types_are_lawful_pytrees(value: Any) -> None:
 def test_run_pair_under_jit_and_vmap(fields: dict[str, Any], key: jax.Array) -> None:
     protocol = w2s.Protocol(**{"n_weak": 40, "n_strong": 40, "n_eval": 40, "tasks": 2} | fields)
     world = w2s.worlds.PerturbedMLP(width=4, depth=2)
-    plain = w2s.run_pair(world, protocol, key)
-    np.testing.assert_allclose(jax.jit(w2s.run_pair)(world, protocol, key).gain, plain.gain, rtol=1e-8)
     keys = jax.random.split(key, 3)
-    many = jax.vmap(w2s.run_pair, in_axes=(None, None, 0))(world, protocol, keys)
-    for i in range(3):
-        np.testing.assert_allclose(many.gain[i], w2s.run_pair(world, protocol, keys[i]).gain, rtol=1e-8)
+    plain = [w2s.run_pair(world, protocol, key) for key in keys]
     several = jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf, float)] * 2), (world, protocol))
-    both = jax.vmap(w2s.run_pair, in_axes=(0, 0, None))(*several, key)
-    np.testing.assert_allclose(both.misfit, np.stack([plain.misfit] * 2), rtol=1e-8)
+    over_settings = jax.vmap(w2s.run_pair, in_axes=(0, 0, None))
+    at_once = jax.jit(jax.vmap(over_settings, in_axes=(None, None, 0)))(*several, keys)
+    for i, j in np.ndindex(3, 2):
+        np.testing.assert_allclose(at_once.gain[i, j], plain[i].gain, rtol=1e-8)
+        np.testing.assert_allclose(at_once.misfit[i, j], plain[i].misfit, rtol=1e-8)
+    if not fields:  # without jit, too
+        many = jax.vmap(w2s.run_pair, in_axes=(None, None, 0))(world, protocol, keys)
+        for i in range(3):
+            np.testing.assert_allclose(many.gain[i], plain[i].gain, rtol=1e-8)

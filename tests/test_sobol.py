@@ -65,9 +65,10 @@ def test_outcomes_equal_numpy_on_the_same_draws(route: str) -> None:
     for name in NAMES:
         error = np.abs(getattr(outcome, name) - expected[name]) / expected["weak_error"]
         assert error.max() < 1e-9, (name, error.max())
-    other = run(route, WORLD, dataclasses.replace(protocol, numerics=w2s.Numerics()), key)
-    assert (other.weak_error != outcome.weak_error).all()
-    np.testing.assert_allclose(other.weak_error, outcome.weak_error, rtol=0.5)
+    if route == "labels":  # by moments below
+        other = run(route, WORLD, dataclasses.replace(protocol, numerics=w2s.Numerics()), key)
+        assert (other.weak_error != outcome.weak_error).all()
+        np.testing.assert_allclose(other.weak_error, outcome.weak_error, rtol=0.5)
 
 
 def test_directions_are_those_of_scipy() -> None:
@@ -129,11 +130,8 @@ FLOAT32 = dataclasses.replace(SOBOL_POINTS, feature_precision="float32")
 @pytest.mark.parametrize(
     "fields",
     [
-        {},
-        {"fresh_misfit": True},
-        {"label_noise": 0.5},
+        {"head": Ball(1.0), "fresh_misfit": True, "label_noise": 0.5},
         {"head": Trained(epochs=2), "fresh_misfit": True},
-        {"head": Ball(1.0)},
         {"reuse_inputs": True, "n_strong": 600, "numerics": FLOAT32},
     ],
     ids=str,

@@ -17,8 +17,8 @@ from w2sjax.figures.saving import save
 from w2sjax.process_wide import ProcessWide
 
 WORLD = w2s.worlds.PerturbedMLP(width=4, depth=2)
-PROTOCOL = w2s.Protocol(n_weak=40, n_strong=40, n_eval=40, tasks=3)
-ROUNDS, THREADS = 200, 4
+PROTOCOL = w2s.Protocol(n_weak=40, n_strong=40, n_eval=40, tasks=2)
+ROUNDS, THREADS = 80, 4
 
 
 def test_stores_plots_and_evaluations_at_once(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_stores_plots_and_evaluations_at_once(tmp_path: Path) -> None:
 
 def test_one_store_by_several_threads(tmp_path: Path) -> None:
     alone = w2s.sweep(WORLD, PROTOCOL, pairs=4, seed=1).weak_error.values
-    for trial in range(20):
+    for trial in range(12):
         path = tmp_path / f"{trial}.zarr"
         if trial % 2:
             path.mkdir()

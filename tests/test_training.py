@@ -145,11 +145,9 @@ def test_orders_are_drawn_in_blocks_that_do_not_show(key: jax.Array, epochs: int
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(1, 70), st.integers(1, 9), st.integers(0, 2**32 - 1))
-def test_the_sorting_network_sorts(n: int, count: int, seed: int) -> None:
-    columns = np.random.default_rng(seed).integers(0, 2**32, (n, count), dtype=np.uint32) >> np.uint32(
-        seed % 32
-    )
+@given(st.sampled_from([(1, 1), (2, 9), (3, 1), (5, 2), (8, 9), (31, 1), (70, 3)]), st.integers(0, 2**32 - 1))
+def test_the_sorting_network_sorts(shape: tuple[int, int], seed: int) -> None:
+    columns = np.random.default_rng(seed).integers(0, 2**32, shape, dtype=np.uint32) >> np.uint32(seed % 32)
     np.testing.assert_array_equal(sort_columns(jnp.asarray(columns)), np.sort(columns, axis=0))
 
 
