@@ -19,6 +19,7 @@ from typing import Any
 
 from w2sjax import studies
 from w2sjax.errors import W2SError
+from w2sjax.papers import PAPERS, bibtex, papers_of
 from w2sjax.studies.index import INDEX, record, size_of
 
 DOCS = Path(__file__).parent
@@ -51,13 +52,29 @@ def sizes() -> dict[str, dict[str, Any]]:
     return found
 
 
-def summary_of(folder: Path, pairs: int) -> dict[str, Any] | None:
-    """Return the summary of a full run, or None."""
-    file = folder / "summary.json"
-    if not file.is_file():
-        return None
-    summary: dict[str, Any] = json.loads(file.read_text())
-    return summary if summary["configuration"]["pairs"] == pairs else None
+def found_in(folder: Path, pairs: int) -> dict[str, Any]:
+    """Return what a full run of a study, or of every member of a collection, found and took; nothing of another run.
+
+    Seconds are the smaller of elapsed and processor time, as others may have used the machine, and are left out of a
+    run that went on with an older one.
+    """
+    summaries = [
+        json.loads(file.read_text())
+        for file in sorted([*folder.glob("summary.json"), *folder.glob(f"{folder.name}-*/summary.json")])
+    ]
+    if not summaries or any(summary["configuration"]["pairs"] != pairs for summary in summaries):
+        return {}
+    found = {}
+    if all("headline" in summary for summary in summaries):
+        lines = [
+            summary["headline"] if len(summaries) == 1 else f"{summary['study']}: {summary['headline']}"
+            for summary in summaries
+        ]
+        found["headline"] = "; ".join(lines)
+    if not any(summary.get("resumed") for summary in summaries):
+        seconds = sum(min(one["seconds"], one.get("processor_seconds", math.inf)) for one in summaries)
+        found |= {"seconds": seconds, "cores": os.cpu_count()}
+    return found
 
 
 def status_of(name: str) -> str:
@@ -89,15 +106,15 @@ def main() -> None:
             subprocess.run(command, check=True)
         old = before.get(name, {})
         now[name] = now[name] or {key: old[key] for key in ("pairs", "tasks", "cells") if key in old}
-        summary = summary_of(folder, now[name].get("pairs", 0))
-        if summary is not None:
-            now[name] |= {"seconds": summary["seconds"], "cores": os.cpu_count()}
-            if "headline" in summary:
-                now[name]["headline"] = summary["headline"]
-            if (folder / "figure.png").is_file():
-                shutil.copyfile(folder / "figure.png", DOCS / "figures" / f"{name}.png")
-        elif {key: old.get(key) for key in now[name]} == now[name]:
-            now[name] = old
+        found = found_in(folder, now[name].get("pairs", 0)) if (folder / "figure.png").is_file() else {}
+        if {key: old.get(key) for key in now[name]} == now[name]:
+            now[name] = old | found
+            if "seconds" in old and "seconds" in found:
+                now[name]["seconds"] = min(old["seconds"], found["seconds"])
+        else:
+            now[name] |= found
+        if found:
+            shutil.copyfile(folder / "figure.png", DOCS / "figures" / f"{name}.png")
     RECORD.write_text(json.dumps({name: size for name, size in now.items() if size}, indent=1) + "\n")
     record.cache_clear()
     for name, entry in INDEX.items():
@@ -109,18 +126,26 @@ def main() -> None:
             f"*{entry.reference}*",
             f"```sh\nw2sjax reproduce {name} --out {name}\n```",
         ]
+        papers = papers_of(entry.reference)
+        lines += [f"The paper: {paper.claim}" for paper in papers if paper.claim and len(papers) == 1]
         if size := size_of(name):
             lines.append(f"Size: {size}.")
         if headline := now[name].get("headline"):
-            lines.append(f"What it shows: {headline}.")
+            lines.append(f"Here: {headline}.")
         if figure.is_file():
             lines.append(f"![{entry.title}](figures/{name}.png)")
         sections.append("\n\n".join(lines))
     rows += [f"| {paper} | {what} | not possible: {why} |" for paper, what, why in NOT_POSSIBLE]
+    everything = bibtex(" ".join(paper.mark for paper in PAPERS))
+    sections.append(
+        "## BibTeX\n\n`w2sjax cite NAME` prints the entries of a study. What is not known for sure is left out.\n\n"
+        f"```bibtex\n{everything}\n```"
+    )
     head = (
         "# Gallery\n\nEvery study of `w2sjax settings`, with the command that makes its figure. This page is written "
-        "by `python docs/gallery.py`, from what the studies say of themselves and from results on disk; a time is that "
-        "of a run on a machine that others used too, compilation included; a study without one was not timed."
+        "by `python docs/gallery.py`, from what the studies say of themselves and from results on disk; a time is "
+        "the smaller of elapsed and processor time of a run on a machine that others used too, compilation "
+        "included; a study without one was not timed."
         "\n\n| paper | study | status |\n|---|---|---|\n"
     )
     (DOCS / "gallery.md").write_text(head + "\n".join(rows) + "\n\n" + "\n\n".join(sections) + "\n")

@@ -1,5 +1,6 @@
 """Strict JAX for every test: float64, no implicit promotion of dtypes or ranks."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from w2sjax.cores import let_go_of_programs  # noqa: E402
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.set_threshold(50_000, 20, 20)  # tracing makes many objects: looking through them took 8% of the time
 jax.local_devices()  # one device, before a command under test asks for one per core
 
 # A shell's background job ignores SIGINT, and so would the sweeps under test.

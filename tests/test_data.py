@@ -19,6 +19,7 @@ from w2sjax.analysis import compare_representations, medians
 from w2sjax.cli import main
 from w2sjax.random.keys import Role, pair_key, role_key
 from w2sjax.random.threefry import seed_key
+from w2sjax.sets.rows import number, read_rows, text
 
 HERE = os.environ.get("W2SJAX_DATA")
 RNG = np.random.default_rng(0)
@@ -44,6 +45,99 @@ def test_parquet(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
     pd.DataFrame(X, columns=list("abc")).to_parquet(tmp_path / "x.parquet")
     np.testing.assert_array_equal(data.read_array(tmp_path / "x.parquet"), X)
+
+
+def saved_data_set(folder: Path, frame: pd.DataFrame, files: int = 2) -> None:
+    """Write a data set as `datasets.Dataset.save_to_disk` does: streams of Arrow and the order of the files."""
+    pa = pytest.importorskip("pyarrow", reason="data sets need pyarrow")
+    folder.mkdir(parents=True)
+    names = [f"data-{i:05d}-of-{files:05d}.arrow" for i in range(files)]
+    for name, rows in zip(names, np.array_split(np.arange(len(frame)), files), strict=True):
+        table = pa.Table.from_pandas(frame.iloc[rows], preserve_index=False)
+        with pa.OSFile(str(folder / name), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
+    state = {"_data_files": [{"filename": name} for name in names], "_split": "train", "_fingerprint": "x"}
+    (folder / "state.json").write_text(json.dumps(state))
+    (folder / "dataset_info.json").write_text("{}")
+
+
+def frame_of_rows() -> pd.DataFrame:
+    frame = pd.DataFrame(X, columns=list("abc"), index=np.arange(60)[::-1])
+    return frame.assign(encoding=list(X[:, :2]), name=[f"m{i // 3 if i < 30 else i}" for i in range(60)])
+
+
+def test_frames_and_folders_of_data_sets_hold_the_same_table(tmp_path: Path) -> None:
+    frame = frame_of_rows()
+    saved_data_set(tmp_path / "saved" / "train", frame)
+    folder = tmp_path / "parquet"
+    folder.mkdir()
+    frame.iloc[:20].to_parquet(folder / "train-00000-of-00002.parquet")
+    frame.iloc[20:].to_parquet(folder / "train-00001-of-00002.parquet")
+    for source in (frame, tmp_path / "saved" / "train", folder):
+        np.testing.assert_array_equal(data.read_array(source), X)
+        np.testing.assert_array_equal(data.read_array(source, "b"), X[:, 1])
+        np.testing.assert_array_equal(data.read_array(source, "encoding"), X[:, :2])
+        found = data.columns(
+            source, features={"weak": "encoding", "strong": ["a", "b", "c"]}, targets="c", groups="name"
+        )
+        np.testing.assert_allclose(found["features"]["strong"], data.standardized("x", X))
+        world = w2s.worlds.Resampled(**found)
+        assert world.sizes["n_weak"] == 21 and len(set(world.groups.tolist())) == 40
+    numbered = pd.DataFrame(X)
+    np.testing.assert_array_equal(data.read_array(numbered, "2"), X[:, 2])
+    nullable = frame[["a"]].astype("Float64")
+    nullable.iloc[4] = pd.NA
+    with pytest.raises(w2s.W2SError, match="weak holds 1 NaN or infinite values, the first .nan. at row 4"):
+        data.columns(nullable, features={"weak": "a"}, targets="a")
+
+
+def test_tables_that_cannot_be_used(tmp_path: Path) -> None:
+    frame = frame_of_rows()
+    saved_data_set(tmp_path / "both" / "train", frame)
+    (tmp_path / "both" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    for name in ("chosen", "damaged", "gone"):
+        saved_data_set(tmp_path / name, frame)
+    (tmp_path / "chosen" / "state.json").write_text(
+        '{"_data_files": [], "_indices_data_files": [{"filename": "i.arrow"}]}'
+    )
+    (tmp_path / "damaged" / "data-00001-of-00002.arrow").write_bytes(b"\xff" * 99)
+    (tmp_path / "gone" / "data-00001-of-00002.arrow").unlink()
+    (tmp_path / "mixed").mkdir()
+    for split in ("train", "test"):
+        frame.to_parquet(tmp_path / "mixed" / f"{split}-00000-of-00001.parquet")
+    (tmp_path / "empty").mkdir()
+    ragged = frame.assign(encoding=[[1.0, 2.0]] * 7 + [[1.0]] * 53)
+    for source, column, message in (
+        (tmp_path / "both", "a", "holds the splits train, test: pass the folder of one of them"),
+        (tmp_path / "chosen", "a", "holds a choice of rows by indices: save it after flatten_indices()"),
+        (tmp_path / "damaged", "a", "cannot be read"),
+        (tmp_path / "gone", "a", "cannot be read"),
+        (tmp_path / "mixed", "a", "holds files of test, train: pass one of the files"),
+        (tmp_path / "empty", "a", "holds no state.json and no .parquet or .arrow files"),
+        (tmp_path / "none", "a", "does not exist: pass one of .npy"),
+        (frame, "aa", "the DataFrame holds a, b, c, encoding, name, not 'aa': did you mean 'a'?"),
+        (frame, "name", "the DataFrame has 'm0' at row 0, column name: pass numbers"),
+        (ragged, "encoding", "has '[1.0]' at row 7, column encoding: pass lists of 2 numbers"),
+        (frame.assign(a=[{}] * 60), "a", "the DataFrame has '{}' at row 0, column a: pass numbers"),
+        (frame[["name"]], None, "the DataFrame has no column of numbers"),
+        (pd.concat([frame, frame], axis=1), "a", "not 'a'"),
+    ):
+        with pytest.raises(w2s.W2SError, match=re.escape(message)):
+            data.read_array(source, column)
+
+
+def test_sentences_of_a_data_set_are_checked_as_those_of_a_file(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"text": ["good", None, "bad"], "rating": [1.0, 2.0, np.nan], "x": [[1, 2], [3], []]}
+    )
+    saved_data_set(tmp_path / "saved", frame)
+    for source in (frame, tmp_path / "saved"):
+        found = read_rows(source, {"text": text, "rating": number}, drop=True)
+        assert found.columns == {"text": ["good"], "rating": [1.0]}
+        assert found.dropped == {"text: is blank": 1, "rating: is no number": 1}
+        with pytest.raises(w2s.W2SError, match="row 1, column text: is blank; mend it, or pass drop=True"):
+            read_rows(source, {"text": text})
+        assert read_rows(source, {"x": str}).columns["x"] == ["1 2", "3", ""]
 
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:

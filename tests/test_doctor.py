@@ -13,6 +13,7 @@ import w2sjax as w2s
 from tests.test_cli import run
 from w2sjax import studies
 from w2sjax.commands import doctor
+from w2sjax.papers import PAPERS
 from w2sjax.studies.index import INDEX, record, size_of
 
 WORLD = w2s.worlds.PerturbedMLP(
@@ -69,6 +70,28 @@ def test_sizes_on_record_are_those_of_the_studies(capsys: pytest.CaptureFixture)
     assert "1000 pairs of 10 tasks in each of 512 cells" in " ".join(capsys.readouterr().out.split())
 
 
+def test_every_study_has_entries_that_a_parser_of_bibtex_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = pytest.importorskip(
+        "bibtexparser", minversion="2", reason="needs bibtexparser, an extra of tests"
+    )
+    cited = set()
+    for name in INDEX:
+        assert run("cite", name) == 0
+        text = capsys.readouterr().out
+        library = parser.parse_string(text)
+        assert not library.failed_blocks and len(library.entries) == text.count("@"), name
+        keys = [entry.key for entry in library.entries]
+        assert keys[0] == "w2sjax" and len(keys) > 1, name
+        cited |= set(keys[1:])
+        for paper in (paper for paper in PAPERS if paper.key in keys):
+            fields = {key: field.value for key, field in library.entries_dict[paper.key].fields_dict.items()}
+            assert fields["title"] == paper.title and "" not in fields.values()
+            assert fields.get("eprint", "") == paper.arxiv and fields.get("author", "") == paper.authors
+            assert paper.arxiv == "" or paper.year == 2000 + int(paper.arxiv[:2])
+    assert cited == {paper.key for paper in PAPERS}
+    assert run("cite") == 0 and "@misc" not in capsys.readouterr().out
+
+
 def test_a_shell_completes_studies() -> None:
     line = "w2sjax reproduce finite-sample-l"
     asked = {"_W2SJAX_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": "2"}
@@ -85,6 +108,7 @@ def test_stores_say_what_they_are_and_how_they_came_about(tmp_path: Path) -> Non
     w2s.sweep(WORLD, few, pairs=3, store=tmp_path / "a.zarr", title="Another")
     w2s.sweep(WORLD, few, pairs=1, first_pair=3, store=tmp_path / "b.zarr")
     merged = w2s.merge_stores([tmp_path / "a.zarr", tmp_path / "b.zarr"], tmp_path / "c.zarr")
+    assert merged.attrs["bibtex"].startswith("@software{w2sjax,")
     assert merged.attrs["title"] == "A title" and w2s.__version__ in merged.attrs["how_to_cite"]
     lines = merged.attrs["history"].splitlines()
     assert [line.split(": ", 1)[1].split(",")[0] for line in lines] == [

@@ -1,4 +1,4 @@
-"""Results that were stored before the code was changed: they stand, draw by draw."""
+"""Results that were stored: they stand, draw by draw, when the code is changed."""
 
 from pathlib import Path
 

@@ -46,12 +46,19 @@ def curves() -> Figure:
     )
 
 
+def one_panel() -> Figure:
+    one = {"head.kind": "ball", "noise": 0.1}
+    return figures.plot(made(AXES, 20, 5), x="n_strong", y="deviation", sel=one)
+
+
 @pytest.mark.parametrize("inches", [3.3, 6.8])
-@pytest.mark.parametrize("draw", [one_study, collection, cloud, curves])
+@pytest.mark.parametrize("draw", [one_study, collection, cloud, curves, one_panel])
 def test_a_column_holds_all_of_a_figure(draw: Callable[[], Figure], inches: float) -> None:
     figure = draw()
     heading = " ".join(figure.get_suptitle().split())
+    names = [figure.get_supxlabel().split(), figure.get_supylabel().split()]
     assert at_width(figure, inches) == heading
+    assert [figure.get_supxlabel().split(), figure.get_supylabel().split()] == names
     assert figure.get_suptitle() == "" and figure.get_size_inches()[0] == inches
     renderer, page = FigureCanvasAgg(figure).get_renderer(), figure.bbox
     figure.draw_without_rendering()
@@ -68,6 +75,9 @@ def test_a_column_holds_all_of_a_figure(draw: Callable[[], Figure], inches: floa
         legend = axes.get_legend()
         assert legend is None or not legend.get_window_extent(renderer).overlaps(inside.padded(-1))
     labels = [text for text in figure.texts if text.get_text().strip()]
+    for text in labels:
+        box = text.get_window_extent(renderer)
+        assert box.x0 >= page.x0 and box.x1 <= page.x1 and box.y0 >= page.y0 and box.y1 <= page.y1, text
     for legend in figure.legends:
         assert not any(
             legend.get_window_extent(renderer).overlaps(text.get_window_extent()) for text in labels

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,12 @@ def script(page: str) -> str:
 
 def test_script_keeps_line_numbers():
     assert script("text\n```python\nx = 1\n```\n```sh\nno\n```\n") == "\n\nx = 1\n\n\n\n\n"
+
+
+def test_seconds_of_a_newcomer_are_those_on_record():
+    file = ROOT / "benchmarks" / "results" / "report.py"
+    report = runpy.run_path(str(file))
+    assert report["newcomer"](report["load"]("newcomer")) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 PAGES = [

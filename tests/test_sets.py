@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression, Ridge
 
 import w2sjax as w2s
+from w2sjax.random.keys import Role, pair_key, role_key
+from w2sjax.random.threefry import seed_key
 from w2sjax.sets import rows, sentences
 from w2sjax.sets.rows import number, read_rows, text
+from w2sjax.studies import real_data
 
 DATA = pytest.mark.skipif(
     not os.environ.get(rows.DATA), reason=f"{rows.DATA} names no folder of real data sets"
@@ -274,6 +278,143 @@ def test_the_published_encoder_gives_its_published_similarities() -> None:
     last = layer_features(load_bert(package.get_model_path()), texts)[-1]
     last /= np.linalg.norm(last, axis=1, keepdims=True)
     np.testing.assert_allclose(last[1:] @ last[0], [0.695, 0.943, 0.257], atol=6e-4)
+
+
+def test_static_embeddings_are_means_of_tokens(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors", reason="encoders need safetensors and tokenizers")
+    from safetensors.numpy import save_file
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    from w2sjax.encoders import load_static
+
+    files = tmp_path / "x.safetensors", tmp_path / "x.json"
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.enable_truncation(2)
+    tokenizer.save(str(files[1]))
+    vectors = np.random.default_rng(0).normal(size=(len(WORDS) - 1, 3)).astype(np.float16)
+    save_file({"x": vectors}, str(files[0]))
+    found = load_static(*files).features(["a good day", "bad", "very"])  # "very" has no vector
+    expected = [vectors[[4, 5, 7]].astype(float).mean(axis=0), vectors[6], np.zeros(3)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    with pytest.raises(w2s.W2SError, match="sentences has ' ' at row 1"):
+        load_static(*files).features(["good", " "])
+    save_file({"x": vectors, "y": vectors}, str(files[0]))
+    with pytest.raises(w2s.W2SError, match="pass one with a single matrix"):
+        load_static(*files)
+    with pytest.raises(w2s.W2SError, match="hold no embeddings"):
+        load_static(files[1], files[1])
+
+
+ROWS = {"tweets": 160, "movies": 400, "amazon": 200, "news": 200}
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Stand-ins for what encoders make of sentences: later layers know more of the rating."""
+
+    def of(domain: str) -> Any:
+        rng = np.random.default_rng(ROWS[domain])
+        n = ROWS[domain]
+        mean = rng.normal(size=n)
+        ratings = list(mean[:, None] + rng.normal(size=(n, 15)))
+        layers = [rng.normal(size=(n, 6)) + 0.3 * (i + 1) * mean[:, None] for i in range(7)]
+        source = np.array([str(i) for i in range(n)])
+        found = sentences.Sentences(["x"] * n, mean, ratings, source, {})
+        return real_data._Encoded(found, np.array(layers), rng.normal(size=(n, 4)))
+
+    monkeypatch.setattr(real_data, "_encoded", of)
+    return of
+
+
+def test_weak_models_of_another_domain_equal_scikit_learn(encoded: Any) -> None:
+    study = real_data.build("sentences-domains-news")
+    assert isinstance(study, w2s.studies.Study)
+    world = study.world
+    dataset = w2s.sweep(world, study.protocol, pairs=1)
+    pools = world.draw(role_key(pair_key(seed_key(0), 0), Role.PAIR)).pools
+    weak, test = (np.asarray(pools[split]) for split in ("weak", "eval"))
+    assert len(weak) == int(0.35 * ROWS["tweets"]) and weak.min() >= ROWS["tweets"] > test.max()
+    x, y = world.features["weak_4"], world.targets[:, 0]  # layer 6
+    predicted = Ridge(alpha=len(weak)).fit(x[weak], y[weak]).predict(x[test])
+    np.testing.assert_allclose(dataset.w4_error.item(), ((predicted - y[test]) ** 2).mean(), rtol=1e-8)
+
+
+def test_the_study_of_methods_goes_up_the_layers(encoded: Any, tmp_path: Path) -> None:
+    study = real_data.build("sentences-methods")
+    assert isinstance(study, w2s.studies.Study)
+    chain = {stage.name: (stage.features, stage.labels, stage.split) for stage in study.protocol.stages}
+    assert chain["bootstrapped"] == ("layer_6", "second", "strong_3") and chain["first"][1] == "weak"
+    few = [stage for stage in study.protocol.stages if stage.name in ("weak", "w2s", "confidence", "ceiling")]
+    dataset = w2s.sweep(study.world, dataclasses.replace(study.protocol, stages=tuple(few)), pairs=2)
+    result = study.analysis(dataset)
+    right = dataset["w2s_accuracy"].values.mean(axis=-1)
+    found = result["accuracy"].sel(student="w2s", of="median")
+    assert float(found) == pytest.approx(np.median(right))
+    pools = study.world.draw(role_key(pair_key(seed_key(0), 1), Role.PAIR)).pools
+    train, test = (np.asarray(pools[split]) for split in ("weak", "eval"))
+    x, positive = study.world.features["layer_0"], study.world.targets[:, 0] > 0
+    weak = LogisticRegression(C=1 / (2 * 80 * 0.01), tol=1e-9).fit(x[train], positive[train])
+    assert dataset["weak_accuracy"].isel(pair=1).item() == weak.score(x[test], positive[test])
+    assert set(study.report(result)["pgr"]) == {"w2s", "confidence"}
+    study.figure(result, "t").savefig(tmp_path / "x.png")
+
+
+def test_people_and_static_embeddings_supervise(encoded: Any) -> None:
+    study = real_data.build("sentences-amazon-sign")
+    assert isinstance(study, w2s.studies.Study)
+    dataset, study = small(study)
+    cell = study.analysis(dataset).isel(n_weak=-1, n_strong=-1, strong=0).sel(of="median")
+    assert cell["weak"].values.tolist()[3:6] == ["10 raters", "static", "layer 0"]
+    assert float(cell.weak_error.sel(weak="10 raters")) < 0.3 < float(cell.weak_error.sel(weak="static"))
+
+
+class Grown:
+    """A stand-in for pretrained transformers: lengths of the SMILES, with noise that falls with the size."""
+
+    commonest = 0.3
+    accuracy = np.array([0.4, 0.5])
+
+    def __init__(self, noise: float) -> None:
+        self.noise = noise
+
+    def features(self, smiles: list[str]) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        return np.array([[len(own), own.count("O")] for own in smiles]) + self.noise * rng.normal(
+            size=(len(smiles), 2)
+        )
+
+
+@DATA
+def test_transformers_of_several_sizes_supervise(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rdkit", reason="molecules need rdkit")
+    grid = {f"width {w}, depth {d}": Grown(8 / w / d) for d in (1, 2) for w in (8, 32)}
+    monkeypatch.setattr(real_data, "_transformers", lambda: grid)
+    study = real_data.build("molecules-transformers-freesolv")
+    assert isinstance(study, w2s.studies.Study)
+    result = study.analysis(w2s.sweep(study.world, study.protocol, pairs=3))
+    report = study.report(result)
+    assert [row["weak"] for row in report["selection"]] == ["characters", *grid]
+    assert report["accuracy"]["width 8, depth 2"] == [0.4, 0.5]
+    figure = study.figure(result, "t")
+    (lines,) = (axes for axes in figure.axes if axes.get_xlabel() == "width")
+    drawn = [line.get_ydata() for line in lines.get_lines() if len(line.get_xdata()) == 2]
+    errors = w2s.analysis.at_largest(result)["weak_error"].sel(of="median")
+    names = ["width 8, depth 1", "width 32, depth 1"]
+    assert any(np.array_equal(y, errors.sel(weak=names)) for y in drawn)
+
+
+@DATA
+def test_no_scaffold_is_in_two_splits() -> None:
+    pytest.importorskip("rdkit", reason="molecules need rdkit")
+    from w2sjax.sets.molecules import molecule_set, scaffolds
+
+    study = w2s.studies.get("molecules-scaffold-freesolv")
+    groups = scaffolds(molecule_set("FreeSolv")[0].smiles)
+    pools = study.world.draw(role_key(pair_key(seed_key(0), 3), Role.PAIR)).pools
+    of_split = [set(groups[np.asarray(rows)]) for rows in pools.values()]
+    assert len(set.union(*of_split)) == sum(map(len, of_split))
 
 
 def small(study: Any) -> Any:

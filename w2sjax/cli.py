@@ -18,6 +18,7 @@ from w2sjax.commands.report import report
 from w2sjax.commands.reproduce import reproduce
 from w2sjax.commands.sweep import sweep
 from w2sjax.errors import W2SError, reason
+from w2sjax.papers import bibtex
 from w2sjax.studies.index import INDEX, size_of
 
 app = typer.Typer(
@@ -41,6 +42,20 @@ def settings() -> None:
     for name, entry in INDEX.items():
         size = size_of(name)
         print(f"{name}\n    {entry.title} ({entry.reference})" + (f"\n    {size}" if size else ""))
+
+
+@app.command()
+def cite(
+    name: Annotated[
+        str | None, typer.Argument(help="A study of `w2sjax settings`.", autocompletion=lambda: list(INDEX))
+    ] = None,
+) -> None:
+    """Print BibTeX entries of w2sjax and of the papers that a study follows."""
+    if name and name not in INDEX:
+        from w2sjax.validation import check_choice
+
+        check_choice("NAME", name, list(INDEX))
+    print(bibtex(INDEX[name].reference if name else ""))
 
 
 def _print_version(wanted: bool) -> None:

@@ -227,6 +227,24 @@ def precision(report: dict[str, Any]) -> str:
     return table(["precision", *headings], rows)
 
 
+STEPS = {
+    "install": "`pip install .`, downloads included",
+    "first_figure": "first figure",
+    "first_figure_with_kept_programs": "the same again, compiled programs kept",
+    "own_world": "your own world",
+    "own_features": "your own features",
+    "install_by_uv": "`uv pip install` of a wheel by `uv build`",
+    "first_figure_by_uv": "first figure there",
+}
+"""What is beside a newcomer's steps in the README."""
+
+
+def newcomer(report: dict[str, Any]) -> str:
+    """Return the table of a newcomer's seconds."""
+    rows = [[STEPS[name], f"{step['seconds']:.0f}"] for name, step in report["steps"].items()]
+    return table([f"step, from nothing, on {report['cores']} cores", "seconds"], rows)
+
+
 def main() -> None:
     """Print every table of which there is a record."""
     makers = {
@@ -241,6 +259,7 @@ def main() -> None:
         "pretraining": pretraining,
         "precision": precision,
         "gpu_program": gpu_program,
+        "newcomer": newcomer,
     }
     for name, make in makers.items():
         report = load(name)

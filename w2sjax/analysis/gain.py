@@ -88,6 +88,8 @@ def gain_report(result: xr.Dataset) -> dict[str, Any]:
     slope, r2 = summary["gain_on_misfit"].values()
     if slope is not None:
         headline = f"gain on misfit: slope {slope['median']:.3f}, R2 {r2['median']:.3f}"
+        if "published_slope" in result.attrs:
+            headline += f"; released notebook: slope {result.attrs['published_slope']:.2f}"
     else:
         medians = (
             f"median {name} " + (f"{summary[name]['median']:.3g}" if summary[name] else "not finite")

@@ -15,6 +15,7 @@ from w2sjax.commands.overrides import change_study
 from w2sjax.commands.plans import plan_of
 from w2sjax.commands.reports import write_report
 from w2sjax.errors import W2SError, reason, remedy
+from w2sjax.papers import bibtex
 from w2sjax.paths import check_folder, output_file, user_path
 from w2sjax.studies.index import INDEX, size_of
 
@@ -169,6 +170,8 @@ def _reproduce_one(
     """Run a study, write its files, and return the result of its analysis."""
     from w2sjax.sweeps.run import sweep
 
+    processor = time.process_time()
+    resumed = (out / "data.zarr").exists()
     print(f"{study.name}: {study.title}; {used}", file=sys.stderr)
     dataset = sweep(
         study.world,
@@ -192,13 +195,16 @@ def _reproduce_one(
         "study": study.name,
         "reference": study.reference,
         "how_to_cite": dataset.attrs["how_to_cite"],
+        "bibtex": bibtex(study.reference),
         "unverified_parameters": list(study.unverified),
         "seed": seed,
         **numbers,
         "configuration": json.loads(dataset.attrs["configuration"]),
-        "versions": {k: v for k, v in dataset.attrs.items() if k != "configuration"},
+        "versions": {k: v for k, v in dataset.attrs.items() if k not in ("configuration", "bibtex")},
         "seconds_to_data": round(computed, 3),
         "seconds": round(time.perf_counter() - started, 3),
+        "processor_seconds": round(time.process_time() - processor, 3),
+        "resumed": resumed,
     }
     write_report("--out", out / SUMMARY, summary)
     print(f"{headline}; wrote {out / 'figure.png'}")

@@ -5,3 +5,5 @@ from w2sjax.encoders.bert import layer_features as layer_features
 from w2sjax.encoders.bert import load_bert as load_bert
 from w2sjax.encoders.smiles import SmilesEncoders as SmilesEncoders
 from w2sjax.encoders.smiles import pretrain as pretrain
+from w2sjax.encoders.static import Static as Static
+from w2sjax.encoders.static import load_static as load_static

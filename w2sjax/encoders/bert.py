@@ -15,6 +15,7 @@ import numpy as np
 from w2sjax.errors import W2SError
 from w2sjax.files import write_atomically
 from w2sjax.paths import user_path
+from w2sjax.sets.rows import check_sentences
 from w2sjax.validation import check_integer, shown
 
 LENGTHS = (16, 32, 64, 128, 256, 512)
@@ -142,11 +143,7 @@ def layer_features(
     """
     check_integer("length", length, least=3, most=LENGTHS[-1])
     check_integer("batch", batch, least=1)
-    if isinstance(sentences, str) or not len(sentences):
-        raise W2SError(f"sentences={shown(sentences)} are none: pass a list of texts.")
-    for row, text in enumerate(sentences):
-        if not isinstance(text, str) or not text.strip():
-            raise W2SError(f"sentences has {shown(text)} at row {row}: pass text, or leave that row out.")
+    check_sentences(sentences)
     tokens = [
         np.array(e.ids)[:length]
         for e in encoder.tokenizer.encode_batch([s[: 20 * length] for s in sentences])

@@ -43,9 +43,9 @@ class Basis:
     def part(self, start: int, size: int) -> "Basis":
         """Return a basis of `size` features alone, from `start` on.
 
-        Of the first features a triangular map is a sub-block. Others are sums of all coordinates before them: u - center
-        = rows v, and with the QR factorization rows' = Q R the coordinates Q' v are as uncorrelated as v, and u - center
-        = R' Q' v. Householder's R keeps the digits of every feature, whatever its scale.
+        Of the first features a triangular map is a sub-block. Others are sums of all coordinates before them:
+        u - center = rows v, and with the QR factorization rows' = Q R the coordinates Q' v are as uncorrelated as v,
+        and u - center = R' Q' v. Householder's R keeps the digits of every feature, whatever its scale.
         """
         center, rows = self.center[start : start + size], self.unwhiten[start : start + size]
         if start == 0:

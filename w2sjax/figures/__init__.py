@@ -10,6 +10,8 @@ from w2sjax.figures.quartiles import head_study as head_study
 from w2sjax.figures.quartiles import weak_quality as weak_quality
 from w2sjax.figures.real_data import help_figure as help_figure
 from w2sjax.figures.real_data import help_panels as help_panels
+from w2sjax.figures.real_data import size_figure as size_figure
+from w2sjax.figures.real_data import size_panels as size_panels
 from w2sjax.figures.recovery import overfitting_figure as overfitting_figure
 from w2sjax.figures.recovery import pgr_maps as pgr_maps
 from w2sjax.figures.recovery import recovery_figure as recovery_figure

@@ -70,9 +70,10 @@ def at_width(figure: "Figure", inches: float) -> str:
         options = _entries(legend, panels, inches)
         legend.remove()
         figure.legend(**options, loc="outside upper center")  # below is the label of all panels
-    for text, room in ((figure.get_supxlabel(), inches), (figure.get_supylabel(), rows * width * ratio)):
-        if text:
-            (figure.supxlabel if room == inches else figure.supylabel)(_wrapped(text, room), fontsize=POINTS)
+    if text := figure.get_supxlabel():
+        figure.supxlabel(_wrapped(text, inches - 0.45), fontsize=POINTS)
+    if text := figure.get_supylabel():
+        figure.supylabel(_wrapped(text, rows * width * ratio - 0.45), fontsize=POINTS)
     for axes in panels:
         if axes.get_legend():
             _put_below(axes, width)

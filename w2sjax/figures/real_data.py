@@ -1,5 +1,6 @@
 """Where weak supervision helps on a data set: gain against misfit, a map of the gain, PGR and OPR by sample size."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from w2sjax.figures.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_SIZE = re.compile(r"width (\d+), depth (\d+)")
 
 SHOWN = 4
 """Weak models whose curves are drawn: those of the largest gain at the largest samples."""
@@ -61,6 +64,73 @@ def help_panels(results: Sequence[xr.Dataset], titles: Sequence[str], title: str
     return figure
 
 
+def size_figure(result: xr.Dataset, title: str = "") -> "Figure":
+    """Draw the errors of weak models named "width W, depth D", and of their students, for one data set."""
+    return size_panels([result], [""], title)
+
+
+def size_panels(results: Sequence[xr.Dataset], titles: Sequence[str], title: str = "") -> "Figure":
+    """Draw weak models named "width W, depth D" and their students, a row for each data set.
+
+    Args:
+        results: of `w2sjax.analysis.help_on_data`; weak models of other names are drawn as lines.
+        titles: of the rows.
+        title: above the figure.
+
+    Returns:
+        Errors against width, of weak models and, dashed, of their students; gain against misfit. Lines and points are
+        medians over resamples, bars 95% intervals of the median.
+    """
+    figure = new_figure(6.8, 2.6 * len(results) + 0.7)
+    panels = figure.subplots(len(results), 2, squeeze=False)
+    for row, result, name in zip(panels, results, titles, strict=True):
+        cell = at_largest(result)
+        sizes: dict[int, list[tuple[int, str]]] = {}
+        others = []
+        for weak in cell["weak"].values.tolist():
+            if found := _SIZE.fullmatch(weak):
+                sizes.setdefault(int(found[2]), []).append((int(found[1]), weak))
+            else:
+                others.append(weak)
+        for place, (depth, own) in enumerate(sizes.items()):
+            widths, names = zip(*own, strict=True)
+            part = cell.sel(weak=list(names))
+            for quantity, dashes in (("weak_error", "-"), ("w2s_error", "--")):
+                options = _style(place) | {"linestyle": dashes, "markersize": 3, "linewidth": 1}
+                row[0].errorbar(widths, *_bars(part[quantity]), **options)
+            label = f"depth {depth}"
+            across, bars = _bars(part["misfit"])
+            options = _style(place) | {"linestyle": "none", "markersize": 4, "label": label, "xerr": bars}
+            row[1].errorbar(across, *_bars(part["gain"]), **options)
+        for place, weak in enumerate(others, start=len(sizes)):
+            own_error = float(cell["weak_error"].sel(weak=weak, of="median"))
+            row[0].axhline(own_error, color=CATEGORIES[place], linewidth=1, label=f"{weak}, weak error")
+        ceiling = float(cell["ceiling_error"].isel(weak=0).sel(of="median"))
+        row[0].axhline(ceiling, color=GREY, linewidth=1, linestyle=":", label="ceiling")
+        row[0].set(xscale="log", xticks=widths, xticklabels=widths)
+        row[0].minorticks_off()
+        row[1].axhline(0, color=GREY, linewidth=0.8)
+        identity_line(row[1])
+        for axes, x, y in ((row[0], "width", "error: weak, student dashed"), (row[1], "misfit", "gain")):
+            axes.set_xlabel(x, fontsize=8)
+            axes.set_ylabel(y, fontsize=8)
+            axes.tick_params(labelsize=7)
+        row[0].set_title(f"{name}: {_note(result)}".removeprefix(": "), fontsize=7)
+    handles = [axes.get_legend_handles_labels() for axes in panels[0]]
+    labels = handles[0][1] + handles[1][1]
+    figure.legend(
+        handles[0][0] + handles[1][0], labels, loc="outside lower center", ncols=6, fontsize=7, frameon=False
+    )
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def _bars(values: xr.DataArray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return medians and the lengths of their bars."""
+    middle, low, high = values.transpose("of", "weak").values
+    return middle, [middle - low, high - middle]
+
+
 def _note(result: xr.Dataset) -> str:
     unit = result.attrs["unit"]
     errors = "shares of wrong signs" if unit == "1" else f"errors in ({unit})$^2$"
@@ -93,7 +163,7 @@ def _gain(axes: "Axes", result: xr.Dataset) -> None:
 
 def _map(figure: "Figure", axes: "Axes", result: xr.Dataset) -> None:
     """Draw relative gain by weak model and student, at the largest samples and without label noise."""
-    cells = result.isel(dict.fromkeys(("n_weak", "n_strong"), -1))
+    cells = result.isel(dict.fromkeys(("n_weak", "n_strong"), -1), missing_dims="ignore")
     cells = cells.isel(label_noise=0) if "label_noise" in cells.dims else cells
     middle, low, high = cells["relative_gain"].transpose("of", "weak", "strong").values
     drawn = axes.imshow(middle, cmap="RdBu", vmin=-0.5, vmax=0.5, aspect="auto")

@@ -2,7 +2,6 @@
 
 import collections
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,8 +36,8 @@ class Molecules(NamedTuple):
     dropped: dict[str, int]
 
 
-def read_molecules(file: str | Path, target: str, *, smiles: str = "smiles", drop: bool = False) -> Molecules:
-    """Read molecules from a CSV file.
+def read_molecules(file: Any, target: str, *, smiles: str = "smiles", drop: bool = False) -> Molecules:
+    """Read molecules from a CSV file or another table.
 
     Args:
         file: with a column of SMILES and one of targets.

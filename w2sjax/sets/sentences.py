@@ -1,8 +1,7 @@
 """Sentences rated by people (Hutto and Gilbert 2014, "VADER"): the mean rating, and single raters as supervisors."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +32,8 @@ class Sentences(NamedTuple):
     dropped: dict[str, int]
 
 
-def read_sentences(file: str | Path, *, drop: bool = False) -> Sentences:
-    """Read sentences from a CSV file with the columns id, rating, ratings and text.
+def read_sentences(file: Any, *, drop: bool = False) -> Sentences:
+    """Read sentences from a CSV file or another table with the columns id, rating, ratings and text.
 
     Args:
         file: `ratings` are numbers with blanks between; an id "1_2" is the second sentence of article 1.

@@ -182,7 +182,8 @@ INDEX |= {
     "which-theory": Entry(
         "theories",
         "Which theory explains my curve? All of them on one world of random ReLU networks",
-        "this project; the papers of each theory",
+        "this project; theories of Breiman, Freedman 1983, Cho, Saul 2009, arXiv 2410.04638, 2410.18837, 2502.00620, "
+        "2502.05075, 2503.02877, 2505.18346, 2603.05691, OpenReview 5hfa2itwGz, and its own",
     ),
     "wu2024-labels": Entry(
         "theories",
@@ -238,11 +239,27 @@ _REAL = {
     "molecules-freesolv": ("Hydration free energy: eight weak models supervise MiniMol", _MINIMOL),
     "molecules-esol": ("Solubility in water: eight weak models supervise MiniMol", _MINIMOL),
     "molecules-lipophilicity": ("Lipophilicity: eight weak models supervise MiniMol", _MINIMOL),
+    "molecules-scaffold": ("Weak supervision of MiniMol where splits share no scaffold", _MINIMOL),
+    "molecules-scaffold-freesolv": ("Hydration free energy, molecules of a scaffold in one split", _MINIMOL),
+    "molecules-scaffold-esol": ("Solubility in water, molecules of a scaffold in one split", _MINIMOL),
+    "molecules-scaffold-lipophilicity": ("Lipophilicity, molecules of a scaffold in one split", _MINIMOL),
+    "molecules-transformers": ("Transformers of SMILES of 9 sizes supervise MiniMol", _MINIMOL),
+    "molecules-transformers-freesolv": ("Hydration free energy: transformers of 9 sizes supervise MiniMol", _MINIMOL),
+    "molecules-transformers-esol": ("Solubility in water: transformers of 9 sizes supervise MiniMol", _MINIMOL),
+    "molecules-transformers-lipophilicity": ("Lipophilicity: transformers of 9 sizes supervise MiniMol", _MINIMOL),
     "sentences": ("People and lower layers supervise a sentence encoder: ratings and their signs", _MINILM),
     "sentences-amazon": ("Ratings of reviews: people and lower layers supervise all-MiniLM-L6-v2", _MINILM),
     "sentences-tweets": ("Ratings of tweets: people and lower layers supervise all-MiniLM-L6-v2", _MINILM),
     "sentences-amazon-sign": ("Signs of the ratings of reviews: shares of wrong ones", _MINILM),
     "sentences-tweets-sign": ("Signs of the ratings of tweets: shares of wrong ones", _MINILM),
+    "sentences-domains": ("Weak models of four domains supervise a student on tweets", _MINILM),
+    "sentences-domains-tweets": ("Ratings of tweets: weak models of tweets, as many labels as of others", _MINILM),
+    "sentences-domains-amazon": ("Ratings of tweets: weak models of reviews of products", _MINILM),
+    "sentences-domains-news": ("Ratings of tweets: weak models of news", _MINILM),
+    "sentences-domains-movies": ("Ratings of tweets: weak models of reviews of films", _MINILM),
+    "sentences-methods": (
+        "Signs of film reviews: confidence and product losses, bootstrapping by layers",
+        "methods of Burns et al. 2023; " + _MINILM),
 }
 # fmt: on
 

@@ -18,6 +18,7 @@ import numpy as np
 import w2sjax
 from w2sjax import __version__
 from w2sjax.losses import Loss
+from w2sjax.papers import bibtex
 from w2sjax.random.keys import ALGORITHM
 from w2sjax.random.threefry import IMPLEMENTATION
 from w2sjax.sweeps.grid import Grid
@@ -133,6 +134,7 @@ def attributes(grid: Grid, seed: int, pairs: range, title: str = "") -> dict[str
     whole = configuration(grid, seed) | {"pairs": len(pairs), "first_pair": pairs.start}
     axes = f" over {', '.join(grid.labels)}" if grid.labels else ""
     about = {"title": title or f"{type(grid.world).__name__}{axes}", "how_to_cite": how_to_cite()}
+    about["bibtex"] = bibtex(about["title"])
     return about | {"configuration": json.dumps(whole)} | provenance()
 
 
