@@ -54,5 +54,5 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.made pyproject.toml
-	$(PIP_INSTALL) --editable '.[test,bench,docs,parquet,report]'
+	$(PIP_INSTALL) --editable '.[test,bench,docs,latex,parquet,report]'
 	@touch $@ $(VENV)/.installed

@@ -21,6 +21,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax  # noqa: E402
 
 from w2sjax.cores import let_go_of_programs  # noqa: E402
+from w2sjax.engine.run import run_single  # noqa: E402
+from w2sjax.sweeps.batch import group_program  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -41,12 +43,17 @@ def few_programs() -> Iterator[None]:
 
 @pytest.fixture
 def optimized(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Compile what a test compiles, in this process and in others, as users do."""
+    """Compile what a test compiles, in this process and in others, as users do; nothing compiled is left or found."""
+    programs = (run_single, group_program())
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+    for program in programs:
+        program.clear_cache()
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+    for program in programs:
+        program.clear_cache()
 
 
 SEED = 0

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 import w2sjax as w2s
 from tests.oracle import chain_errors, run_alone
@@ -142,24 +143,28 @@ def test_chains_equal_numpy(case: str) -> None:
     assert_close(outcome.values, expected)
 
 
-def test_a_sweep_of_a_chain_equals_numpy_in_every_cell() -> None:
-    route = "moments"
-    protocol = w2s.Protocol(**SIZES | {"tasks": TASKS[route], "stages": four(route)})
-    axes = {"large.head.ridge": [4e-3, 0.5], "n_strong": [90, 40], "n_weak": [30, 70]}
-    found = w2s.sweep(WORLD, protocol, pairs=3, axes=axes, seed=5)
+AXES: dict[str, list[Any]] = {"large.head.ridge": [4e-3, 0.5], "n_strong": [90, 40], "n_weak": [30, 70]}
+SWEPT = w2s.Protocol(**SIZES | {"tasks": TASKS["moments"], "stages": four("moments")})
+
+
+@pytest.fixture(scope="module")
+def found() -> xr.Dataset:
+    return w2s.sweep(WORLD, SWEPT, pairs=3, axes=AXES, seed=5)
+
+
+def test_a_sweep_of_a_chain_equals_numpy_in_every_cell(found: xr.Dataset) -> None:
     for place in np.ndindex(2, 2, 2):
-        ridge, n_strong, n_weak = (values[i] for values, i in zip(axes.values(), place, strict=True))
-        *others, large, ceiling = protocol.stages or ()
-        stages = (*others, dataclasses.replace(large, head=head(route, ridge)), ceiling)
-        cell = dataclasses.replace(protocol, n_strong=n_strong, n_weak=n_weak, stages=stages)
+        ridge, n_strong, n_weak = (values[i] for values, i in zip(AXES.values(), place, strict=True))
+        *others, large, ceiling = SWEPT.stages or ()
+        stages = (*others, dataclasses.replace(large, head=head("moments", ridge)), ceiling)
+        cell = dataclasses.replace(SWEPT, n_strong=n_strong, n_weak=n_weak, stages=stages)
         for pair in (0, 2):
             expected = chain_errors(WORLD, cell, pair_key(jax.random.key(5), pair))
-            chosen = found.isel(pair=pair, **dict(zip(axes, place, strict=True)))
+            chosen = found.isel(pair=pair, **dict(zip(AXES, place, strict=True)))
             assert_close({name: chosen[name].values for name in expected}, expected)
 
 
-def test_names_of_a_chain_say_whose_student_a_stage_is() -> None:
-    found = w2s.sweep(WORLD, w2s.Protocol(**SIZES, tasks=1, stages=four("labels")), pairs=1)
+def test_names_of_a_chain_say_whose_student_a_stage_is(found: xr.Dataset) -> None:
     assert found.medium_gain.attrs["long_name"] == "small_error - medium_error"
     assert found.large_misfit.attrs["long_name"].endswith("between large and medium predictions")
     for group in ("tiny", "small", "medium", "large"):

@@ -78,6 +78,7 @@ def test_settings_lists_every_name(capsys: pytest.CaptureFixture) -> None:
     assert "charikar2024-perturbation-realizable" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("optimized")  # as what it measures is
 def test_bench_measures_both_precisions_beside_the_floor(tmp_path: Path) -> None:
     file = tmp_path / "record.json"
     # In its own process: it compiles without the cache of compiled programs.

@@ -74,9 +74,9 @@ def test_vectors_are_as_wide_as_the_machine_says(
         return f"flags\t: {flags}\n"
 
     monkeypatch.setattr(Path, "read_text", read)
-    cores.has_wide_vectors.cache_clear()
+    cores.cpu_features.cache_clear()
     for double_precision, width in ((False, single), (True, double)):
         with jax.enable_x64(double_precision):
             assert cores.compiler_options() == {"xla_cpu_prefer_vector_width": width}
     monkeypatch.undo()
-    cores.has_wide_vectors.cache_clear()
+    cores.cpu_features.cache_clear()

@@ -1,4 +1,4 @@
-"""The number of devices changes rounding at most: one against two and four."""
+"""The number of devices changes rounding at most: one against two and four, of which pairs are no multiple."""
 
 import os
 import subprocess
@@ -19,7 +19,8 @@ jax.config.update("jax_enable_x64", True)
 import w2sjax as w2s
 
 for tasks in (5, 20):  # by labels and by moments
-    ds = w2s.sweep(w2s.worlds.PerturbedMLP(), w2s.Protocol(tasks=tasks), pairs=48, seed=1)
+    axes = {"weak_noise": [0.05, 0.1]}
+    ds = w2s.sweep(w2s.worlds.PerturbedMLP(), w2s.Protocol(tasks=tasks), pairs=50, seed=1, axes=axes)
     np.savez(f"{sys.argv[1]}.{tasks}.npz", devices=jax.local_device_count(), **{k: ds[k] for k in sys.argv[2:]})
 """
 

@@ -1,11 +1,5 @@
-"""What never changes a result: how rows are split into intervals, chunks and devices; and what compiles once."""
+"""What never changes a result: how rows are split into intervals; and what compiles once."""
 
-import json
-import subprocess
-import sys
-
-import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,33 +41,3 @@ def test_many_chunks_and_cells_share_one_compilation() -> None:
     before = group_program()._cache_size()
     w2s.sweep(WORLD, PROTOCOL, pairs=50, axes={"weak_noise": [0.1, 0.2], "input_scale": [1.0, 2.0]})
     assert group_program()._cache_size() == before + 1
-
-
-PROGRAM = """
-import json, sys, jax
-jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
-jax.config.update("jax_enable_x64", True)
-import w2sjax as w2s
-ds = w2s.sweep(
-    w2s.worlds.PerturbedMLP(width=5, depth=2),
-    w2s.Protocol(n_weak=300, n_strong=400, n_eval=200, tasks=3),
-    pairs=int(sys.argv[2]), axes={"weak_noise": [0.1, 0.2]},
-)
-print(json.dumps({name: ds[name].values.tolist() for name in ("weak_error", "gain", "misfit")}))
-"""
-
-
-@pytest.mark.parametrize("devices", [2, 4])
-def test_number_of_devices_changes_nothing(devices: int) -> None:
-    pairs = 10  # not a multiple of the devices
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(devices), str(pairs)],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=True,
-    )
-    sharded = {name: np.array(values) for name, values in json.loads(run.stdout).items()}
-    alone = w2s.sweep(WORLD, PROTOCOL, pairs=pairs, axes={"weak_noise": [0.1, 0.2]})
-    for name, values in sharded.items():
-        assert np.abs((values - alone[name]) / alone["weak_error"]).max() < 1e-12, name

@@ -162,7 +162,7 @@ NAMES = st.text(st.characters(exclude_characters="/", exclude_categories=()), mi
 
 @settings(
     deadline=None,
-    max_examples=30,
+    max_examples=15,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -228,7 +228,7 @@ def test_numbers_of_any_kind_are_values_of_an_axis(tmp_path: Path) -> None:
     assert ds.ridge.values.tolist() == [0.25, 0.5, 1.0, 2.0]
     plain = sweep(axes={"ridge": [0.25, 0.5, 1.0, 2.0]}, store=tmp_path / "a.zarr")
     np.testing.assert_array_equal(ds.gain, plain.gain)
-    sweep(axes={"ridge": np.array([0.25, 0.5], np.longdouble)})
+    sweep(axes={"ridge": np.array([0.25, 0.5, 1, 2], np.longdouble)})
 
 
 PLOTS = {

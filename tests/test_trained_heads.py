@@ -12,7 +12,7 @@ import w2sjax as w2s
 from tests.oracle import run_alone
 from w2sjax.engine.design import design_of, numbers_of
 from w2sjax.engine.pair import run_grid
-from w2sjax.heads import Ball, Ridge, Trained
+from w2sjax.heads import Ridge, Trained
 from w2sjax.heads.functions import HeadFunctions
 from w2sjax.heads.training import Schedule, train
 from w2sjax.random.draws import fold_in
@@ -207,13 +207,13 @@ def test_cells_of_a_sweep_equal_single_pairs() -> None:
 
 
 def test_cells_of_closed_heads_have_no_curves_beside_trained_ones() -> None:
-    heads = [Ridge(), Ball(), Trained(epochs=1)]
+    heads = [Ridge(), Trained(epochs=1)]
     ds = w2s.sweep(Gaussian(), SMALL, pairs=1, axes={"head": heads})
     curves = [f"{name}_head_loss_curve" for name in ("weak", "w2s", "ceiling")]
     assert sorted(curves) == sorted(name for name in ds if str(name).endswith("_curve"))
     for name in curves:
         assert ds[name].dims == ("pair", "head", "progress")
-        assert ds[name].isnull().all(("pair", "progress")).values.tolist() == [True, True, False]
+        assert ds[name].isnull().all(("pair", "progress")).values.tolist() == [True, False]
     for name in NAMES:
         assert ds[name].notnull().all()
     assert (ds["status_strong_rank"] == 3).all()

@@ -75,13 +75,25 @@ def compiler_options() -> dict[str, Any] | None:
     return {"xla_cpu_prefer_vector_width": 512 if wide else 256}
 
 
-@functools.cache
 def has_wide_vectors() -> bool:
     """Say whether this CPU reports vectors of 512 bits; where it reports nothing, it has none."""
+    return "avx512f" in cpu_features()
+
+
+@functools.cache
+def cpu_features() -> tuple[str, ...]:
+    """Return the kinds of vectors and matrices that this CPU reports, such as "avx2"; none where it reports nothing."""
     try:
-        return "avx512f" in Path("/proc/cpuinfo").read_text(errors="replace").split()
+        reported = Path("/proc/cpuinfo").read_text(errors="replace").split()
     except OSError:
-        return False
+        return ()
+    kinds = ("avx", "fma", "amx", "asimd", "sve")
+    return tuple(sorted({word for word in reported if word.startswith(kinds)}))
+
+
+def cpu_of_record() -> dict[str, Any]:
+    """Return what a record of times says of the CPU: its features, and XLA's flags, which may leave some unused."""
+    return {"cpu_features": list(cpu_features()), "xla_flags": os.environ.get("XLA_FLAGS", "")}
 
 
 def cores() -> int:

@@ -8,6 +8,8 @@ from typing import Any
 
 import jax
 
+from w2sjax.cores import cpu_of_record
+
 
 def options(description: str | None) -> argparse.Namespace:
     """Return the command line's `fast` (a check that it runs) and `out` (a path or None)."""
@@ -22,9 +24,10 @@ def options(description: str | None) -> argparse.Namespace:
 
 
 def surroundings(*packages: str) -> dict[str, Any]:
-    """Return the device and the versions of JAX, NumPy and other packages."""
+    """Return the device, what the CPU is, and the versions of JAX, NumPy and other packages."""
     return {
         "device": f"{jax.local_device_count()} x {jax.local_devices()[0].device_kind}",
+        **cpu_of_record(),
         "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", *packages)},
     }
 

@@ -85,9 +85,14 @@ def quantiles[T: (xr.Dataset, xr.DataArray)](values: T, over: Any, levels: Seque
 
 
 def counted(result: xr.Dataset, dataset: xr.Dataset, **attributes: Any) -> xr.Dataset:
-    """Return a result whose only attributes say from how many `pairs` and `tasks` it is, and what else is given."""
+    """Return a result whose attributes say from how many `pairs` and `tasks` it is, and what else is given.
+
+    Axes keep what the Dataset says of them; nothing else keeps attributes.
+    """
     sizes = {"pairs": dataset.sizes["pair"], "tasks": dataset.sizes["task"]}
-    return result.drop_attrs().assign_attrs(sizes | attributes)
+    result = result.drop_attrs().assign_attrs(sizes | attributes)
+    axes = [name for name in result.dims if name in dataset.coords and name in result.coords]
+    return result.assign_coords({name: result[name].assign_attrs(dataset[name].attrs) for name in axes})
 
 
 def common_sizes(dataset: xr.Dataset, names: Sequence[str]) -> xr.DataArray:

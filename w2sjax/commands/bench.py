@@ -30,6 +30,7 @@ def bench(
     import jax
 
     from w2sjax.bench import canonical
+    from w2sjax.cores import cpu_of_record
     from w2sjax.sweeps.provenance import provenance
 
     jax.config.update("jax_compilation_cache_dir", None)  # compile times are measured
@@ -39,7 +40,7 @@ def bench(
     for x64 in sorted(precisions, reverse=True):
         with jax.enable_x64(x64):
             records += [canonical.measure(count, repeats) for count in tasks]
-    report = {"benchmark": "canonical", **provenance(), "records": records}
+    report = {"benchmark": "canonical", **provenance(), **cpu_of_record(), "records": records}
     _print(report)
     if record is not None:
         write_report("--out", record, report)

@@ -41,5 +41,10 @@ def label_free_figure(result: xr.Dataset, title: str = "") -> "Figure":
     panels[1].set_xscale("log")
     panels[0].set_yticks(place, rules, fontsize=9)
     panels[0].invert_yaxis()
-    head(figure, title, result, f" x {result.attrs['candidates']} candidates")
+    head(
+        figure,
+        title,
+        result,
+        f" x {result.attrs['candidates']} candidates; medians, bars: 10–90% of the pairs",
+    )
     return figure

@@ -81,6 +81,7 @@ def ridge_phase_figure(result: xr.Dataset, title: str = "") -> "Figure":
     right.set_xscale("log")
     right.set(xlabel="student's ridge  [squared feature unit]", ylabel="w2s error  [squared label unit]")
     right.legend(**INSIDE)
-    head(figure, title, result)
+    note = "; left: black, no gain; dashed, the teacher's best ridge\nright: lines, theory; bars, 2 standard errors"
+    head(figure, title, result, note + "; dotted, the teachers' errors")
     for_paper(figure, 7)
     return figure

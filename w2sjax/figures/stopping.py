@@ -46,7 +46,8 @@ def student_against_teacher(result: xr.Dataset, title: str = "") -> "Figure":
         simulated["weak_error"], simulated["w2s_error"], 2 * error["w2s_error"], 2 * error["weak_error"],
         fmt="o", markersize=4, capsize=2, color=ORANGE, label="simulated",
     )  # fmt: skip
-    left.set(xlabel="weak_error", ylabel="w2s_error at the best time")
+    unit = "[squared label unit]"
+    left.set(xlabel=f"weak_error  {unit}", ylabel=f"w2s_error at the best time  {unit}")
     log_scales(left)
     plain_log_ticks(left, np.log10(weak[-1] / weak[0]) + 0.6)
     for of in exponents(result):
@@ -70,7 +71,7 @@ def student_against_teacher(result: xr.Dataset, title: str = "") -> "Figure":
     )
     log_scales(right, y=False)
     plain_log_ticks(right, 1)
-    right.set(xlabel="weak_width", ylabel="w2s_error / weak_error")
-    head(figure, title, result)
+    right.set(xlabel="weak_width  [features]", ylabel="w2s_error / weak_error  [1]")
+    head(figure, title, result, "; bars: 2 standard errors over pairs")
     for_paper(figure)
     return figure

@@ -75,7 +75,7 @@ def theory_beside_simulation(result: xr.Dataset, title: str = "") -> "Figure":
             panel.set_yscale("log")
         elif np.ptp(panel.get_ylim()) < frame:
             panel.set_ylim(np.mean(panel.get_ylim()) + np.array([-frame, frame]))
-        panel.set(xlabel=x, ylabel=name)
+        panel.set(xlabel=f"{x}  [{result[x].attrs.get('units', '1')}]", ylabel=name)
         panel.grid(True, which="major", color=GREY, alpha=0.2)
     for panel in panels[len(names) :]:
         panel.set_visible(False)
