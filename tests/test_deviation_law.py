@@ -12,6 +12,7 @@ import w2sjax as w2s
 from w2sjax import analysis, studies, theory
 from w2sjax.analysis.deviation import deviation_laws, law_band, law_coverage, law_over_map
 from w2sjax.cli import main
+from w2sjax.engine.redraw import _redraw, redraw
 from w2sjax.figures import finite_sample_map, law_coverage_figure
 from w2sjax.report import contents
 from w2sjax.theory.deviation import laws_of_pairs
@@ -53,6 +54,18 @@ def test_mean_and_spread_are_those_of_many_samples() -> None:
     assert abs(deviation.mean() - law.mean(n)[0]) < 3 * error + 0.1 * abs(law.bias[0]) / n
     np.testing.assert_allclose(law.spread(n)[0], deviation.std(), rtol=0.05)
     assert abs(law.bias[0]) / n > 8 * error  # which the mean without the bias would fail
+
+
+def test_one_program_draws_any_number_of_pairs_again() -> None:
+    def drawn(pairs: list[int]) -> np.ndarray:
+        found: np.ndarray = redraw(WORLD, PROTOCOL, PROTOCOL.chain()[:1], ("strong",), 500, 0, pairs)[0][
+            "strong"
+        ]
+        return found
+
+    first, programs = drawn([2]), _redraw._cache_size()  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(drawn([1, 2, 4])[1], first[0])
+    assert _redraw._cache_size() == programs  # type: ignore[attr-defined]
 
 
 def test_no_prediction_is_on_rows_of_the_sweep_and_a_pair_stands_alone() -> None:

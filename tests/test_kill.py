@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-KILLS = 12
+KILLS = 20
 
 CONFIGURATION = """
 pairs = 40

@@ -41,7 +41,7 @@ def label_free_ranking(dataset: xr.Dataset) -> xr.Dataset:
         own = dataclasses.replace(world, weak_noise=noise)
         small = dataclasses.replace(protocol, n_weak=50, tasks=1)  # features alone are wanted
         features, _ = redraw(own, small, protocol.chain()[:1], ("weak", "strong"), SAMPLES, seed, pairs)
-        drawn = [np.asarray(features[name]) for name in ("weak", "strong")]
+        drawn = features["weak"], features["strong"]
         for k, share in enumerate(SHARES):
             metric[k, i] = label_free_metric(*drawn, share=share)
     order = ("weak_noise", "pair", "task")

@@ -245,7 +245,7 @@ def theories_compared(dataset: xr.Dataset) -> xr.Dataset:
 def _rows_of(world: RandomMLP, protocol: Any, seed: int, pairs: list[int]) -> list[dict[str, np.ndarray]]:
     """Return features and truth of rows of each pair that no split of the sweep has."""
     features, labels = redraw(world, protocol, protocol.chain()[:1], ("weak", "strong"), ROWS, seed, pairs)
-    arrays = {name: np.asarray(a) for name, a in (features | {"truth": labels["truth"]}).items()}
+    arrays = features | {"truth": labels["truth"]}
     return [{name: a[i] for name, a in arrays.items()} for i in range(len(pairs))]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from w2sjax.engine.chain import TARGET, Stage
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
@@ -19,7 +20,7 @@ from w2sjax.random.keys import BLOCK, Role, pair_key
 from w2sjax.random.threefry import seed_key
 from w2sjax.worlds.static import as_pytree
 
-Rows = dict[str, jax.Array]
+Rows = dict[str, Any]
 """Arrays `[pair, n, width or task]` by the name of a representation or a stage."""
 
 
@@ -46,29 +47,26 @@ def redraw(
     Returns:
         Features `[pair, n, width]` by representation, and predictions `[pair, n, task]` by stage and "truth".
 
-    Cost: the fits, and one pass over the rows, which are held in memory.
+    Cost: the fits, and one pass over the rows, which are held in memory. One program serves any number of pairs.
     """
     alone = dataclasses.replace(
         protocol, stages=tuple(stages), head=RIDGELESS, weak_head=None, baseline=False, n_eval=1
     )
     alone = dataclasses.replace(alone, standard_errors=False, fresh_misfit=False)
-    keys = jax.vmap(pair_key, (None, 0))(seed_key(seed), jnp.asarray(pairs, jnp.uint32))
-    return _redraw(
-        as_pytree(world),
-        keys,
-        numbers_of(alone),
-        design=design_of(alone),
-        features=tuple(features),
-        blocks=-(-samples // BLOCK),
-        role=role,
+    one = functools.partial(
+        _redraw, design=design_of(alone), features=tuple(features), blocks=-(-samples // BLOCK), role=role
     )
+    shared = as_pytree(world), numbers_of(alone), seed_key(seed)
+    found = [jax.device_get(one(*shared, jnp.asarray(pair, jnp.uint32))) for pair in pairs]
+    return jax.tree.map(lambda *of_pairs: np.stack(of_pairs), *found)
 
 
 @functools.partial(jax.jit, static_argnames=("design", "features", "blocks", "role"))
 def _redraw(
     world: Any,
-    keys: jax.Array,
     numbers: Numbers,
+    seed: jax.Array,
+    pair: jax.Array,
     *,
     design: Design,
     features: tuple[str, ...],
@@ -79,16 +77,14 @@ def _redraw(
     names = tuple(dict.fromkeys((*(stage.features for stage in stages), *features, TARGET)))
     fresh = (role, 0)
 
-    def of_pair(key: jax.Array) -> tuple[Rows, Rows]:
-        _, models = run_grid(world, key, design, numbers, return_models=True)
-        source = source_of(world, key, design, names=names, more={fresh: blocks})
-        target = source.target_heads(design.tasks)
+    key = pair_key(seed, pair)
+    _, models = run_grid(world, key, design, numbers, return_models=True)
+    source = source_of(world, key, design, names=names, more={fresh: blocks})
+    target = source.target_heads(design.tasks)
 
-        def of_block(entry: Any) -> tuple[Rows, Rows]:
-            columns = source.by_name(source.draw(entry, names, split_of(fresh)), names)
-            predictions = predictions_of(columns, target, stages, models.fitted)
-            return jax.tree.map(jnp.transpose, ({name: columns[name] for name in features}, predictions))
+    def of_block(entry: Any) -> tuple[Rows, Rows]:
+        columns = source.by_name(source.draw(entry, names, split_of(fresh)), names)
+        predictions = predictions_of(columns, target, stages, models.fitted)
+        return jax.tree.map(jnp.transpose, ({name: columns[name] for name in features}, predictions))
 
-        return stack_blocks(of_block, source.entries(fresh))
-
-    return jax.lax.map(of_pair, keys)
+    return stack_blocks(of_block, source.entries(fresh))

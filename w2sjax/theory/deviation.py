@@ -31,9 +31,6 @@ SAMPLES = 10_000
 _SMALLEST = 1e-10
 """Whitened directions below this share of the largest singular value are dropped."""
 
-_TOGETHER = 8
-"""Pairs whose rows are held in memory at once."""
-
 
 class DeviationLaw(NamedTuple):
     """The law of gain - misfit given a weak predictor, in squared label units (powers of them), arrays of one shape.
@@ -128,14 +125,10 @@ def _laws(world: Any, protocol: Protocol, seed: int, pairs: tuple[int, ...], sam
     chain, student = protocol.chain(), _student(protocol)
     before = chain[: chain.index(student)]
     found = []
-    for first in range(0, len(pairs), _TOGETHER):
-        # The last pair is repeated, so that one program serves all.
-        some = [*pairs[first : first + _TOGETHER]]
-        padded = some + some[-1:] * (min(_TOGETHER, len(pairs)) - len(some))
-        features, predictions = redraw(world, protocol, before, (student.features,), samples, seed, padded)
-        drawn = (features[student.features], predictions[student.labels], predictions["truth"])
-        rows = [np.asarray(a) for a in drawn]
-        found += [deviation_law(*(a[i] for a in rows)) for i in range(len(some))]
+    for pair in pairs:  # one after another: rows take memory
+        features, labels = redraw(world, protocol, before, (student.features,), samples, seed, [pair])
+        drawn = features[student.features], labels[student.labels], labels["truth"]
+        found.append(deviation_law(*(rows[0] for rows in drawn)))
     return DeviationLaw(*(np.stack(values) for values in zip(*found, strict=True)))
 
 

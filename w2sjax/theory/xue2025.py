@@ -256,7 +256,7 @@ def prediction_gap(weak_threshold: float = 0.0, strong_threshold: float = 0.0) -
         m, n = protocol.n_weak, protocol.n_strong
         names = ("weak", "strong")
         features, labels = redraw(world, protocol, protocol.chain()[:1], names, m + n, seed, pairs)
-        arrays = [np.asarray(a) for a in (features["weak"], features["strong"], labels["truth"])]
+        arrays = features["weak"], features["strong"], labels["truth"]
         found = [
             predicted_gap(
                 own_weak[:m],
