@@ -1,6 +1,8 @@
 """New stores, complete and empty under their names or not there at all, and stores that are made to hold more."""
 
+import contextlib
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -62,6 +64,10 @@ def layout_for(path: Path, plan: Plan) -> Layout:
     )
 
 
+FILLED_SECONDS = 10
+"""How long another thread or process may take from the first to the last part of a store, once they are written."""
+
+
 def create(layout: Layout) -> None:
     """Create an empty store, complete or not at all. A folder that is there already is filled, if empty.
 
@@ -80,15 +86,24 @@ def create(layout: Layout) -> None:
         _put_in_place(new, path)
         sync(path.parent)
     except OSError as error:
+        if error.errno in (
+            errno.ENOTEMPTY,
+            errno.EEXIST,
+        ):  # another thread or process was faster, and may not be done
+            with contextlib.suppress(StoreError):
+                wait_until(path, (path / "zarr.json").exists, seconds=FILLED_SECONDS)
         if (path / "zarr.json").exists():
-            return  # another process was faster
+            return
         raise StoreError(f"store {path} cannot be created ({reason(error)}): {remedy(error)}.") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
 def _put_in_place(new: Path, path: Path) -> None:
-    """Give a complete store its name; the file that makes a folder a store comes last."""
+    """Give a complete store its name; the file that makes a folder a store comes last.
+
+    Of several that fill a folder at once, in the same order, one alone gets past the first part that is not empty.
+    """
     if not path.exists():
         os.rename(new, path)
         return
