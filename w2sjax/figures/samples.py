@@ -87,7 +87,7 @@ def finite_sample_map(result: xr.Dataset, title: str = "") -> "Figure":
         axes.set_title(
             f"{kind if world['realizable'] else 'not realizable'}\n(strong_noise {noise:g})", fontsize=10
         )
-        interval = " [95% interval, pairs resampled]" if result.attrs["pairs"] >= FEWEST_RESAMPLED else ""
+        interval = "\n[95% interval, pairs resampled]" if result.attrs["pairs"] >= FEWEST_RESAMPLED else ""
         fitted = f"exponent fitted from {SMALLEST_FITTED:,} to {world['largest_fitted']:,.0f}{interval}"
         axes.legend(**BELOW | {"fontsize": 6}, title=f"what grows: {fitted}", title_fontsize=6)
     head(figure, title, result, "; bands 10–90%")
