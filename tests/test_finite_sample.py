@@ -92,7 +92,7 @@ def test_figure_names_its_axes_and_lines(result: xr.Dataset) -> None:
     assert len(labels) == 5 and "n_strong = 102,400" in labels[0] and "n_weak = 102,400" in labels[1]
     titles = [axes.get_legend().get_title().get_text() for axes in (left, right)]
     assert "exponent fitted from 200 to 102,400\n[95% interval" in titles[0]
-    assert "exponent fitted from 200 to 25,600 [95% interval" in titles[1]
+    assert "exponent fitted from 200 to 25,600\n[95% interval" in titles[1]
 
 
 def test_study_spans_four_decades() -> None:
