@@ -362,11 +362,8 @@ def test_damaged_programs_are_replaced_without_a_word(configuration: Path, tmp_p
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
     folder = tmp_path / "cache" / "w2sjax" / "compiled"
     kinds = (lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"garbage" + data)
-    for damage in (
-        None,
-        *kinds,
-        None,
-    ):  # a kind in each run: how many programs are kept depends on how long they took
+    # A kind in each run: how many programs are kept depends on how long they took.
+    for damage in (None, *kinds, None):
         entries = list(folder.glob("*-cache"))
         assert damage is None or entries
         for file in entries:

@@ -27,7 +27,7 @@ def read_array(file: Any, name: str | None = None) -> np.ndarray:
     """
     if not _is_table(file) and Path(file).suffix.lower() in _ARRAYS:
         return _reading(Path(file), lambda path: _ARRAYS[path.suffix.lower()](path, name))
-    return _column(_label(file), read_table(file), name)
+    return _column(label_of(file), read_table(file), name)
 
 
 def read_table(source: Any) -> Any:
@@ -66,7 +66,7 @@ def columns(
     Raises:
         W2SError: for a column that is not there, or a field that is no number, with its row.
     """
-    name, frame = _label(table), read_table(table)
+    name, frame = label_of(table), read_table(table)
 
     def joined(given: str | Sequence[str]) -> np.ndarray:
         chosen = [given] if isinstance(given, str) else given
@@ -169,7 +169,7 @@ def _is_table(source: Any) -> bool:
     return hasattr(source, "columns") and hasattr(source, "to_numpy")
 
 
-def _label(source: Any) -> str:
+def label_of(source: Any) -> str:
     """Return what messages call a table."""
     return "the DataFrame" if _is_table(source) else str(source)
 

@@ -249,8 +249,12 @@ def main() -> None:
     """Print every table of which there is a record."""
     makers = {
         "canonical": canonical,
+        "canonical_avx512": canonical,
+        "canonical_avx2": canonical,
         "peers": peers,
         "scikit_learn_loop": loop,
+        "scikit_learn_loop_avx512": loop,
+        "scikit_learn_loop_avx2": loop,
         "growth": growth,
         "cheap_axes": cheap_axes,
         "crossover": crossover,

@@ -126,10 +126,10 @@ def size_panels(results: Sequence[xr.Dataset], titles: Sequence[str], title: str
     return figure
 
 
-def _bars(values: xr.DataArray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return medians and the lengths of their bars."""
-    middle, low, high = values.transpose("of", "weak").values
-    return middle, [middle - low, high - middle]
+def _bars(values: xr.DataArray, along: str = "weak") -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return medians along an axis, and the lengths of their bars."""
+    middle, low, high = values.transpose("of", along).values
+    return middle, [np.maximum(middle - low, 0), np.maximum(high - middle, 0)]
 
 
 def _note(result: xr.Dataset) -> str:
@@ -192,8 +192,7 @@ def _curves(axes: "Axes", result: xr.Dataset, quantity: str, axis: str, label: s
         for noise, dashes in zip(noises, ("-", "--"), strict=False):
             one = cells.isel(weak=place)
             one = one.sel(label_noise=noise) if "label_noise" in cells.dims else one
-            middle, low, high = one[quantity].transpose("of", axis).values
-            bars = [np.maximum(middle - low, 0), np.maximum(high - middle, 0)]
+            middle, bars = _bars(one[quantity], axis)
             options = _style(place) | {"linestyle": dashes, "markersize": 3, "linewidth": 1}
             axes.errorbar(one[axis].values, middle, yerr=bars, **options)
     axes.axhline(1 if quantity == "opr" else 0, color=GREY, linewidth=0.8)

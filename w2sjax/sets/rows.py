@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2sjax.data import read_table
+from w2sjax.data import label_of, read_table
 from w2sjax.errors import W2SError, reason
 from w2sjax.paths import user_path
 from w2sjax.validation import nearest, shown
@@ -122,7 +122,7 @@ def _table_lines(file: Any) -> tuple[str, list[list[str]]]:
     table = read_table(file)
     lines = [list(map(str, table.columns))]
     lines += [[_as_text(value) for value in row] for row in table.itertuples(index=False, name=None)]
-    return "the DataFrame" if file is table else str(file), lines
+    return label_of(file), lines
 
 
 def _as_text(value: Any) -> str:
