@@ -1,7 +1,6 @@
 """Data sets of a user: files, checks, and every weak with every strong representation beside scikit-learn."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 import w2sjax as w2s
+from tests.real import DATA
 from w2sjax import data
 from w2sjax.analysis import compare_representations, medians
 from w2sjax.cli import main
 from w2sjax.random.keys import Role, pair_key, role_key
 from w2sjax.random.threefry import seed_key
-from w2sjax.sets.rows import number, read_rows, text
+from w2sjax.sets.rows import data_file, number, read_rows, text
 
-HERE = os.environ.get("W2SJAX_DATA")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))
 
@@ -231,9 +230,9 @@ def test_every_pair_of_representations_equals_scikit_learn() -> None:
     np.testing.assert_allclose(medians(table[["gain"]]).gain.sel(of="median"), table.gain.median("pair"))
 
 
-@pytest.mark.skipif(HERE is None, reason="W2SJAX_DATA names no folder of real data sets")
+@DATA
 def test_molecules_equal_scikit_learn() -> None:
-    stored = np.load(Path(str(HERE)) / "molecules" / "minimol_FreeSolv_SAMPL.npz")
+    stored = np.load(data_file("molecules", "minimol_FreeSolv_SAMPL.npz"))
     strong = data.standardized("strong", stored["features"].astype(float))
     weak = {"16": strong[:, :16], "64": strong[:, 16:80]}
     check_table(weak, {"minimol": strong}, stored["target"].astype(float), 2)
