@@ -266,3 +266,25 @@ def test_the_command_compares_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         main([*arguments[:-1], f"{tmp_path}/strong.npz:al"])
     assert "did you mean 'all'?" in capsys.readouterr().err
+
+
+def test_clusters_of_features() -> None:
+    """No cluster is of two blobs that are far apart; splits share no cluster."""
+    rng = np.random.default_rng(0)
+    blob = rng.integers(12, size=240)
+    x = 20 * rng.normal(size=(12, 5))[blob] + 0.1 * rng.normal(size=(240, 5))
+    found = data.cluster_groups(x, 40, seed=1)
+    labels = np.unique(found)
+    assert (
+        found.dtype == np.int64 and len(labels) > 12 and len({*zip(found, blob, strict=True)}) == len(labels)
+    )
+    np.testing.assert_array_equal(found, data.cluster_groups(x, 40, seed=1))
+    world = w2s.worlds.Resampled(features={"weak": x, "strong": x}, targets=x[:, 0], groups=found)
+    pools = world.draw(role_key(pair_key(seed_key(0), 0), Role.PAIR)).pools
+    of_split = [set(found[np.asarray(rows)]) for rows in pools.values()]
+    assert len(set.union(*of_split)) == sum(map(len, of_split))
+    for count in (1, 241):
+        with pytest.raises(w2s.W2SError, match=f"count={count}"):
+            data.cluster_groups(x, count)
+    with pytest.raises(w2s.W2SError, match="values"):
+        data.cluster_groups(x[0], 3)

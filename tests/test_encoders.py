@@ -191,6 +191,16 @@ def test_static_embeddings_are_means_of_tokens(tmp_path: Path) -> None:
         load_static(files[1], files[1])
 
 
+def test_embeddings_of_wordllama_are_those_of_its_own_code() -> None:
+    package: Any = pytest.importorskip("wordllama", reason="wordllama, or requests or toml, is not installed")
+    from w2sjax.encoders import WORDLLAMA, load_static
+
+    files = [Path(package.__file__).parent / own for own in WORDLLAMA]
+    texts = ["A good day", "bad", "An uncommonly long and very, very bad day..."]
+    own = package.WordLlama.load(disable_download=True).embed(texts)
+    np.testing.assert_allclose(load_static(*files).features(texts), own, rtol=1e-6)
+
+
 @DATA
 def test_minimol_equals_the_stored_features() -> None:
     """To half a unit of float16, in which they are stored, where OpenBLAS takes the kernels that they were made by.

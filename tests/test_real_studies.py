@@ -80,7 +80,7 @@ def test_people_and_static_embeddings_supervise(encoded: Any) -> None:
 
 
 class Grown:
-    """A stand-in for pretrained transformers: lengths of the SMILES, with noise that falls with the size."""
+    """A stand-in for pretrained transformers: lengths of the SMILES, with noise that falls with size and seed."""
 
     commonest = 0.3
     accuracy = np.array([0.4, 0.5])
@@ -88,11 +88,9 @@ class Grown:
     def __init__(self, noise: float) -> None:
         self.noise = noise
 
-    def features(self, smiles: list[str]) -> np.ndarray:
-        rng = np.random.default_rng(0)
-        return np.array([[len(own), own.count("O")] for own in smiles]) + self.noise * rng.normal(
-            size=(len(smiles), 2)
-        )
+    def features(self, smiles: list[str], seed: int) -> np.ndarray:
+        noise = self.noise / (seed + 1) * np.random.default_rng(0).normal(size=(len(smiles), 2))
+        return np.array([[len(own), own.count("O")] for own in smiles]) + noise
 
 
 @DATA
@@ -104,23 +102,30 @@ def test_transformers_of_several_sizes_supervise(monkeypatch: pytest.MonkeyPatch
     assert isinstance(study, w2s.studies.Study)
     result = study.analysis(w2s.sweep(study.world, study.protocol, pairs=3))
     report = study.report(result)
-    assert [row["weak"] for row in report["selection"]] == ["characters", *grid]
+    names = [f"{size}, seed {seed}" for size in grid for seed in (0, 1)]
+    assert [row["weak"] for row in report["selection"]] == ["characters", *names]
     assert report["accuracy"]["width 8, depth 2"] == [0.4, 0.5]
+    errors = w2s.analysis.at_largest(result)["weak_error"].sel(of="median")
+    noisy, other = (float(errors.sel(weak=f"width 8, depth 2, seed {seed}")) for seed in (0, 1))
+    assert other < noisy
+    expected = [(noisy + other) / 2, other, noisy]
+    np.testing.assert_allclose(report["sizes"]["width 8, depth 2"]["weak_error"], expected, rtol=1e-12)
+    assert report["sizes"]["characters"]["gain"][1:] == [report["selection"][0]["gain"][0]] * 2
     figure = study.figure(result, "t")
     (lines,) = (axes for axes in figure.axes if axes.get_xlabel() == "width")
     drawn = [line.get_ydata() for line in lines.get_lines() if len(line.get_xdata()) == 2]
-    errors = w2s.analysis.at_largest(result)["weak_error"].sel(of="median")
-    names = ["width 8, depth 1", "width 32, depth 1"]
-    assert any(np.array_equal(y, errors.sel(weak=names)) for y in drawn)
+    means = [report["sizes"][f"width {w}, depth 1"]["weak_error"][0] for w in (8, 32)]
+    assert any(np.array_equal(y, means) for y in drawn)
 
 
 @DATA
-def test_no_scaffold_is_in_two_splits() -> None:
+@pytest.mark.parametrize("kind", ["scaffold", "clusters"])
+def test_no_group_is_in_two_splits(kind: str) -> None:
     pytest.importorskip("rdkit", reason="molecules need rdkit")
-    from w2sjax.sets.molecules import molecule_set, scaffolds
+    from w2sjax.sets.molecules import molecule_set
 
-    study = w2s.studies.get("molecules-scaffold-freesolv")
-    groups = scaffolds(molecule_set("FreeSolv")[0].smiles)
+    study = w2s.studies.get(f"molecules-{kind}-freesolv")
+    groups = real_data._GROUPS[kind](molecule_set("FreeSolv")[0].smiles)
     pools = study.world.draw(role_key(pair_key(seed_key(0), 3), Role.PAIR)).pools
     of_split = [set(groups[np.asarray(rows)]) for rows in pools.values()]
     assert len(set.union(*of_split)) == sum(map(len, of_split))

@@ -9,5 +9,6 @@ from w2sjax.encoders.published import Published as Published
 from w2sjax.encoders.published import load_published as load_published
 from w2sjax.encoders.smiles import SmilesEncoders as SmilesEncoders
 from w2sjax.encoders.smiles import pretrain as pretrain
+from w2sjax.encoders.static import WORDLLAMA as WORDLLAMA
 from w2sjax.encoders.static import Static as Static
 from w2sjax.encoders.static import load_static as load_static
