@@ -287,7 +287,8 @@ def size_of(name: str) -> str:
     if size is None:
         return ""
     cells = f" in each of {size['cells']} cells" if size["cells"] > 1 else ""
-    text = f"{size['pairs']} pair{'s' * (size['pairs'] > 1)} of {size['tasks']} tasks{cells}"
+    pairs, tasks = (f"{size[what]} {what[:-1]}{'s' * (size[what] > 1)}" for what in ("pairs", "tasks"))
+    text = f"{pairs} of {tasks}{cells}"
     if "seconds" not in size:
         return text
     return f"{text}, {time_in_words(size['seconds'], size['cores'])}"
