@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from w2sjax.cli import main
+from w2sjax.commands import plans
 
 
 def run(*arguments: str) -> int:
@@ -71,6 +72,21 @@ def test_a_dry_run_of_a_study_shows_what_was_set(tmp_path: Path, capsys: pytest.
     assert run("reproduce", "charikar2024-bounds", "--out", str(tmp_path / "x"), "--dry-run", *changes) == 0
     assert "charikar2024-bounds: plan: 2 cells (1 runs of 3 pairs)" in capsys.readouterr().out
     assert not (tmp_path / "x").exists()
+
+
+def test_a_dry_run_of_a_study_estimates_the_time_of_what_was_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    name = "charikar2024-bounds"
+    monkeypatch.setattr(plans, "record", lambda: {name: {"seconds": 70.0, "cores": 2}})
+    arguments = ("reproduce", name, "--out", "x", "--dry-run", "--pairs")
+    assert run(*arguments, "1000") == 0  # 10 s of compilation, and 60 s for 100 pairs
+    assert capsys.readouterr().out.endswith("; estimated: about 10 min on 2 cores\n")
+    assert run(*arguments, "20") == 0
+    assert capsys.readouterr().out.endswith("; estimated: about 20 s on 2 cores\n")
+    monkeypatch.setattr(plans, "record", dict)
+    assert run(*arguments, "20") == 0
+    assert "; estimated: no time" in capsys.readouterr().out
 
 
 def test_settings_lists_every_name(capsys: pytest.CaptureFixture) -> None:

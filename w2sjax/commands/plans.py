@@ -1,6 +1,15 @@
 """What a sweep would do, without doing it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from w2sjax.studies.index import record, time_in_words
+
+if TYPE_CHECKING:
+    from w2sjax.studies import Study
+    from w2sjax.sweeps.plan import Plan
+
+COMPILATION_SECONDS = 10.0
+"""Of one program of a sweep on two cores, without a kept one (benchmarks/results/compile_times.json)."""
 
 
 def plan_of(
@@ -12,8 +21,8 @@ def plan_of(
     seed: int = 0,
     axes: Any = None,
     **options: Any,
-) -> str:
-    """Return cells, pairs, compilations, memory and bytes of results of a new sweep in one line.
+) -> "Plan":
+    """Return the plan of a new sweep: cells, pairs, compilations, memory and bytes of results.
 
     Args:
         world, protocol, pairs, first_pair, seed, axes: as of `sweep`.
@@ -24,4 +33,27 @@ def plan_of(
 
     of_plan = {name: options.pop(name, None) for name in ("memory_budget", "chunk_pairs")}
     grid = make_grid(world, protocol, axes, **({"paired": True} | options))
-    return make_plan(grid, seed, range(first_pair, first_pair + pairs), **of_plan).describe()
+    return make_plan(grid, seed, range(first_pair, first_pair + pairs), **of_plan)
+
+
+def plan_of_study(study: "Study", seed: int = 0) -> "Plan":
+    """Return the plan of a study."""
+    return plan_of(
+        study.world, study.protocol, pairs=study.pairs, seed=seed, axes=study.axes, metrics=study.metrics
+    )
+
+
+def estimated_time(study: "Study", plan: "Plan", timed: "Study") -> str:
+    """Return the time of a study that was changed, in words, from the recorded time of the study as it is.
+
+    recorded = compilation + rest; the rest grows with the features that are computed. Nothing where a study is not on
+    record or trains, whose time follows other numbers.
+    """
+    known = record().get(timed.name, {})
+    trained = any(hasattr(part, "epochs") for part in (study.world, study.protocol.head))
+    if trained or "seconds" not in known:
+        return ""
+    before = plan_of_study(timed)
+    compilation = min(COMPILATION_SECONDS * len(before.batches), known["seconds"])
+    rest = (known["seconds"] - compilation) * plan.work / before.work
+    return time_in_words(COMPILATION_SECONDS * len(plan.batches) + rest, known["cores"])

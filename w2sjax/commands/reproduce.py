@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from w2sjax.commands.overrides import change_study
-from w2sjax.commands.plans import plan_of
+from w2sjax.commands.plans import estimated_time, plan_of_study
 from w2sjax.commands.reports import write_report
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.papers import bibtex
@@ -78,15 +78,12 @@ def reproduce(
         used = configure(precision)
         for member in (chosen,) if isinstance(chosen, studies.Study) else chosen.members:
             study = _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
-            settings: dict[str, Any] = {
-                "pairs": study.pairs,
-                "seed": seed,
-                "axes": study.axes,
-                "metrics": study.metrics,
-            }
-            plan = plan_of(study.world, study.protocol, **settings)
-            timed = "" if pairs or tasks or epochs or changes else size_of(study.name)
-            print(f"{study.name}: {plan}; {used}" + (f"; recorded: {timed}" if timed else ""))
+            plan = plan_of_study(study, seed)
+            if pairs or tasks or epochs or changes:
+                timed = f"estimated: {estimated_time(study, plan, member) or 'no time, as it trains or was not timed'}"
+            else:
+                timed = f"recorded: {size_of(study.name)}"
+            print(f"{study.name}: {plan.describe()}; {used}; {timed}")
         return
     # Matplotlib's import runs beside the compilation, which takes longer; not beside that of NumPy, which it needs.
     importing = threading.Thread(target=importlib.import_module, args=("matplotlib.figure",))

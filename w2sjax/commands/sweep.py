@@ -72,7 +72,7 @@ def sweep(
     from w2sjax.sweeps.store.layout import SUMMARY
 
     if dry_run:
-        print(f"{plan_of(**configuration.arguments())}; {used}")
+        print(f"{plan_of(**configuration.arguments()).describe()}; {used}")
         return
     if not quiet:
         part = f"process {group[0]} of {group[1]}, " if group else ""

@@ -118,7 +118,8 @@ def pgr_maps(result: xr.Dataset, title: str = "") -> "Figure":
     for axes in panels[-1]:
         axes.set_xlabel("features of the weak model")
     figure.colorbar(mesh, ax=panels, label="PGR in accuracy  [1]", extend="both")
-    head(figure, title, result, _NOTE)
+    frames = "framed: one representation; empty: no gap to the ceiling in most pairs"
+    head(figure, title, result, f"{_NOTE}\n{frames}")
     return figure
 
 

@@ -59,7 +59,8 @@ def shown(value: Any) -> str:
 
 def head(figure: "Figure", title: str, result: xr.Dataset, note: str = "") -> None:
     """Put the title above a figure, how many pairs and tasks an analysis is from, and a note."""
-    count = f"{result.attrs['pairs']} pairs x {result.attrs['tasks']} tasks"
+    pairs, tasks = result.attrs["pairs"], result.attrs["tasks"]
+    count = f"{pairs} pair{'s' * (pairs > 1)} x {tasks} task{'s' * (tasks > 1)}"
     figure.suptitle(f"{title}\n{count}{note}".strip(), fontsize=11)
 
 

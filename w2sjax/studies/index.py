@@ -291,9 +291,15 @@ def size_of(name: str) -> str:
     if size is None:
         return ""
     cells = f" in each of {size['cells']} cells" if size["cells"] > 1 else ""
-    text = f"{size['pairs']} pair{'s' * (size['pairs'] > 1)} of {size['tasks']} tasks{cells}"
+    pairs, tasks = (f"{size[what]} {what[:-1]}{'s' * (size[what] > 1)}" for what in ("pairs", "tasks"))
+    text = f"{pairs} of {tasks}{cells}"
     if "seconds" not in size:
         return text
-    minutes = size["seconds"] / 60
+    return f"{text}, {time_in_words(size['seconds'], size['cores'])}"
+
+
+def time_in_words(seconds: float, cores: int) -> str:
+    """Return a time as "about 20 s on 2 cores"."""
+    minutes = seconds / 60
     time = f"{minutes:.0f} min" if minutes >= 1.5 else f"{10 * max(1, round(6 * minutes))} s"
-    return f"{text}, about {time} on {size['cores']} cores"
+    return f"about {time} on {cores} cores"

@@ -83,6 +83,11 @@ class Plan:
         return any(hasattr(cell.world, "preparations") for cell in self.cells)
 
     @property
+    def work(self) -> float:
+        """What is left to do, in the unit of `Batch.work`."""
+        return sum(len(item.pairs) * self.batches[self.shapes[item.cell]].work for item in self.items)
+
+    @property
     def runs(self) -> int:
         """Regions per outer cell."""
         return math.ceil(len(self.pairs) / self.chunk_pairs)

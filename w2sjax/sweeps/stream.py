@@ -32,11 +32,9 @@ class _Call:
 
 def plan_meter(plan: Plan, *, show: bool) -> Meter:
     """Return the meter of what is left to do of a plan."""
-    shapes = [plan.shapes[item.cell] for item in plan.items]
-    left = [len(item.pairs) for item in plan.items]
-    work = sum(pairs * plan.batches[shape].work for pairs, shape in zip(left, shapes, strict=True))
-    total = plan.done_pairs + sum(left)
-    return Meter(total, show=show, done=plan.done_pairs, work=work, programs=len(set(shapes)))
+    total = plan.done_pairs + sum(len(item.pairs) for item in plan.items)
+    programs = len({plan.shapes[item.cell] for item in plan.items})
+    return Meter(total, show=show, done=plan.done_pairs, work=plan.work, programs=programs)
 
 
 def run_items(plan: Plan, preparations: Preparations, meter: Meter) -> Iterator[tuple[Item, Arrays]]:
