@@ -47,6 +47,7 @@ realizable = run(w2s.studies.get("charikar2024-perturbation-realizable"), pairs=
 figure = w2s.figures.gain_against_misfit(realizable)
 print(w2s.analysis.gain_report(realizable)["headline"])
 print("first pair:", realizable["slope_interval"].isel(pair=0).values.round(3))
+figure
 
 # %% [markdown]
 # The strong network is a copy with noise, and no longer holds the truth: what is gained is less than the misfit by up to the

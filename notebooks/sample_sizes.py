@@ -43,6 +43,7 @@ for n in sizes:
 
 # %%
 figure = w2s.figures.plot(found, x="n_strong", y="deviation", log="x")
+figure
 
 # %% [markdown]
 # Cells share their draws, so that a difference between two sizes is finer than either of them:

@@ -35,7 +35,7 @@ from w2sjax.sets.rows import number, read_rows, text
 jax.config.update("jax_enable_x64", True)
 
 FAST = os.environ.get("W2SJAX_FAST") == "1"
-resamples = 10 if FAST else 100
+resamples = 10 if FAST else 30
 given = [os.environ.get(name) for name in ("W2SJAX_SENTENCES", "W2SJAX_ENCODER", "W2SJAX_STATIC")]
 own = all(given) and not FAST
 
@@ -137,3 +137,4 @@ print(report["headline"])
 
 # %%
 figure = w2s.figures.help_panels([result], ["sentences"], "Who should label for the student?")
+figure

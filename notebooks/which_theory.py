@@ -53,6 +53,7 @@ for name in compared["theory"].values:
 
 # %%
 figure = w2s.figures.theories_figure(compared)
+figure
 
 # %% [markdown]
 # For a world of your own, ask each theory what fails, and predict with those of which nothing does. A theory whose assumptions are

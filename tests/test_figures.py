@@ -3,6 +3,7 @@
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 from tests.test_pretraining_figures import made_up
 from w2sjax import analysis, figures
+from w2sjax.figures.style import new_figure
 
 
 def hidden_points(figure: Figure, file: Path) -> int:
@@ -118,3 +120,9 @@ def test_typicality_of_a_few_worlds_counts_in_integers() -> None:
         assert box.y0 >= axes.get_window_extent().y1
         if axes.get_ylabel() == "worlds":
             assert all(tick == int(tick) for tick in axes.get_yticks())
+
+
+def test_notebooks_show_figures() -> None:
+    figure: Any = new_figure(2, 1)
+    figure.subplots().plot([1, 2])
+    assert figure._repr_png_().startswith(b"\x89PNG")

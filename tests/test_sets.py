@@ -114,6 +114,29 @@ def test_molecules_and_their_features(tmp_path: Path) -> None:
     assert groups[1] == groups[2] == groups[4] and len(set(groups)) == 4
 
 
+def test_thousands_of_malformed_smiles(tmp_path: Path) -> None:
+    """What RDKit reads is kept, all else is counted; what is kept has features."""
+    chem = pytest.importorskip("rdkit.Chem", reason="molecules need rdkit")
+    from w2sjax.sets.molecules import molecule_features, read_molecules
+
+    rng = np.random.default_rng(0)
+    letters = np.array(list("CNOcno()=#123[]+-@/%\\. Xé\U0001f600"))
+    smiles = ["".join(rng.choice(letters, rng.integers(0, 9))) for _ in range(3000)]
+    smiles += ["C" * 3000, "C(" * 1500, "C1" * 1900]
+    file = tmp_path / "x.csv"
+    file.write_text("smiles,y\n" + "".join(f"{own},1\n" for own in smiles))
+    found = read_molecules(file, "y", drop=True)
+    given = [own.strip() for own in smiles]
+    with chem.rdBase.BlockLogs():
+        kept = [own for own in given if own and len(own) <= 2000 and chem.MolFromSmiles(own)]
+    assert found.smiles == kept and len(kept) > 50
+    assert len(kept) + sum(found.dropped.values()) == len(smiles)
+    assert np.isfinite(molecule_features(kept, "morgan-64")).all()
+    first = next(row for row, own in enumerate(given) if own not in kept)
+    with pytest.raises(w2s.W2SError, match=f"row {first}, column smiles"):
+        read_molecules(file, "y")
+
+
 def test_clusters_by_the_neighbours_of_each() -> None:
     """Beside Butina's algorithm in a loop, on chains of atoms and rings."""
     pytest.importorskip("rdkit", reason="molecules need rdkit")

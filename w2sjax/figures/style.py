@@ -1,5 +1,6 @@
 """Colours, lines with bands and legends of all figures. Colours: Okabe and Ito, for every kind of colour vision."""
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,11 +31,18 @@ INSIDE: dict[str, Any] = {"frameon": False, "fontsize": 8}
 def new_figure(width: float, height: float) -> "Figure":
     """Return an empty figure of so many inches, whose panels leave room for what stands around them.
 
-    Matplotlib is imported here, when the first figure is drawn: studies name figures without loading it.
+    Matplotlib is imported here, when the first figure is drawn: studies name figures without loading it. Notebooks show
+    the figure, though pyplot knows nothing of it.
     """
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    class Shown(Figure):
+        def _repr_png_(self) -> bytes:
+            stream = io.BytesIO()
+            self.savefig(stream)
+            return stream.getvalue()
+
+    return Shown(figsize=(width, height), layout="constrained")
 
 
 def for_paper(figure: "Figure", largest: float = 8) -> None:
