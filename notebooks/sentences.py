@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 import w2sjax as w2s
-from w2sjax.encoders import Bert, Static, layer_features, load_bert, load_static
+from w2sjax.encoders import WORDLLAMA, Bert, Static, layer_features, load_bert, load_static
 from w2sjax.sets.rows import number, read_rows, text
 
 jax.config.update("jax_enable_x64", True)
@@ -104,8 +104,7 @@ def random_encoders(width: int = 48, layers: int = 3) -> tuple[Bert, Static]:
 
 if own:
     bert = load_bert(str(given[1]))
-    files = ("weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
-    static = load_static(*(Path(str(given[2])) / file for file in files))
+    static = load_static(*(Path(str(given[2])) / file for file in WORDLLAMA))
 else:
     bert, static = random_encoders()
 layers = layer_features(bert, texts)

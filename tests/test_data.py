@@ -1,7 +1,6 @@
 """Data sets of a user: files, checks, and every weak with every strong representation beside scikit-learn."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 import w2sjax as w2s
+from tests.real import DATA
 from w2sjax import data
 from w2sjax.analysis import compare_representations, medians
 from w2sjax.cli import main
 from w2sjax.random.keys import Role, pair_key, role_key
 from w2sjax.random.threefry import seed_key
-from w2sjax.sets.rows import number, read_rows, text
+from w2sjax.sets.rows import data_file, number, read_rows, text
 
-HERE = os.environ.get("W2SJAX_DATA")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))
 
@@ -231,9 +230,9 @@ def test_every_pair_of_representations_equals_scikit_learn() -> None:
     np.testing.assert_allclose(medians(table[["gain"]]).gain.sel(of="median"), table.gain.median("pair"))
 
 
-@pytest.mark.skipif(HERE is None, reason="W2SJAX_DATA names no folder of real data sets")
+@DATA
 def test_molecules_equal_scikit_learn() -> None:
-    stored = np.load(Path(str(HERE)) / "molecules" / "minimol_FreeSolv_SAMPL.npz")
+    stored = np.load(data_file("molecules", "minimol_FreeSolv_SAMPL.npz"))
     strong = data.standardized("strong", stored["features"].astype(float))
     weak = {"16": strong[:, :16], "64": strong[:, 16:80]}
     check_table(weak, {"minimol": strong}, stored["target"].astype(float), 2)
@@ -267,3 +266,25 @@ def test_the_command_compares_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         main([*arguments[:-1], f"{tmp_path}/strong.npz:al"])
     assert "did you mean 'all'?" in capsys.readouterr().err
+
+
+def test_clusters_of_features() -> None:
+    """No cluster is of two blobs that are far apart; splits share no cluster."""
+    rng = np.random.default_rng(0)
+    blob = rng.integers(12, size=240)
+    x = 20 * rng.normal(size=(12, 5))[blob] + 0.1 * rng.normal(size=(240, 5))
+    found = data.cluster_groups(x, 40, seed=1)
+    labels = np.unique(found)
+    assert (
+        found.dtype == np.int64 and len(labels) > 12 and len({*zip(found, blob, strict=True)}) == len(labels)
+    )
+    np.testing.assert_array_equal(found, data.cluster_groups(x, 40, seed=1))
+    world = w2s.worlds.Resampled(features={"weak": x, "strong": x}, targets=x[:, 0], groups=found)
+    pools = world.draw(role_key(pair_key(seed_key(0), 0), Role.PAIR)).pools
+    of_split = [set(found[np.asarray(rows)]) for rows in pools.values()]
+    assert len(set.union(*of_split)) == sum(map(len, of_split))
+    for count in (1, 241):
+        with pytest.raises(w2s.W2SError, match=f"count={count}"):
+            data.cluster_groups(x, count)
+    with pytest.raises(w2s.W2SError, match="values"):
+        data.cluster_groups(x[0], 3)

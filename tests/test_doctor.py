@@ -55,7 +55,7 @@ def test_known_trouble_is_named(tmp_path: Path) -> None:
 def test_sizes_on_record_are_those_of_the_studies(capsys: pytest.CaptureFixture) -> None:
     assert set(record()) <= set(INDEX)
     for name, size in record().items():
-        if INDEX[name].data:  # minutes of encoding and pretraining; tests/test_sets.py sees some
+        if INDEX[name].data:  # minutes of encoding and pretraining; tests/test_real_studies.py sees some
             continue
         study = studies.get(name)
         members = study.members if isinstance(study, studies.Collection) else (study,)

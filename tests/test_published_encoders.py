@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import w2sjax as w2s
+from tests.real import word_tokenizer
 from w2sjax.encoders import layer_features, load_bert, load_published
 
 TEXTS = ["a good day", "bad", "a very very bad day", "day " * 30]
@@ -35,16 +36,12 @@ def saved(kind: str, folder: Path) -> Any:
     reason = "torch and transformers are not installed"
     torch = pytest.importorskip("torch", reason=reason)
     transformers = pytest.importorskip("transformers", reason=reason)
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
     torch.manual_seed(0)
     config = getattr(transformers, f"{kind}Config")(**KINDS[kind])
     model = getattr(transformers, f"{kind}Model")(config).eval()
     model.save_pretrained(folder)
-    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]"
+        tokenizer_object=word_tokenizer(WORDS), pad_token="[PAD]", unk_token="[UNK]"
     ).save_pretrained(folder)
     return model
 

@@ -1,6 +1,5 @@
 """The engine beside scikit-learn on every real data set: Ridge to 1e-8, LogisticRegression to 1e-6 in probability."""
 
-import os
 import zlib
 from typing import Any
 
@@ -10,13 +9,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import w2sjax as w2s
+from tests.real import DATA
 from tests.test_data import check_table
 from w2sjax.random.keys import Role, role_key, run_pair_key
 from w2sjax.sets import molecules, rows, sentences
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get(rows.DATA), reason=f"{rows.DATA} names no folder of real data sets"
-)
+pytestmark = DATA
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz!?"
 SETS = (*molecules.SETS, *sentences.DOMAINS)

@@ -1,4 +1,4 @@
-"""Arrays of a user's data set: read from files, checked, standardized."""
+"""Arrays of a user's data set: read from files, checked, standardized, grouped."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from w2sjax.errors import W2SError, reason
+from w2sjax.grouping import cluster_groups as cluster_groups
+from w2sjax.grouping import duplicate_groups as duplicate_groups
 from w2sjax.validation import check_array, nearest
 
 
@@ -118,11 +120,6 @@ def standardized(name: str, values: Any) -> np.ndarray:
     spread = centred.std(axis=0)
     constant = spread <= 1e-12 * np.abs(array).max(axis=0)
     return np.where(constant, 0, centred / np.where(constant, 1, spread))
-
-
-def duplicate_groups(values: Any) -> np.ndarray:
-    """Return int `[rows]`, equal for rows of equal features, which as `groups` stay in one split: against leakage."""
-    return np.unique(np.asarray(values), axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def inspect(features: Mapping[str, Any], targets: Any) -> dict[str, dict[str, int]]:

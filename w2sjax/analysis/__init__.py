@@ -28,6 +28,7 @@ from w2sjax.analysis.overlap import overlap_report as overlap_report
 from w2sjax.analysis.real_data import at_largest as at_largest
 from w2sjax.analysis.real_data import help_on_data as help_on_data
 from w2sjax.analysis.real_data import help_report as help_report
+from w2sjax.analysis.real_data import over_seeds as over_seeds
 from w2sjax.analysis.recovered import recovery as recovery
 from w2sjax.analysis.recovered import recovery_report as recovery_report
 from w2sjax.analysis.recovered import students_of as students_of

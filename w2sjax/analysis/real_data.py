@@ -91,6 +91,22 @@ def at_largest(result: xr.Dataset) -> xr.Dataset:
     return result.isel(strong=int(np.argmin(ceiling.values)))
 
 
+def over_seeds(cell: xr.Dataset) -> xr.Dataset:
+    """Return mean, least and largest over seeds, along `of`, of the medians over resamples of `QUANTITIES`.
+
+    Args:
+        cell: of `at_largest`; weak models named "<size>, seed <number>" are of one `size`, others of their own.
+    """
+    names = cell["weak"].values.tolist()
+    sizes = [name.partition(", seed ")[0] for name in names]
+    middle = cell[list(QUANTITIES)].sel(of="median", drop=True).assign_coords(size=("weak", sizes))
+    of_size = middle.groupby("size")
+    found = xr.concat(
+        [of_size.mean(), of_size.min(), of_size.max()], xr.Variable("of", ["mean", "least", "largest"])
+    )
+    return found.sel(size=list(dict.fromkeys(sizes)))
+
+
 def help_report(result: xr.Dataset) -> dict[str, Any]:
     """Return the selection table at the largest samples, where the gain is above 0 over all cells, and a `headline`."""
     cell = at_largest(result)

@@ -10,6 +10,9 @@ from w2sjax.errors import W2SError
 from w2sjax.paths import user_path
 from w2sjax.sets.rows import check_sentences
 
+WORDLLAMA = ("weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
+"""Weights and tokenizer in the folder of the package wordllama (MIT)."""
+
 
 class Static(NamedTuple):
     """Vectors float32 `[token, width]`, and a tokenizer of the library `tokenizers`."""
@@ -37,8 +40,7 @@ class Static(NamedTuple):
 def load_static(weights: str | Path, tokenizer: str | Path) -> Static:
     """Read static embeddings as data: a safetensors file with one matrix, and a tokenizer as JSON. No code is run.
 
-    Those of the package wordllama (MIT) are `weights/l2_supercat_256.safetensors` and
-    `tokenizers/l2_supercat_tokenizer_config.json` in its folder.
+    `WORDLLAMA` names those of the package wordllama.
 
     Raises:
         W2SError: for a file that is missing or damaged, or holds anything but one matrix.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.real_data import at_largest
+from w2sjax.analysis.real_data import at_largest, over_seeds
 from w2sjax.figures.style import (
     CATEGORIES,
     GREY,
@@ -65,12 +65,12 @@ def help_panels(results: Sequence[xr.Dataset], titles: Sequence[str], title: str
 
 
 def size_figure(result: xr.Dataset, title: str = "") -> "Figure":
-    """Draw the errors of weak models named "width W, depth D", and of their students, for one data set."""
+    """Draw the errors of weak models of several sizes, and of their students, for one data set: see `size_panels`."""
     return size_panels([result], [""], title)
 
 
 def size_panels(results: Sequence[xr.Dataset], titles: Sequence[str], title: str = "") -> "Figure":
-    """Draw weak models named "width W, depth D" and their students, a row for each data set.
+    """Draw weak models named "width W, depth D, seed S" and their students, a row for each data set.
 
     Args:
         results: of `w2sjax.analysis.help_on_data`; weak models of other names are drawn as lines.
@@ -78,27 +78,31 @@ def size_panels(results: Sequence[xr.Dataset], titles: Sequence[str], title: str
         title: above the figure.
 
     Returns:
-        Errors against width, of weak models and, dashed, of their students; gain against misfit. Lines and points are
-        medians over resamples, bars 95% intervals of the median.
+        Errors against width, of weak models and, dashed, of their students: medians over resamples, lines through their
+        mean over seeds, bars from the least to the largest; gain against misfit, a point for each seed, medians over
+        resamples with the 95% interval of the median.
     """
     figure = new_figure(6.8, 2.6 * len(results) + 0.7)
     panels = figure.subplots(len(results), 2, squeeze=False)
     for row, result, name in zip(panels, results, titles, strict=True):
         cell = at_largest(result)
+        means = over_seeds(cell)
         sizes: dict[int, list[tuple[int, str]]] = {}
         others = []
-        for weak in cell["weak"].values.tolist():
-            if found := _SIZE.fullmatch(weak):
-                sizes.setdefault(int(found[2]), []).append((int(found[1]), weak))
+        for size in means["size"].values.tolist():
+            if found := _SIZE.fullmatch(size):
+                sizes.setdefault(int(found[2]), []).append((int(found[1]), size))
             else:
-                others.append(weak)
+                others.append(size)
         for place, (depth, own) in enumerate(sizes.items()):
             widths, names = zip(*own, strict=True)
-            part = cell.sel(weak=list(names))
+            part = means.sel(size=list(names))
             for quantity, dashes in (("weak_error", "-"), ("w2s_error", "--")):
                 options = _style(place) | {"linestyle": dashes, "markersize": 3, "linewidth": 1}
-                row[0].errorbar(widths, *_bars(part[quantity]), **options)
+                row[0].errorbar(widths, *_bars(part[quantity], "size"), **options)
             label = f"depth {depth}"
+            seeds = [weak for weak in cell["weak"].values.tolist() if weak.partition(", seed ")[0] in names]
+            part = cell.sel(weak=seeds)
             across, bars = _bars(part["misfit"])
             options = _style(place) | {"linestyle": "none", "markersize": 4, "label": label, "xerr": bars}
             row[1].errorbar(across, *_bars(part["gain"]), **options)

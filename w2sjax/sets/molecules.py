@@ -8,7 +8,7 @@ import numpy as np
 
 from w2sjax.errors import W2SError
 from w2sjax.sets.rows import data_file, number, read_rows, text
-from w2sjax.validation import check_choice, shown
+from w2sjax.validation import check_choice, check_number, shown
 
 SETS = {
     "ESOL": ("ESOL_delaney-processed", "measured log solubility in mols per litre", "log10(mol/L)"),
@@ -105,16 +105,25 @@ def molecule_features(smiles: Sequence[str], kind: str) -> np.ndarray:
     else:
         check_choice("kind", kind, ("characters", *KINDS, "morgan-256"))
         of = KINDS[kind](chem)
-    found = []
     with chem.rdBase.BlockLogs():
-        for row, own in enumerate(smiles):
-            molecule = chem.MolFromSmiles(own)
-            if molecule is None:
-                raise W2SError(
-                    f"smiles has {shown(own[:40])} at row {row}, which is no molecule: leave it out."
-                )
-            found.append(of(molecule))
-    return np.array(found, np.float64)
+        return np.array([of(own) for own in molecules_of(smiles)], np.float64)
+
+
+def molecules_of(smiles: Sequence[str]) -> list[Any]:
+    """Return molecules of RDKit.
+
+    Raises:
+        W2SError: for no SMILES, or one that is no molecule, with its row.
+    """
+    chem = _rdkit()
+    if not len(smiles):
+        raise W2SError("smiles are none: pass at least one.")
+    with chem.rdBase.BlockLogs():
+        found = [chem.MolFromSmiles(own) if isinstance(own, str) else None for own in smiles]
+    if None in found:
+        row = found.index(None)
+        raise W2SError(f"smiles has {shown(smiles[row])} at row {row}, which is no molecule: leave it out.")
+    return found
 
 
 def scaffolds(smiles: Sequence[str]) -> np.ndarray:
@@ -124,6 +133,38 @@ def scaffolds(smiles: Sequence[str]) -> np.ndarray:
 
     found = [MurckoScaffold.MurckoScaffoldSmiles(smiles=own) for own in smiles]
     return np.array([own or f"without rings, {row}" for row, own in enumerate(found)])
+
+
+def clusters(smiles: Sequence[str], distance: float = 0.65) -> np.ndarray:
+    """Return the cluster of every molecule, int `[molecule]`: alike molecules, which as `groups` stay in one split.
+
+    Those of Butina 1999 (J. Chem. Inf. Comput. Sci. 39, 747): the molecule with most neighbours and all of them, then
+    so of the rest. By RDKit, of circular fingerprints (radius 2, 2048 bits).
+
+    Args:
+        smiles: that RDKit can read.
+        distance: from 0 to 1, of Tanimoto, up to which molecules are neighbours.
+
+    Raises:
+        W2SError: for a SMILES that is no molecule, with its row, or a distance below 0.
+
+    Cost: molecule^2 distances, 32 bytes each: 6 s for 4200.
+    """
+    check_number("distance", distance, least=0)
+    molecules = molecules_of(smiles)
+    from rdkit import DataStructs
+    from rdkit.Chem import rdFingerprintGenerator
+    from rdkit.ML.Cluster import Butina
+
+    prints = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048).GetFingerprints(molecules)
+    distances: list[float] = []
+    for row in range(1, len(prints)):
+        own = DataStructs.BulkTanimotoSimilarity(prints[row], prints[:row], returnDistance=True)
+        distances.extend(own)
+    found = np.empty(len(prints), np.int64)
+    for label, rows in enumerate(Butina.ClusterData(distances, len(prints), distance, isDistData=True)):
+        found[list(rows)] = label
+    return found
 
 
 def _size(chem: Any) -> Callable[[Any], Any]:
@@ -169,5 +210,5 @@ def _rdkit() -> Any:
     try:
         from rdkit import Chem
     except ImportError as error:
-        raise W2SError("molecules need rdkit: pip install 'w2sjax[molecules]'.") from error
+        raise W2SError("molecules need rdkit: pip install rdkit.") from error
     return Chem

