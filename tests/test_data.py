@@ -263,6 +263,8 @@ def test_the_command_compares_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     written = json.loads((tmp_path / "out.json").read_text())["pairs"]
     assert [(row["weak"], row["strong"]) for row in written[:2]] == [("two", "all"), ("three", "all")]
     assert sum(row["chosen"] for row in written[:2]) == pytest.approx(1)
+    pair = data.standardized("two", x[:, :2]), data.standardized("all", np.tanh(x))
+    assert written[0]["label_free"] == pytest.approx(float(w2s.theory.label_free_metric(*pair)), rel=1e-9)
     with pytest.raises(SystemExit):
         main([*arguments[:-1], f"{tmp_path}/strong.npz:al"])
     assert "did you mean 'all'?" in capsys.readouterr().err

@@ -73,6 +73,12 @@ class Comparison(NamedTuple):
         result = xr.Dataset({name: values[name].transpose(..., "weak", "strong") for name in QUANTITIES})
         return result.assign(status_code=dataset["status_code"])
 
+    def run(self, resamples: int, seed: int = 0) -> xr.Dataset:
+        """Deal the rows out anew so many times, at the largest sizes, and return the `table`."""
+        check_integer("resamples", resamples, least=1)
+        protocol = Protocol(**self.world.sizes, tasks=self.world.targets.shape[1], stages=self.stages)
+        return self.table(sweep(self.world, protocol, pairs=resamples, seed=seed))
+
 
 def comparison(
     weak: Mapping[str, Any],
@@ -148,7 +154,4 @@ def compare_representations(
     Raises:
         W2SError: as `Resampled`; and for no representations.
     """
-    check_integer("resamples", resamples, least=1)
-    both = comparison(weak, strong, targets, head=head, weak_head=weak_head, **splits)
-    protocol = Protocol(**both.world.sizes, tasks=both.world.targets.shape[1], stages=both.stages)
-    return both.table(sweep(both.world, protocol, pairs=resamples, seed=seed))
+    return comparison(weak, strong, targets, head=head, weak_head=weak_head, **splits).run(resamples, seed)

@@ -54,28 +54,23 @@ def compare(
     from rich.table import Table
 
     from w2sjax.analysis.answers import medians
-    from w2sjax.analysis.representations import QUANTITIES, compare_representations
+    from w2sjax.analysis.real_data import label_free_metrics
+    from w2sjax.analysis.representations import QUANTITIES, comparison
     from w2sjax.commands.precision import configure
 
     used = configure(precision)
     arrays = [
         {name: data.standardized(name, values) for name, values in part.items()} for part in named.values()
     ]
-    found = compare_representations(
-        arrays[0],
-        arrays[1],
-        truth,
-        resamples=resamples,
-        seed=seed,
-        groups=labels,
-        weak_head=weak_head,
-        head=head,
-    )
+    both = comparison(arrays[0], arrays[1], truth, groups=labels, weak_head=weak_head, head=head)
+    found = both.run(resamples, seed)
+    metric = label_free_metrics(both)
     bounds = medians(found[list(QUANTITIES)])
     title = f"{len(truth)} rows, median of {resamples} resamples [95% interval], {used}"
     table = Table(title=escape(title))
-    shown = ("weak_error", "w2s_error", "ceiling_error", "baseline_error", "misfit", "gain", "pgr", "opr")
-    for heading in ("weak", "strong", *shown, "chosen"):
+    errors = ("weak_error", "w2s_error", "ceiling_error", "baseline_error")
+    shown = (*errors, "misfit", "gain", "deviation", "pgr", "opr")
+    for heading in ("weak", "strong", *shown, "label_free", "chosen"):
         table.add_column(heading, justify="left" if heading in ("weak", "strong") else "right")
     best = found.upper_bound.argmin("weak")
     report: list[dict[str, Any]] = []
@@ -84,10 +79,11 @@ def compare(
             row = bounds.sel(weak=name, strong=other)
             chosen = float((best.sel(strong=other) == place).mean())
             cells = [f"{m:.3g} [{low:.3g}, {high:.3g}]" for m, low, high in (row[q].values for q in shown)]
-            table.add_row(escape(name), escape(other), *cells, f"{chosen:.0%}")
+            free = float(metric.sel(weak=name, strong=other))
+            table.add_row(escape(name), escape(other), *cells, f"{free:.3g}", f"{chosen:.0%}")
             numbers = {str(q): values.values.tolist() for q, values in row.data_vars.items()}
-            report.append({"weak": name, "strong": other, "chosen": chosen, **numbers})
-    Console(width=None if Console().is_terminal else 200).print(table)
+            report.append({"weak": name, "strong": other, "chosen": chosen, "label_free": free, **numbers})
+    Console(width=None if Console().is_terminal else 240).print(table)
     for name, count in counts.items():
         if count.get("duplicates") and labels is None:
             print(f"{name}: {count['duplicates']} rows equal an earlier one, and may be in two splits.")
