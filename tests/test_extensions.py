@@ -205,6 +205,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"metrics": [w2s.Metric("status", "x", "1", lambda p: p["weak"])]},
         "metric name 'status' is that of another part of results",
     ),
+    "a stage on what the world lacks": (
+        {
+            "protocol": w2s.Protocol(
+                **SIZES, stages=(w2s.Stage("weak", "middle", "truth", "weak", w2s.heads.Ridge()),)
+            )
+        },
+        "a stage or metric is on 'middle', which this world does not have",
+    ),
     "no metric": ({"metrics": ["gain"]}, "metrics holds 'gain', which is no metric: pass Metric"),
 }
 

@@ -253,6 +253,34 @@ def test_what_cannot_be_plotted(name: str, tmp_path: Path, capsys: pytest.Captur
     refused(capsys, message, "plot", tmp_path / "x.zarr")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"log": "x", "sel": {"ridge": 0.0}}, "no value of ridge is positive"),
+        ({"x": "kind", "log": "x"}, "--log x: kind has no numbers"),
+        ({"sel": {"ridge": [0.0, 0.1]}}, "--sel ridge=.* is not a single value"),
+        ({"y": []}, "--y is empty"),
+        ({"x": None}, "None is no quantity"),
+        ({"points": 0}, "--points=0 is too small"),
+    ],
+)
+def test_arguments_of_a_plot(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(w2s.W2SError, match=message):
+        w2s.figures.plot(along_axes(), **{"x": "ridge", "pool": True} | arguments)
+
+
+def test_a_logarithmic_axis_says_what_it_leaves_out() -> None:
+    figure = w2s.figures.plot(along_axes(), x="ridge", log="x", pool=True)
+    assert "; not positive: ridge = 0" in figure.get_suptitle().replace("\n", " ")
+    assert figure.axes[0].lines[0].get_xdata().tolist() == [0.1, 1.0]
+
+
+def along_axes() -> xr.Dataset:
+    values = np.random.default_rng(0).normal(size=(9, 3, 2))
+    axes = {"ridge": [0.0, 0.1, 1.0], "kind": ["a", "b"]}
+    return xr.Dataset({"gain": (("pair", "ridge", "kind"), values)}, axes)
+
+
 def test_text_objects_and_dollars_can_be_plotted(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(20, 3))
     kinds = np.array(["a", "$b_", "c"], object)
