@@ -85,6 +85,8 @@ def test_comparison_is_pair_by_pair(grid: xr.Dataset) -> None:
     assert at_reference.sel(of="median") == 0 and np.isnan(at_reference.sel(of="p_value"))
     assert found.attrs["reference"] == 100
     assert analysis.compare(grid, "n_strong").attrs["reference"] == 50
+    scaled = grid.assign_coords(n_strong=[0.1, 0.2, 0.3])
+    assert analysis.compare(scaled, "n_strong", np.float32(0.2)).attrs["reference"] == 0.2
 
 
 def test_comparison_is_finer_than_either_cell() -> None:
@@ -107,6 +109,13 @@ def test_comparison_is_finer_than_either_cell() -> None:
 def test_what_cannot_be_compared_is_refused(grid: xr.Dataset, arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("[", r"\[")):
         analysis.compare(grid, *arguments)
+    for part, fault in (
+        (grid["gain"], "is no Dataset"),
+        (grid[["gain"]], "no status_code"),
+        (grid.isel(pair=[]), "no dimension pair"),
+    ):
+        with pytest.raises(ValueError, match=fault):
+            analysis.summarize(part)
     unpaired = grid.assign_attrs(configuration=json.dumps({"paired": False}))
     with pytest.raises(ValueError, match="draws of its own in every cell"):
         analysis.compare(unpaired, "n_strong")

@@ -258,6 +258,11 @@ def test_the_command_takes_classes(tmp_path: Path, capsys: pytest.CaptureFixture
     report = json.loads((tmp_path / "a.json").read_text())
     assert report["classes"] == ["no", "yes"] and report["ridge_weak"] is None
     outcome = w2s.evaluate_features(**given("text"))
+    objects = {n: a.astype(object) if n.startswith("y") else a for n, a in given("text").items()}
+    np.testing.assert_array_equal(w2s.evaluate_features(**objects).w2s_accuracy, outcome.w2s_accuracy)
+    objects["y_eval"].flat[3] = None
+    with pytest.raises(w2s.W2SError, match="y_eval holds text and None: drop"):
+        w2s.evaluate_features(**objects)
     np.testing.assert_allclose(report["w2s_accuracy"], outcome.w2s_accuracy)
     assert "w2s_accuracy" in capsys.readouterr().out
 

@@ -228,6 +228,19 @@ def test_refuses_what_is_no_head(name: str, value: Any) -> None:
         w2s.evaluate_features(**good(), **{name: value})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": "squared"}, "loss='squared' is not a loss"),
+        ({"method": w2s.methods.Hard}, "method=.*Hard.* is not a method"),
+        ({"key": 0}, "key is not a typed key: pass jax.random.key"),
+    ],
+)
+def test_refuses_what_is_no_loss_method_or_key(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(w2s.W2SError, match=f"^{message}"):
+        w2s.evaluate_features(**good(), **arguments)
+
+
 @pytest.mark.parametrize("value", [-1e-3, float("nan"), float("inf"), "1", None, [0.0, 1.0], 1j])
 def test_refuses_ridges_it_cannot_use(value: Any) -> None:
     with pytest.raises(ValueError, match="^ridge=.*: pass"):

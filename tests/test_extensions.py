@@ -189,6 +189,30 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"metrics": [w2s.Metric("x", "x", "1")]},
         "metric x has not one of per_sample, of_means and of_sample: pass one",
     ),
+    "a metric of an unknown mean": (
+        {"metrics": [w2s.Metric("x", "x", "1", of_means=lambda m: m["teacher_error"])]},
+        "metric x asks for 'teacher_error', which is no metric before it: use one of",
+    ),
+    "a metric without tasks": (
+        {"metrics": [w2s.Metric("x", "x", "1", of_means=lambda m: 1.0)]},
+        "metric x does not return one value per task",
+    ),
+    "a metric with the name of a dimension": (
+        {"metrics": [w2s.Metric("pair", "x", "1", lambda p: p["weak"])]},
+        "metric name 'pair' is that of another part of results",
+    ),
+    "a metric with the name of an attribute": (
+        {"metrics": [w2s.Metric("status", "x", "1", lambda p: p["weak"])]},
+        "metric name 'status' is that of another part of results",
+    ),
+    "a stage on what the world lacks": (
+        {
+            "protocol": w2s.Protocol(
+                **SIZES, stages=(w2s.Stage("weak", "middle", "truth", "weak", w2s.heads.Ridge()),)
+            )
+        },
+        "a stage or metric is on 'middle', which this world does not have",
+    ),
     "no metric": ({"metrics": ["gain"]}, "metrics holds 'gain', which is no metric: pass Metric"),
 }
 

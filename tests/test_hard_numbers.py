@@ -133,6 +133,17 @@ def test_constant_labels_of_a_world_are_flagged(fields: dict[str, Any], key: jax
     assert int(outcome.status.code) & SERIOUS and np.isnan(outcome.pgr).all()
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("head", [w2s.heads.Ridge(1e-3), w2s.heads.Ball(1.0, 1e-3)])
+def test_a_ridge_beyond_all_numbers_leaves_the_mean(head: w2s.heads.Head) -> None:
+    """In units of features this small the ridge is infinite."""
+    arrays = given(1, dtype=np.float64)
+    small = {name: a if name.startswith("y") else a * 1e-200 for name, a in arrays.items()}
+    outcome = w2s.evaluate_features(**small, head=head)
+    mean = np.mean((arrays["y_eval"] - arrays["y_train"].mean(axis=0)) ** 2, axis=0)
+    np.testing.assert_allclose(outcome.w2s_error, mean, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("power", "ridge"),
     [(-70, 0.0), (-60, 0.0), (-30, 0.0), (30, 0.0), (60, 0.0), (70, 0.0), (-30, 0.1), (50, 0.1)],

@@ -1,5 +1,6 @@
 """A store knows a user's world by its name and its code, and is not continued by another version of either."""
 
+import dataclasses
 import importlib
 import itertools
 import json
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 import w2sjax as w2s
+from w2sjax.sweeps.grid import make_grid
 from w2sjax.sweeps.identity import kind_of, sources
+from w2sjax.sweeps.provenance import code_of
 
 PROTOCOL = w2s.Protocol(n_weak=40, n_strong=40, n_eval=40, tasks=1)
 
@@ -150,6 +153,38 @@ def test_what_a_function_closes_over_counts() -> None:
         return World()
 
     assert sources(made(1)) != sources(made(2)) and sources(made(1)) == sources(made(1))
+
+
+def test_what_a_loss_is_made_of_counts() -> None:
+    """A divergence is code of this package, made of a user's generator."""
+
+    def made(power: int) -> w2s.losses.Loss:
+        return w2s.losses.bregman("mine", lambda p: p**power)
+
+    assert sources(made(4).value) != sources(made(6).value)
+    assert sources(made(4).value) == sources(made(4).value) and sources(w2s.losses.KL.value) == ({}, [])
+
+
+def test_all_code_of_a_user_counts() -> None:
+    def ranked(seen: Any, inside: Any) -> Any:
+        return seen["w2s"].max(axis=1)
+
+    class Target(w2s.targets.Binary):
+        pass
+
+    metric = w2s.Metric("x", "x", "1", of_sample=ranked)
+    grid = make_grid(
+        w2s.worlds.PerturbedMLP(), dataclasses.replace(PROTOCOL, target=Target()), {}, metrics=(metric,)
+    )
+    assert {name.rpartition(".")[2] for name in code_of(grid)[0]} == {"ranked", "Target"}
+
+
+def test_another_metric_is_named_before_its_code(written: tuple[str, Path], tmp_path: Path) -> None:
+    name, store = written
+    world = load(tmp_path, MODULE, name).Mine()
+    metric = w2s.Metric("x", "x", "1", lambda p: p["w2s"])
+    with pytest.raises(w2s.StoreError, match=r'holds metrics=\[\] but this sweep has metrics=\["x"\]'):
+        w2s.sweep(world, PROTOCOL, pairs=4, metrics=[metric], store=store)
 
 
 def test_a_source_that_cannot_be_read_is_a_warning(tmp_path: Path) -> None:

@@ -23,9 +23,7 @@ from tests.test_cli_evaluate import features
 from tests.test_paths import CONFIGURATION, run
 from w2sjax import cache, cli
 from w2sjax.figures import plot
-from w2sjax.sweeps import progress
 from w2sjax.sweeps import run as sweeps
-from w2sjax.sweeps.progress import Meter
 
 HUGE = "1" + 400 * "0"
 
@@ -255,6 +253,34 @@ def test_what_cannot_be_plotted(name: str, tmp_path: Path, capsys: pytest.Captur
     refused(capsys, message, "plot", tmp_path / "x.zarr")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"log": "x", "sel": {"ridge": 0.0}}, "no value of ridge is positive"),
+        ({"x": "kind", "log": "x"}, "--log x: kind has no numbers"),
+        ({"sel": {"ridge": [0.0, 0.1]}}, "--sel ridge=.* is not a single value"),
+        ({"y": []}, "--y is empty"),
+        ({"x": None}, "None is no quantity"),
+        ({"points": 0}, "--points=0 is too small"),
+    ],
+)
+def test_arguments_of_a_plot(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(w2s.W2SError, match=message):
+        w2s.figures.plot(along_axes(), **{"x": "ridge", "pool": True} | arguments)
+
+
+def test_a_logarithmic_axis_says_what_it_leaves_out() -> None:
+    figure = w2s.figures.plot(along_axes(), x="ridge", log="x", pool=True)
+    assert "; not positive: ridge = 0" in figure.get_suptitle().replace("\n", " ")
+    assert figure.axes[0].lines[0].get_xdata().tolist() == [0.1, 1.0]
+
+
+def along_axes() -> xr.Dataset:
+    values = np.random.default_rng(0).normal(size=(9, 3, 2))
+    axes = {"ridge": [0.0, 0.1, 1.0], "kind": ["a", "b"]}
+    return xr.Dataset({"gain": (("pair", "ridge", "kind"), values)}, axes)
+
+
 def test_text_objects_and_dollars_can_be_plotted(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(20, 3))
     kinds = np.array(["a", "$b_", "c"], object)
@@ -302,49 +328,6 @@ def test_a_bug_is_a_traceback(
         cli.main(["sweep", str(configuration), "--out", str(configuration.with_name("x.zarr"))])
     assert not isinstance(bug.value, w2s.W2SError)
     assert "w2sjax has a bug: please report" in capsys.readouterr().err
-
-
-def test_the_time_left_leaves_the_compilation_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    meter = Meter(1000, show=False)
-    with meter.compiling():
-        now[0] = 60.0
-    meter.advance(10, {})
-    assert meter.seconds_left is None and "not known yet" in meter.line()
-    now[0] = 61.0
-    meter.advance(10, {w2s.Flag.ILL_CONDITIONED: 3})
-    assert meter.seconds_left == pytest.approx(98) and "3 ill conditioned" in meter.line()
-    assert meter.rate == pytest.approx(10)
-
-
-def test_the_time_left_knows_what_cells_cost_and_what_is_not_compiled(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Two programs of 20 s each; 50 calls of a second, then 50 that take four times as long: within a factor of two."""
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    meter = Meter(100, show=False, work=50 * 1 + 50 * 4, programs=2)
-    for work in (1, 4):
-        with meter.compiling():
-            now[0] += 20
-        for _ in range(50):
-            now[0] += work
-            meter.advance(1, {}, work)
-            if meter.done >= 10:
-                assert meter.seconds_left is not None
-                true = 2 * 20 + 250 - now[0]
-                assert true / 2 <= meter.seconds_left <= 2 * true
-    assert meter.seconds_left == 0
-
-
-def test_a_long_compilation_is_announced(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.05)
-    with Meter(10, show=True).compiling():
-        time.sleep(0.5)
-    assert capsys.readouterr().err == "compiling; a later run finds the program ready\n"
 
 
 def test_compiled_programs_are_kept_where_the_user_says(configuration: Path, tmp_path: Path) -> None:

@@ -94,6 +94,13 @@ def test_violated_assumptions_are_refused_by_name(
         theory.LEAST_SQUARES.predict(w2s.worlds.PerturbedMLP(**fields), w2s.Protocol(**protocol), axes)
 
 
+def test_what_no_sweep_takes_is_refused() -> None:
+    with pytest.raises(w2s.W2SError, match=r"axes\['n_weak'\]=20 is not a list"):
+        theory.LEAST_SQUARES.predict(LINEAR, w2s.Protocol(), {"n_weak": 20})  # type: ignore[dict-item]
+    with pytest.raises(w2s.W2SError, match="is not a Protocol"):
+        theory.LEAST_SQUARES.predict(w2s.Protocol(), LINEAR)
+
+
 def test_other_worlds_are_refused() -> None:
     with pytest.raises(w2s.W2SError, match=r"world=PretrainedMLP\(...\) violates the assumption of Gaussian"):
         theory.LEAST_SQUARES.predict(w2s.worlds.PretrainedMLP(), w2s.Protocol())

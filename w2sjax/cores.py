@@ -92,8 +92,16 @@ def cpu_features() -> tuple[str, ...]:
 
 
 def cpu_of_record() -> dict[str, Any]:
-    """Return what a record of times says of the CPU: its features, and XLA's flags, which may leave some unused."""
-    return {"cpu_features": list(cpu_features()), "xla_flags": os.environ.get("XLA_FLAGS", "")}
+    """Return what a record of times says of the CPU: its features, and which of them XLA, BLAS and NumPy may use."""
+    import numpy as np
+
+    found: Any = np.show_config(mode="dicts")
+    return {
+        "cpu_features": list(cpu_features()),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "blas": sorted({one["architecture"] for one in _libraries().info() if "architecture" in one}),
+        "numpy_features": found["SIMD Extensions"]["found"],
+    }
 
 
 def cores() -> int:

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from w2sjax.errors import W2SError
 from w2sjax.linalg import namespace
+from w2sjax.validation import shown
 
 
 class Loss(NamedTuple):
@@ -29,6 +31,12 @@ class Loss(NamedTuple):
     def between(self, student: Any, teacher: Any) -> Any:
         """Return the divergence of a student from its teacher."""
         return (self.divergence or self.value)(student, teacher)
+
+
+def check_loss(loss: Any) -> None:
+    """Refuse what is no loss."""
+    if not isinstance(loss, Loss):
+        raise W2SError(f"loss={shown(loss)} is not a loss: pass one of w2sjax.losses.")
 
 
 def _squared(prediction: Any, label: Any) -> Any:

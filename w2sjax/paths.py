@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def user_path(name: str, value: Any) -> Path:
     except TypeError:
         text = None
     if not isinstance(text, str):
-        raise W2SError(f"{name}={value!r} is not a path: pass text or a pathlib.Path.")
+        written = textwrap.shorten(repr(value), 60, placeholder="...")
+        raise W2SError(f"{name}={written} is not a path: pass text or a pathlib.Path.")
     if not text:
         raise W2SError(f"{name} is empty: pass a path.")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):

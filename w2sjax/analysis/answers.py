@@ -60,6 +60,19 @@ def medians(values: xr.Dataset) -> xr.Dataset:
     return found.assign_coords(of=list(OF))
 
 
+def check_sweep(dataset: Any) -> None:
+    """Refuse what is no Dataset of a sweep."""
+    if not isinstance(dataset, xr.Dataset):
+        raise W2SError(f"dataset={shown(dataset)} is no Dataset: pass what sweep or open_store returned.")
+    for dim in ("pair", "task"):
+        if not dataset.sizes.get(dim):
+            raise W2SError(f"dataset has no dimension {dim}: pass what sweep or open_store returned.")
+    if "status_code" not in dataset:
+        raise W2SError(
+            "dataset has no status_code: keep it beside the quantities, it says which pairs count."
+        )
+
+
 def summarize(dataset: xr.Dataset) -> xr.Dataset:
     """Return what a sweep found in every cell: medians over pairs with 95% intervals, and how many pairs have flags.
 
@@ -76,9 +89,7 @@ def summarize(dataset: xr.Dataset) -> xr.Dataset:
 
     Cost: loads the Dataset.
     """
-    for dim in ("pair", "task"):
-        if dim not in dataset.dims:
-            raise W2SError(f"dataset has no dimension {dim}: pass what sweep or open_store returned.")
+    check_sweep(dataset)
     found = medians(pair_values(dataset))
     code = dataset["status_code"]
     flags = [flag for flag in Flag if flag]
@@ -110,6 +121,7 @@ def compare(dataset: xr.Dataset, axis: str, reference: Any = None) -> xr.Dataset
     """
     from scipy import stats
 
+    check_sweep(dataset)
     axes = [str(dim) for dim in dataset["status_code"].dims if dim != "pair"]
     if axis not in axes:
         known = f"did you mean {nearest(axis, axes)}?" if axes else "it has none."
@@ -118,6 +130,7 @@ def compare(dataset: xr.Dataset, axis: str, reference: Any = None) -> xr.Dataset
     reference = labels[0] if reference is None else reference
     if reference not in labels:
         raise W2SError(f"reference={shown(reference)} is no value of {axis}: use one of {shown(labels)}.")
+    reference = labels[labels.index(reference)]
     if not json.loads(dataset.attrs.get("configuration", "{}")).get("paired", True):
         raise W2SError(
             "dataset has draws of its own in every cell (paired=False): sweep again with paired=True."

@@ -36,8 +36,10 @@ class Quantity:
     @classmethod
     def parse(cls, text: str) -> "Quantity":
         """Read what a user wrote; names are not checked here."""
-        found = re.fullmatch(r"\s*(?:abs\(\s*([^()/]+?)\s*\)|([^()/]+?))\s*(?:/\s*([^()/]+?))?\s*", text)
-        if found is None:
+        found = isinstance(text, str) and re.fullmatch(
+            r"\s*(?:abs\(\s*([^()/]+?)\s*\)|([^()/]+?))\s*(?:/\s*([^()/]+?))?\s*", text
+        )
+        if not found:
             raise W2SError(f"{text} is no quantity: write a name, abs(name), name/other or abs(name)/other.")
         return cls(text.strip(), found[1] or found[2], found[3], found[1] is not None)
 
@@ -232,6 +234,8 @@ def selected(blocks: Sequence[xr.Dataset], selection: Mapping[str, Any]) -> list
             raise W2SError(
                 f"--sel {axis}={shown(value)}: {axis} is no axis: did you mean {nearest(axis, known)}?"
             )
+        if np.ndim(value):
+            raise W2SError(f"--sel {axis}={shown(value)} is not a single value: pass one.")
         chosen: list[xr.Dataset] = []
         values: list[Any] = []
         for block in blocks:

@@ -8,9 +8,6 @@ if TYPE_CHECKING:
     from w2sjax.studies import Study
     from w2sjax.sweeps.plan import Plan
 
-COMPILATION_SECONDS = 10.0
-"""Of one program of a sweep on two cores, without a kept one (benchmarks/results/compile_times.json)."""
-
 
 def plan_of(
     world: Any,
@@ -44,16 +41,16 @@ def plan_of_study(study: "Study", seed: int = 0) -> "Plan":
 
 
 def estimated_time(study: "Study", plan: "Plan", timed: "Study") -> str:
-    """Return the time of a study that was changed, in words, from the recorded time of the study as it is.
+    """Return between what times a changed study lies, in words, from the recorded time of the study as it is.
 
-    recorded = compilation + rest; the rest grows with the features that are computed. Nothing where a study is not on
-    record or trains, whose time follows other numbers.
+    Compilation and analysis take as long as before; the rest grows with the features that are computed. How much of the
+    recorded time is either is not known. Nothing where a study is not on record or trains, whose time follows other
+    numbers.
     """
     known = record().get(timed.name, {})
     trained = any(hasattr(part, "epochs") for part in (study.world, study.protocol.head))
     if trained or "seconds" not in known:
         return ""
-    before = plan_of_study(timed)
-    compilation = min(COMPILATION_SECONDS * len(before.batches), known["seconds"])
-    rest = (known["seconds"] - compilation) * plan.work / before.work
-    return time_in_words(COMPILATION_SECONDS * len(plan.batches) + rest, known["cores"])
+    rest = known["seconds"] * plan.work / plan_of_study(timed).work
+    low, high = (time_in_words(seconds) for seconds in sorted((known["seconds"], rest)))
+    return f"{low if low == high else f'{low} to {high}'} on {known['cores']} cores"

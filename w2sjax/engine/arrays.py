@@ -80,9 +80,22 @@ def hold_classes(given: Mapping[str, Any]) -> bool:
     if any(isinstance(value, jax.core.Tracer) or value is None for value in arrays):
         return False
     try:
-        return all(np.asarray(value).dtype.kind in "biuUT" for value in arrays)
+        return all(_plain(name, given[name]).dtype.kind in "biuUT" for name in LABELS if name in given)
+    except W2SError:
+        raise
     except ValueError:  # no arrays, which are refused later
         return False
+
+
+def _plain(name: str, value: Any) -> np.ndarray:
+    """Return labels as an array, text that is held as Python objects, such as a column of a table, as text."""
+    array = np.asarray(value)
+    others = [each for each in array.flat if not isinstance(each, str)] if array.dtype == object else []
+    if array.dtype != object or len(others) == array.size:
+        return array
+    if others:
+        raise W2SError(f"{name} holds text and {others[0]!r}: drop those rows, or pass text in all.")
+    return array.astype(str)
 
 
 def encode(given: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -101,7 +114,7 @@ def encode(given: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], tuple[str, 
     arrays = {}
     for name, value in given.items():
         check_unmasked(name, value)
-        arrays[name] = np.asarray(value)
+        arrays[name] = _plain(name, value)
         if arrays[name].ndim not in (1, 2) or not arrays[name].size:
             raise W2SError(f"{name} has shape {arrays[name].shape}: pass classes of shape [n] or [n, task].")
     kinds = {array.dtype.kind in "UT" for array in arrays.values()}

@@ -55,7 +55,7 @@ class Stage:
         if self.name in (TRUTH, TARGET):
             raise W2SError(f"stage name={self.name!r} is taken: choose another.")
         check_head(f"head of stage {self.name}", self.head)
-        if not callable(getattr(self.method, "targets", None)):
+        if isinstance(self.method, type) or not callable(getattr(self.method, "targets", None)):
             raise W2SError(f"method={shown(self.method)} is not a method: pass one of w2sjax.methods.")
 
     @property

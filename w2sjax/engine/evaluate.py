@@ -19,10 +19,10 @@ from w2sjax.errors import W2SError
 from w2sjax.heads.base import Head, check_head
 from w2sjax.heads.logistic import Logistic, Softmax
 from w2sjax.heads.ridge import Ridge
-from w2sjax.losses import SQUARED, Loss
+from w2sjax.losses import SQUARED, Loss, check_loss
 from w2sjax.methods.base import NAIVE, Method, Naive
 from w2sjax.random.draws import default_dtype
-from w2sjax.random.threefry import as_threefry, seed_key
+from w2sjax.random.threefry import as_threefry, check_key, seed_key
 from w2sjax.validation import check_boolean
 
 
@@ -127,6 +127,9 @@ def evaluate_features(
     check_head("head", head)
     weak_head = head if weak_head is None else weak_head
     check_head("weak_head", weak_head)
+    check_loss(loss)
+    if key is not None:
+        check_key(key)
     check_boolean("fit_intercept", fit_intercept)
     check_boolean("return_models", return_models)
     weak, *others = usual_stages(head, weak_head)[: 3 if "y_transfer" in arrays else 2]

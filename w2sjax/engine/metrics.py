@@ -45,6 +45,10 @@ MODELS = {"weak": "weak model", "w2s": "w2s model", "ceiling": "ceiling", "basel
 """What stages are called in words; others go by their names."""
 
 
+TAKEN = ("pair", "task", "progress", "values", "status", "spread", "curves", "learning")
+"""What results have beside metrics: dimensions, and attributes of an `Outcome`."""
+
+
 def metrics_of(
     stages: Sequence[Stage], loss: Loss = SQUARED, extra: Sequence[Metric] = ()
 ) -> tuple[Metric, ...]:
@@ -82,6 +86,8 @@ def check_metrics(metrics: Any) -> tuple[Metric, ...]:
             raise W2SError(
                 f"metric name={shown(metric.name)} is not a name: pass letters, digits, underscores."
             )
+        if metric.name in TAKEN or metric.name.startswith("status_"):
+            raise W2SError(f"metric name {metric.name!r} is that of another part of results: choose another.")
         ways = (metric.per_sample, metric.of_means, metric.of_sample)
         if sum(way is not None for way in ways) != 1:
             raise W2SError(

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from w2sjax.engine.metrics import Metric
+from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
 from w2sjax.heads.base import Fit
 from w2sjax.linalg import namespace
@@ -166,19 +167,32 @@ def outcome_of(
     values: dict[str, Any] = {}
     for metric in metrics:
         if metric.of_means is not None:
-            values[metric.name] = metric.of_means(means | values)
+            values[metric.name] = _of_means(metric, means | values)
         elif metric.name in means:
             values[metric.name] = means[metric.name]
         if metric.flag is not None:
             status = with_flag(status, xp.any(values[metric.name] > 0), metric.flag)
     first = next(iter(values))  # the error of the first stage
-    below = values[first] <= (CONSTANT_IN_EPS * eps) ** 2 * label_power
+    below = xp.isfinite(values[first]) & (values[first] <= (CONSTANT_IN_EPS * eps) ** 2 * label_power)
     status = with_flag(status, xp.any(below), Flag.ERROR_BELOW_ROUNDING)
     if "pgr" in values:
         gap = values["weak_error"] - values["ceiling_error"]
         resolved = gap > GAP_IN_EPS * eps * xp.sqrt(label_power * values["weak_error"])
         values["pgr"] = xp.where(resolved & ~below, values["pgr"], xp.full_like(gap, jnp.nan))
     return Outcome(values=values, status=status)
+
+
+def _of_means(metric: Metric, means: dict[str, Any]) -> Any:
+    """Return the values of a metric that is a function of means, checked."""
+    try:
+        found = metric.of_means(means)  # type: ignore[misc]
+    except KeyError as error:
+        raise W2SError(
+            f"metric {metric.name} asks for {error}, which is no metric before it: use one of {', '.join(means)}."
+        ) from error
+    if getattr(found, "shape", None) != next(iter(means.values())).shape:
+        raise W2SError(f"metric {metric.name} does not return one value per task.")
+    return found
 
 
 def with_diagnostics(outcome: Outcome, pair: Any) -> Outcome:

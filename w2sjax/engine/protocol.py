@@ -10,7 +10,7 @@ from w2sjax.engine.chain import Stage, check_stages, usual_stages
 from w2sjax.errors import W2SError
 from w2sjax.heads.base import Head, check_head
 from w2sjax.heads.ridge import Ridge
-from w2sjax.losses import SQUARED, Loss
+from w2sjax.losses import SQUARED, Loss, check_loss
 from w2sjax.pytrees import pytree
 from w2sjax.random.sobol import POINTS
 from w2sjax.targets import Target
@@ -101,8 +101,7 @@ class Protocol(Checked):
         check_head("head", self.head)
         if self.weak_head is not None:
             check_head("weak_head", self.weak_head)
-        if not isinstance(self.loss, Loss):
-            raise W2SError(f"loss={shown(self.loss)} is not a loss: pass one of w2sjax.losses.")
+        check_loss(self.loss)
         if self.target is not None and (
             isinstance(self.target, type) or not callable(getattr(self.target, "truth", None))
         ):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from w2sjax.cache import keep_compiled_programs
 from w2sjax.engine.design import Design, Numbers, design_of, numbers_of
@@ -14,8 +13,8 @@ from w2sjax.engine.on_host import run_on_host, suits_host
 from w2sjax.engine.outcome import Models, Outcome
 from w2sjax.engine.pair import run_grid
 from w2sjax.engine.protocol import Protocol, check_protocol
-from w2sjax.errors import W2SError
 from w2sjax.random.keys import run_pair_key
+from w2sjax.random.threefry import check_key
 from w2sjax.validation import check_boolean
 from w2sjax.worlds.base import World
 from w2sjax.worlds.static import as_pytree
@@ -55,10 +54,7 @@ def run_pair(
     not grow with n. Other heads cost their passes over the training samples, whose features are held in memory.
     May be called under `jax.jit` and `jax.vmap`.
     """
-    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        raise W2SError("key is not a typed key: pass jax.random.key(seed), not jax.random.PRNGKey.")
-    if key.ndim > 0:
-        raise W2SError(f"key holds {key.size} keys: pass one, or map run_pair over them by jax.vmap.")
+    check_key(key)
     check_protocol(protocol)
     models = check_boolean("return_models", return_models)
     keep_compiled_programs()

@@ -168,10 +168,10 @@ def draw_features(pair: Any, entry: Entry, n: int, names: Sequence[str], split: 
             raise _no_points()
         found = _by_name(pair.features(entry, n))
     elif hasattr(pair, "take"):
-        found = {name: pair.take(name, entry) for name in names}
+        found = {name: _asked(pair.take, name, entry) for name in names}
     else:
         inputs = _inputs(pair, entry, n, split)
-        found = {name: pair.represent(name, inputs) for name in names}
+        found = {name: _asked(pair.represent, name, inputs) for name in names}
     for name in names:
         if name not in found:
             raise W2SError(
@@ -179,6 +179,19 @@ def draw_features(pair: Any, entry: Entry, n: int, names: Sequence[str], split: 
             )
         _check_features(name, found[name], n)
     return found
+
+
+def _asked(represent: Any, name: str, inputs: Any) -> Any:
+    """Return the features of a name, or refuse one beside the usual three that a pair fails to represent."""
+    try:
+        return represent(name, inputs)
+    except (LookupError, ValueError, AttributeError, StopIteration) as error:
+        if isinstance(error, W2SError) or name in (TARGET, "weak", "strong"):
+            raise
+        raise W2SError(
+            f"a stage or metric is on {name!r}, which this world does not have ({type(error).__name__}): name a "
+            "representation of it, such as 'weak' or 'strong'."
+        ) from error
 
 
 def _by_name(drawn: Any) -> dict[str, jax.Array]:

@@ -5,6 +5,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from w2sjax.errors import W2SError
+from w2sjax.validation import check_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +30,7 @@ _HANDLE = 0.55
 
 def check_width(inches: float) -> None:
     """Refuse a column that is no column."""
+    check_number("width", inches, above=0)
     if not 2 <= inches <= 20:
         raise W2SError(
             f"width={inches:g} is no column of 2 to 20 inches: {ONE_COLUMN} and {TWO_COLUMNS} are usual."

@@ -137,6 +137,14 @@ class Lines:
         self._pairs = max(values.size for cell in cells.values() for values in cell.values())
         self._values = [sorted({at[i] for at in cells}) for i in range(len(self._axes))]
         self._numbers = not isinstance(self._values[0][0], str | bool)
+        self._hidden = []
+        if "x" in log:
+            if not self._numbers:
+                raise W2SError(f"--log {log}: {x.text} has no numbers: leave out x.")
+            self._hidden = [value for value in self._values[0] if value <= 0]
+            self._values[0] = self._values[0][len(self._hidden) :]
+            if not self._values[0]:
+                raise W2SError(f"--log {log} has nothing to show: no value of {x.text} is positive.")
         self._found: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
         for at, cell in cells.items():
             self._found[at] = {}
@@ -181,7 +189,7 @@ class Lines:
 
     def decades(self, on: str) -> float:
         """Return how many powers of ten a logarithmic axis shows."""
-        values = self._limits if on == "y" else [value for value in self._values[0] if value > 0]
+        values = self._limits if on == "y" else self._values[0]
         return math.log10(values[-1] / values[0])
 
     def _limits_with_cuts(self) -> tuple[tuple[float, float], bool]:
@@ -214,7 +222,10 @@ class Lines:
         bars = "" if self._pooled else ", bars: their 95% intervals"
         cut = " (cut at the frame)" if self._cut else ""
         part = f", {self._share:.1%} of all, spread evenly" if self._share < 1 else ""
-        return f"medians over {self._pairs:,} pairs{part}{bars}; bands: 10–90% of the pairs{cut}"
+        hidden = (
+            f"; not positive: {self._axes[0]} = {', '.join(map(shown, self._hidden))}" if self._hidden else ""
+        )
+        return f"medians over {self._pairs:,} pairs{part}{bars}; bands: 10–90% of the pairs{cut}{hidden}"
 
 
 def zero_line(panel: "Axes", log: str) -> None:

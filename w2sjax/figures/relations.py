@@ -30,7 +30,7 @@ from w2sjax.figures.style import (
     plain_text,
     shown,
 )
-from w2sjax.validation import check_choice
+from w2sjax.validation import check_choice, check_integer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,6 +94,9 @@ def plot(
     if not blocks:
         raise W2SError("the store has no finished chunk yet: run the sweep further.")
     check_choice("--log", log or "x", ("x", "y", "xy"))
+    check_integer("--points", points, least=1)
+    if not len(y):
+        raise W2SError("--y is empty: pass at least one quantity.")
     across = Quantity.parse(x)
     up = [Quantity.parse(text) for text in ([y] if isinstance(y, str) else y)]
     check_quantities(blocks[0], x=across, y=up, color=color, facet=facet)

@@ -102,7 +102,8 @@ def solve_in_frame(factor: Factor, targets: Any, ridge: Any) -> Any:
     kept = xp.arange(size, dtype=jnp.int32) < factor.rank
     core = factor.scaled_values[:, None] * factor.triangle.T
     core = xp.where(kept[:, None] & kept[None, :], core, xp.zeros_like(core))
-    safe = xp.where(ridge > 0, xp.asarray(ridge, core.dtype), xp.ones((), core.dtype))
+    largest = jnp.finfo(core.dtype).max  # beyond it all coefficients are 0
+    safe = xp.where(ridge > 0, xp.minimum(xp.asarray(ridge, core.dtype), largest), xp.ones((), core.dtype))
     diagonal = xp.where(kept, xp.sqrt(safe), xp.ones((), core.dtype))[:, None] * xp.eye(
         size, dtype=core.dtype
     )

@@ -5,9 +5,13 @@ follows them fuse into one pass over registers: the same bits, in a little over 
 compile.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from w2sjax.errors import W2SError
 
 _ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 ROUNDS = 20
@@ -46,6 +50,14 @@ def seed_key(seed: int | jax.Array) -> jax.Array:
     """Return the typed key of a seed below 2^32: that of `jax.random.key` by default, whatever the user's settings."""
     words = jnp.stack([jnp.zeros((), jnp.uint32), jnp.asarray(seed, jnp.uint32)])
     return jax.random.wrap_key_data(words, impl=IMPLEMENTATION)
+
+
+def check_key(key: Any) -> None:
+    """Refuse what is no single typed key."""
+    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        raise W2SError("key is not a typed key: pass jax.random.key(seed), not jax.random.PRNGKey.")
+    if key.ndim > 0:
+        raise W2SError(f"key holds {key.size} keys: pass one, or map over them by jax.vmap.")
 
 
 def as_threefry(key: jax.Array) -> jax.Array:

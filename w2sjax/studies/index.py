@@ -295,11 +295,10 @@ def size_of(name: str) -> str:
     text = f"{pairs} of {tasks}{cells}"
     if "seconds" not in size:
         return text
-    return f"{text}, {time_in_words(size['seconds'], size['cores'])}"
+    return f"{text}, about {time_in_words(size['seconds'])} on {size['cores']} cores"
 
 
-def time_in_words(seconds: float, cores: int) -> str:
-    """Return a time as "about 20 s on 2 cores"."""
+def time_in_words(seconds: float) -> str:
+    """Return a time as "20 s" or "3 min"."""
     minutes = seconds / 60
-    time = f"{minutes:.0f} min" if minutes >= 1.5 else f"{10 * max(1, round(6 * minutes))} s"
-    return f"about {time} on {cores} cores"
+    return f"{minutes:.0f} min" if minutes >= 1.5 else f"{10 * max(1, round(6 * minutes))} s"

@@ -45,9 +45,12 @@ def sources(value: Any) -> tuple[dict[str, str], list[str]]:
     seen: set[int] = set()
     while waiting:
         code = waiting.pop()
-        if id(code) in seen or not _is_followed(code, own):
+        if id(code) in seen:
             continue
         seen.add(id(code))
+        if not _is_followed(code, own):
+            waiting += _closed_over(code) if _root(code) == PACKAGE else ()
+            continue
         name = f"{code.__module__}.{code.__qualname__}"
         functions = [code] if isinstance(code, types.FunctionType) else list(_methods(code))
         try:
@@ -66,6 +69,13 @@ def sources(value: Any) -> tuple[dict[str, str], list[str]]:
         found[name] = hashlib.sha256((found.get(name, "") + text).encode()).hexdigest()[:16]
         waiting += code.__mro__[1:] if isinstance(code, type) else ()
     return dict(sorted(found.items())), unreadable
+
+
+def _closed_over(code: Any) -> list[Any]:
+    """Return the functions and classes that a function was made of, such as the generator of a divergence."""
+    cells = getattr(code, "__closure__", None) or ()
+    inside = [cell.cell_contents for cell in cells if cell != types.CellType()]
+    return [each for each in inside if isinstance(each, types.FunctionType | type)]
 
 
 def _root(code: Any) -> str:

@@ -46,14 +46,16 @@ def configuration(grid: Grid, seed: int) -> dict[str, Any]:
 
 def code_of(grid: Grid) -> tuple[dict[str, str], list[str]]:
     """Return the hashes of a user's code in a sweep by name, and the names whose source cannot be read."""
-    objects: list[Any] = [grid.world, grid.protocol.loss.value]
+    objects: list[Any] = [grid.world, *_code_of_loss(grid.protocol.loss)]
+    objects += [grid.protocol.target] if grid.protocol.target is not None else []
     for stage in grid.protocol.chain():
         objects += [stage.head, stage.method]
         loss = getattr(stage.head, "loss", None)
-        objects += [loss.value] if isinstance(loss, Loss) else []
+        objects += _code_of_loss(loss) if isinstance(loss, Loss) else []
     objects += [value for values in grid.axes.values() for value in values if dataclasses.is_dataclass(value)]
     for metric in grid.metrics:
-        objects += [each for each in (metric.per_sample, metric.of_means) if each is not None]
+        ways = (metric.per_sample, metric.of_means, metric.of_sample)
+        objects += [each for each in ways if each is not None]
     found: dict[str, str] = {}
     unreadable: list[str] = []
     for each in objects:
@@ -61,6 +63,10 @@ def code_of(grid: Grid) -> tuple[dict[str, str], list[str]]:
         found |= hashes
         unreadable += unread
     return dict(sorted(found.items())), sorted(set(unreadable))
+
+
+def _code_of_loss(loss: Loss) -> list[Any]:
+    return [each for each in (loss.value, loss.divergence) if each is not None]
 
 
 def plain_fields(settings: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.engine.axes import find, label_of, put
-from w2sjax.engine.protocol import Protocol
+from w2sjax.engine.axes import find, label_of, put, values_of
+from w2sjax.engine.protocol import Protocol, check_protocol
 from w2sjax.errors import W2SError
 
 _collected: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("collected", default=None)
@@ -81,7 +81,8 @@ class Theory:
 
         Cost: one evaluation of `expect` per cell, in Python.
         """
-        axes = dict(axes or {})
+        check_protocol(protocol)
+        axes = {name: values_of(name, values) for name, values in (axes or {}).items()}
         paths = [find(name, world, protocol) for name in axes]
         drawn = range(first_pair, first_pair + pairs)
         draws = (seed, drawn) if self.by_pair else ()
