@@ -195,9 +195,10 @@ def test_embeddings_of_wordllama_are_those_of_its_own_code() -> None:
     package: Any = pytest.importorskip("wordllama", reason="wordllama, or requests or toml, is not installed")
     from w2sjax.encoders import WORDLLAMA, load_static
 
-    files = [Path(package.__file__).parent / own for own in WORDLLAMA]
+    folder = Path(package.__file__).parent
+    files = [folder / own for own in WORDLLAMA]
     texts = ["A good day", "bad", "An uncommonly long and very, very bad day..."]
-    own = package.WordLlama.load(disable_download=True).embed(texts)
+    own = package.WordLlama.load(cache_dir=folder, disable_download=True).embed(texts)
     np.testing.assert_allclose(load_static(*files).features(texts), own, rtol=1e-6)
 
 
