@@ -189,6 +189,10 @@ PYTHON = {
     "a process alone": (lambda: sweep(process=(1, 2)), "shares nothing without a store"),
     "a name that is no text": (lambda: sweep(axes={1: [1]}), "axes has a key 1, which is not text"),
     "axes that are no mapping": (lambda: sweep(axes=[("ridge", [1])]), "is not a mapping"),
+    "heads that another axis makes the same": (
+        lambda: sweep(axes={"head": [w2s.heads.Ridge(1), w2s.heads.Ridge(2)], "ridge": [0, 1]}),
+        "differ in ridge alone, and axes.'ridge'. sets that",
+    ),
     "complex": (lambda: sweep(axes={"ridge": [1j]}), "holds 1j: pass single numbers"),
     "objects": (lambda: sweep(axes={"ridge": [object()]}), "pass single numbers"),
     "missing": (lambda: sweep(axes={"ridge": [None]}), "holds None"),

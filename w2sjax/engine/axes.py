@@ -133,6 +133,22 @@ def _single_value(name: str, value: Any) -> Any:
     raise W2SError(f"axes[{name!r}] holds {shown(value)}: pass single numbers, truth values, text or heads.")
 
 
+def check_distinct(values: Mapping[str, tuple[Any, ...]], paths: Mapping[str, Path]) -> None:
+    """Refuse values of an axis, such as heads, that differ only in a field which another axis sets."""
+    for name, path in paths.items():
+        for other, inside in paths.items():
+            if inside[:-1] != path:
+                continue
+            first: dict[Any, Any] = {}
+            for value in values[name]:
+                same = first.setdefault(label_of(_replace(value, inside[-1], values[other][0])), value)
+                if same is not value:
+                    raise W2SError(
+                        f"axes[{name!r}] has {shown(same)} and {shown(value)}, which differ in {inside[-1]} alone, and "
+                        f"axes[{other!r}] sets that: leave one of them out."
+                    )
+
+
 def label_of(value: Any) -> Any:
     """Return what stands for a value on the axis of a Dataset: itself, or its kind and the fields that were set."""
     if not dataclasses.is_dataclass(value):

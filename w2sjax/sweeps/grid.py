@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from w2sjax.engine.axes import RESERVED, Path, find, label_of, of_one_kind, put, values_of
+from w2sjax.engine.axes import RESERVED, Path, check_distinct, find, label_of, of_one_kind, put, values_of
 from w2sjax.engine.design import Design, Numbers, design_of, is_naive, numbers_of, table_of
 from w2sjax.engine.metrics import Metric, check_metrics
 from w2sjax.engine.protocol import SIZES, Protocol, check_protocol
@@ -217,6 +217,7 @@ def make_grid(
             elif path[1] in SIZES:
                 put(world, dataclasses.replace(protocol, reuse_inputs=False), {path: value})
         checked[name], paths[name] = of_one_kind(values), path
+    check_distinct(checked, paths)
     return Grid(world, protocol, checked, paths, paired, own)
 
 
