@@ -153,6 +153,23 @@ def test_what_is_no_encoder_and_no_sentence(checkpoint: Path, tmp_path: Path) ->
             layer_features(encoder, given_texts)  # type: ignore[arg-type]
 
 
+def test_two_thousand_texts_of_any_kind_have_features_or_are_refused_by_row(checkpoint: Path) -> None:
+    from w2sjax.encoders import layer_features, load_bert
+
+    rng = np.random.default_rng(0)
+    points = [*range(32, 0xD800, 7), *range(0xE000, 0x1FFFF, 11), *range(1, 32)]
+    texts = ["".join(map(chr, rng.choice(points, size))) for size in rng.integers(1, 60, 1997)]
+    texts = ["good " + text for text in texts] + ["day" * 100_000, "a " * 100_000, "\U0001f600"]
+    encoder = load_bert(checkpoint)
+    found = layer_features(encoder, texts, length=20, batch=256)
+    assert found.shape == (LAYERS + 1, 2000, WIDTH) and np.isfinite(found).all()
+    np.testing.assert_allclose(
+        layer_features(encoder, texts[-2:-1], length=20)[:, 0], found[:, -2], rtol=1e-4
+    )
+    with pytest.raises(w2s.W2SError, match="at row 2000"):
+        layer_features(encoder, [*texts, "good \ud800"])
+
+
 def test_the_published_encoder_gives_its_published_similarities() -> None:
     """The model's card shows cosines 0.695, 0.943, 0.257 of its example sentences (recalled)."""
     package: Any = pytest.importorskip(

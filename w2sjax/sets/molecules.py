@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from w2sjax.errors import W2SError
-from w2sjax.sets.rows import data_file, number, read_rows, text
+from w2sjax.sets.rows import data_file, is_text, number, read_rows, text
 from w2sjax.validation import check_choice, check_number, shown
 
 SETS = {
@@ -119,7 +119,7 @@ def molecules_of(smiles: Sequence[str]) -> list[Any]:
     if not len(smiles):
         raise W2SError("smiles are none: pass at least one.")
     with chem.rdBase.BlockLogs():
-        found = [chem.MolFromSmiles(own) if isinstance(own, str) else None for own in smiles]
+        found = [chem.MolFromSmiles(own) if is_text(own) else None for own in smiles]
     if None in found:
         row = found.index(None)
         raise W2SError(f"smiles has {shown(smiles[row])} at row {row}, which is no molecule: leave it out.")

@@ -133,8 +133,16 @@ def _as_text(value: Any) -> str:
     return "" if pd.isna(value) else str(value)
 
 
+def is_text(value: Any) -> bool:
+    """Say whether a value is text that UTF-8 can hold."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
 def _decoded(field: str) -> str:
-    if any("\ud800" <= c <= "\udfff" for c in field):
+    if not is_text(field):
         raise ValueError("is not UTF-8")
     return field
 
@@ -168,5 +176,5 @@ def check_sentences(sentences: Any) -> None:
     if isinstance(sentences, str) or not len(sentences):
         raise W2SError(f"sentences={shown(sentences)} are none: pass a list of texts.")
     for row, own in enumerate(sentences):
-        if not isinstance(own, str) or not own.strip():
+        if not is_text(own) or not own.strip():
             raise W2SError(f"sentences has {shown(own)} at row {row}: pass text, or leave that row out.")
