@@ -29,8 +29,6 @@ class Names(TypedDict):
 
 _CHARIKAR = "Charikar, Pabbaraju, Shiragur 2024, arXiv 2405.15116"
 
-_SHIN = "Shin, Cooper, Sala 2025, arXiv 2412.03881, and notebooks in the history of its public code"
-
 _RULE = " (rule; worlds and candidates are this project's)"
 
 # fmt: off
@@ -213,22 +211,17 @@ INDEX |= {
         "Reverse against forward KL where labels are exchanged",
         "Yao et al. 2025, arXiv 2502.11107 (comparison; world and sizes are this project's)",
     ),
-    "shin2025-overlap": Entry(
-        "shin2025",
-        "Overlap density: accuracy against rows that show easy and hard features",
-        _SHIN,
-    ),
-    "shin2025-easy": Entry(
-        "shin2025",
-        "Overlap density, ablation: student on easy rows alone, against their number",
-        _SHIN,
-    ),
-    "shin2025-hard": Entry(
-        "shin2025",
-        "Overlap density, ablation: student on 10 overlap rows, against the number of hard rows",
-        _SHIN,
-    ),
 }
+
+_SHIN = {
+    "overlap": "Overlap density: accuracy against rows that show easy and hard features",
+    "easy": "Overlap density, ablation: student on easy rows alone, against their number",
+    "hard": "Overlap density, ablation: student on 10 overlap rows, against the number of hard rows",
+}
+
+_SHIN2025 = "Shin, Cooper, Sala 2025, arXiv 2412.03881, and notebooks in the history of its public code"
+
+INDEX |= {f"shin2025-{what}": Entry("shin2025", title, _SHIN2025) for what, title in _SHIN.items()}
 
 _MINIMOL = "MoleculeNet (Wu et al. 2018); MiniMol (Klaeser et al. 2024); the experiment is this project's"
 _MINILM = "ratings of Hutto, Gilbert 2014 (VADER); all-MiniLM-L6-v2; the experiment is this project's"
