@@ -91,6 +91,11 @@ def at_largest(result: xr.Dataset) -> xr.Dataset:
     return result.isel(strong=int(np.argmin(ceiling.values)))
 
 
+def without_seed(weak: str) -> str:
+    """Return the size of a weak model named "<size>, seed <number>", which others of that size have too."""
+    return weak.partition(", seed ")[0]
+
+
 def over_seeds(cell: xr.Dataset) -> xr.Dataset:
     """Return mean, least and largest over seeds, along `of`, of the medians over resamples of `QUANTITIES`.
 
@@ -98,7 +103,7 @@ def over_seeds(cell: xr.Dataset) -> xr.Dataset:
         cell: of `at_largest`; weak models named "<size>, seed <number>" are of one `size`, others of their own.
     """
     names = cell["weak"].values.tolist()
-    sizes = [name.partition(", seed ")[0] for name in names]
+    sizes = list(map(without_seed, names))
     middle = cell[list(QUANTITIES)].sel(of="median", drop=True).assign_coords(size=("weak", sizes))
     of_size = middle.groupby("size")
     found = xr.concat(

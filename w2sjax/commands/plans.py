@@ -40,6 +40,11 @@ def plan_of_study(study: "Study", seed: int = 0) -> "Plan":
     )
 
 
+def trains(study: "Study") -> bool:
+    """Say whether the world or the head of a study is trained."""
+    return hasattr(study.world, "epochs") or hasattr(study.protocol.head, "epochs")
+
+
 def estimated_time(study: "Study", plan: "Plan", timed: "Study") -> str:
     """Return between what times a changed study lies, in words, from the recorded time of the study as it is.
 
@@ -48,8 +53,7 @@ def estimated_time(study: "Study", plan: "Plan", timed: "Study") -> str:
     numbers.
     """
     known = record().get(timed.name, {})
-    trained = any(hasattr(part, "epochs") for part in (study.world, study.protocol.head))
-    if trained or "seconds" not in known:
+    if trains(study) or "seconds" not in known:
         return ""
     rest = known["seconds"] * plan.work / plan_of_study(timed).work
     low, high = (time_in_words(seconds) for seconds in sorted((known["seconds"], rest)))

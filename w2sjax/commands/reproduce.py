@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from w2sjax.commands.overrides import change_study
-from w2sjax.commands.plans import estimated_time, plan_of_study
+from w2sjax.commands.plans import estimated_time, plan_of_study, trains
 from w2sjax.commands.reports import write_report
 from w2sjax.errors import W2SError, reason, remedy
 from w2sjax.papers import bibtex
@@ -77,7 +77,7 @@ def reproduce(
     if dry_run:
         used = configure(precision)
         for member in (chosen,) if isinstance(chosen, studies.Study) else chosen.members:
-            study = _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
+            study = _changed(member, pairs, tasks, epochs if trains(member) else None, changes)
             plan = plan_of_study(study, seed)
             if pairs or tasks or epochs or changes:
                 timed = f"estimated: {estimated_time(study, plan, member) or 'no time, as it trains or was not timed'}"
@@ -98,7 +98,7 @@ def reproduce(
         _reproduce_one(study, folder, seed, used, importing, started, width)
         return
     members = [
-        _changed(member, pairs, tasks, epochs if _trains(member) else None, changes)
+        _changed(member, pairs, tasks, epochs if trains(member) else None, changes)
         for member in chosen.members
     ]
     _check_outputs(folder, FIGURES, overwrite)
@@ -128,10 +128,6 @@ def _check_outputs(folder: Path, names: tuple[str, ...], overwrite: bool) -> Non
         output_file("--out", folder / name, overwrite=overwrite)
 
 
-def _trains(study: "Study") -> bool:
-    return hasattr(study.world, "epochs") or hasattr(study.protocol.head, "epochs")
-
-
 def _changed(
     study: "Study", pairs: int | None, tasks: int | None, epochs: int | None, changes: list[str]
 ) -> "Study":
@@ -141,7 +137,7 @@ def _changed(
     if tasks is not None:
         protocol = dataclasses.replace(protocol, tasks=tasks)
     if epochs is not None:
-        if not _trains(study):
+        if not trains(study):
             raise W2SError(f"--epochs {epochs} has nothing to train in {study.name}: leave it out.")
         varied = [axis for axis in ("epochs", "head.epochs") if axis in study.axes]
         if varied:

@@ -71,9 +71,8 @@ def layer_features(
         np.array(e.ids)[:length]
         for e in encoder.tokenizer.encode_batch([s[: 20 * length] for s in sentences])
     ]
-    order = np.argsort(
-        [len(ids) for ids in tokens], kind="stable"
-    )  # batches of like length are padded little
+    # Batches of like length are padded little.
+    order = np.argsort([len(ids) for ids in tokens], kind="stable")
     folder = None if store is None else user_path("store", store)
     parts = []
     for start in range(0, len(order), CHUNK):

@@ -76,11 +76,11 @@ MOST_CLASSES = 1000
 
 def hold_classes(given: Mapping[str, Any]) -> bool:
     """Say whether all labels among arrays are integers, booleans or text."""
-    arrays = [given[name] for name in LABELS if name in given]
-    if any(isinstance(value, jax.core.Tracer) or value is None for value in arrays):
+    labels = {name: given[name] for name in LABELS if name in given}
+    if any(isinstance(value, jax.core.Tracer) or value is None for value in labels.values()):
         return False
     try:
-        return all(_plain(name, given[name]).dtype.kind in "biuUT" for name in LABELS if name in given)
+        return all(_plain(name, value).dtype.kind in "biuUT" for name, value in labels.items())
     except W2SError:
         raise
     except ValueError:  # no arrays, which are refused later

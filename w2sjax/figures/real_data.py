@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.real_data import at_largest, over_seeds
+from w2sjax.analysis.real_data import at_largest, over_seeds, without_seed
 from w2sjax.figures.style import (
     CATEGORIES,
     GREY,
@@ -101,7 +101,7 @@ def size_panels(results: Sequence[xr.Dataset], titles: Sequence[str], title: str
                 options = _style(place) | {"linestyle": dashes, "markersize": 3, "linewidth": 1}
                 row[0].errorbar(widths, *_bars(part[quantity], "size"), **options)
             label = f"depth {depth}"
-            seeds = [weak for weak in cell["weak"].values.tolist() if weak.partition(", seed ")[0] in names]
+            seeds = [weak for weak in cell["weak"].values.tolist() if without_seed(weak) in names]
             part = cell.sel(weak=seeds)
             across, bars = _bars(part["misfit"])
             options = _style(place) | {"linestyle": "none", "markersize": 4, "label": label, "xerr": bars}

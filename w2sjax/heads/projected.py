@@ -13,10 +13,10 @@ from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.lbfgs import lbfgs
 from w2sjax.heads.newton import make_round
 from w2sjax.linalg import product
-from w2sjax.losses import LOGISTIC, Loss, over_classes
+from w2sjax.losses import LOGISTIC, Loss, check_loss, over_classes
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import normal
-from w2sjax.validation import Checked, check_boolean, choice, known_number, real, shown, switch, whole
+from w2sjax.validation import Checked, check_boolean, choice, known_number, real, switch, whole
 
 LINKS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "sigmoid": jax.nn.sigmoid,
@@ -75,8 +75,7 @@ class Projected(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.loss, Loss):
-            raise W2SError(f"loss={shown(self.loss)} is not a loss: pass one of w2sjax.losses.")
+        check_loss(self.loss)
         if (known_number(self.clip) or 0) >= 0.5:
             raise W2SError(f"clip={self.clip} leaves nothing of probabilities: pass less than 0.5.")
 
@@ -163,8 +162,7 @@ class Mixture:
     reverse: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.loss, Loss):
-            raise W2SError(f"loss={shown(self.loss)} is not a loss: pass one of w2sjax.losses.")
+        check_loss(self.loss)
         check_boolean("reverse", self.reverse)
 
     def fit(self, sample: Rows, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Fit]:

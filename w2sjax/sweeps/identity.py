@@ -49,7 +49,10 @@ def sources(value: Any) -> tuple[dict[str, str], list[str]]:
             continue
         seen.add(id(code))
         if not _is_followed(code, own):
-            waiting += _closed_over(code) if _root(code) == PACKAGE else ()
+            if _root(code) == PACKAGE:  # its own code is a version's; what it was made of may be the user's
+                waiting += [
+                    c for c in _closed_over(code).values() if isinstance(c, types.FunctionType | type)
+                ]
             continue
         name = f"{code.__module__}.{code.__qualname__}"
         functions = [code] if isinstance(code, types.FunctionType) else list(_methods(code))
@@ -71,11 +74,12 @@ def sources(value: Any) -> tuple[dict[str, str], list[str]]:
     return dict(sorted(found.items())), unreadable
 
 
-def _closed_over(code: Any) -> list[Any]:
-    """Return the functions and classes that a function was made of, such as the generator of a divergence."""
-    cells = getattr(code, "__closure__", None) or ()
-    inside = [cell.cell_contents for cell in cells if cell != types.CellType()]
-    return [each for each in inside if isinstance(each, types.FunctionType | type)]
+def _closed_over(code: Any) -> dict[str, Any]:
+    """Return what a function closes over, such as the generator of a divergence, by name; nothing of a class."""
+    if not isinstance(code, types.FunctionType):
+        return {}
+    cells = zip(code.__code__.co_freevars, code.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
 
 
 def _root(code: Any) -> str:
@@ -98,9 +102,7 @@ def _references(code: Any, functions: list[types.FunctionType], names: set[str])
     closed: dict[str, Any] = {}
     for function in functions:
         around |= function.__globals__ if function.__module__ == code.__module__ else {}
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            if name != "__class__" and cell != types.CellType():
-                closed[name] = cell.cell_contents
+        closed |= {name: each for name, each in _closed_over(function).items() if name != "__class__"}
         defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         closed |= {f"{function.__name__} default {i}": value for i, value in enumerate(defaults)}
     return {name: around[name] for name in names if name in around} | closed

@@ -32,7 +32,6 @@ def configuration(grid: Grid, seed: int) -> dict[str, Any]:
     """Return what results depend on beside the pair, as plain JSON values."""
     return {
         "world": {"kind": kind_of(grid.world)} | plain_fields(grid.world),
-        "code": code_of(grid)[0],
         "protocol": plain_fields(grid.protocol),
         "metrics": [metric.name for metric in grid.metrics],
         "axes": {name: [_plain(value) for value in values] for name, values in grid.labels.items()},
@@ -41,6 +40,7 @@ def configuration(grid: Grid, seed: int) -> dict[str, Any]:
         "dtype": "float64" if jax.config.jax_enable_x64 else "float32",
         "generator": IMPLEMENTATION,
         "algorithm": ALGORITHM,
+        "code": code_of(grid)[0],  # last, as the first field that differs is named, and others say more
     }
 
 

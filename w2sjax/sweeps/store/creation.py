@@ -86,10 +86,8 @@ def create(layout: Layout) -> None:
         _put_in_place(new, path)
         sync(path.parent)
     except OSError as error:
-        if error.errno in (
-            errno.ENOTEMPTY,
-            errno.EEXIST,
-        ):  # another thread or process was faster, and may not be done
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            # Another thread or process was faster, and may not be done.
             with contextlib.suppress(StoreError):
                 wait_until(path, (path / "zarr.json").exists, seconds=FILLED_SECONDS)
         if (path / "zarr.json").exists():
