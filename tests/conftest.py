@@ -17,6 +17,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Threads of linear algebra that wait by spinning would take the core of the other worker.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Workers share the memory of an accelerator.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax  # noqa: E402
 
@@ -29,6 +31,10 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 gc.set_threshold(50_000, 20, 20)  # tracing makes many objects: looking through them took 8% of the time
 jax.local_devices()  # one device, before a command under test asks for one per core
+ON_CPU = jax.default_backend() == "cpu"
+if not ON_CPU:
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "0"
+    jax.config.update("jax_disable_most_optimizations", False)
 
 # A shell's background job ignores SIGINT, and so would the sweeps under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,6 +45,13 @@ def few_programs() -> Iterator[None]:
     """Let go of compiled programs before there are too many for a process."""
     yield
     let_go_of_programs()
+
+
+@pytest.fixture
+def cpu_only() -> None:
+    """Skip where the default device is an accelerator, whose way of computing is another."""
+    if not ON_CPU:
+        pytest.skip("about the way that CPUs take")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Whole experiments lower for a GPU and a TPU, which needs neither: no operation is missing there."""
 
+import functools
 import warnings
 from typing import Any
 from unittest import mock
@@ -68,8 +69,9 @@ def test_training_of_representations_lowers(backend: str) -> None:
         lowered(backend, preparation, jax.random.split(jax.random.key(0), 2))
 
 
-def test_small_networks_in_float32_are_one_kernel_on_a_gpu() -> None:
-    with jax.enable_x64(False):
+@pytest.mark.parametrize("double", [False, True])
+def test_small_networks_are_one_kernel_on_a_gpu(double: bool) -> None:
+    with jax.enable_x64(double):
         cell = make_grid(PerturbedMLP(), w2s.Protocol(tasks=2), {}).cell({})
 
         def run(index: jax.Array) -> Any:
@@ -78,22 +80,25 @@ def test_small_networks_in_float32_are_one_kernel_on_a_gpu() -> None:
         assert "triton" in lowered("gpu", run, np.arange(2, dtype=np.uint32))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_networks_in_tiles_are_networks_layer_by_layer(activation: str) -> None:
+def test_networks_in_tiles_are_networks_layer_by_layer(activation: str, dtype: str) -> None:
     """Sizes that fill neither a tile of samples nor a side; batched over networks; with derivatives."""
     numbers = np.random.default_rng(0)
     shapes = [(13, 8), (13,), (13, 13), (13,)]
-    copies = [jnp.asarray(numbers.standard_normal((2, *shape)), jnp.float32) for shape in shapes]
-    columns = jnp.asarray(numbers.standard_normal((8, 70)), jnp.float32)
+    copies = [jnp.asarray(numbers.standard_normal((2, *shape)), dtype) for shape in shapes]
+    columns = jnp.asarray(numbers.standard_normal((8, 70)), dtype)
+    matmul = functools.partial(jnp.matmul, precision="highest")
 
     def in_tiles(first: Any, one: Any, second: Any, two: Any) -> Any:
         return columns_in_tiles([(first, one), (second, two)], columns, activation)
 
     def by_layer(first: Any, one: Any, second: Any, two: Any) -> Any:
-        hidden = ACTIVATIONS[activation](first @ columns + one[:, None])
-        return ACTIVATIONS[activation](second @ hidden + two[:, None])
+        hidden = ACTIVATIONS[activation](matmul(first, columns) + one[:, None])
+        return ACTIVATIONS[activation](matmul(second, hidden) + two[:, None])
 
-    np.testing.assert_allclose(jax.vmap(in_tiles)(*copies), jax.vmap(by_layer)(*copies), rtol=1e-5, atol=1e-5)
+    close = {"rtol": 100 * jnp.finfo(dtype).eps, "atol": 100 * jnp.finfo(dtype).eps}
+    np.testing.assert_allclose(jax.vmap(in_tiles)(*copies), jax.vmap(by_layer)(*copies), **close)
     first = [each[0] for each in copies]
     slopes = [jax.grad(lambda *a, f=f: jnp.sum(jnp.sin(f(*a))))(*first) for f in (in_tiles, by_layer)]
-    np.testing.assert_allclose(*slopes, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(*slopes, rtol=1e3 * jnp.finfo(dtype).eps, atol=1e3 * jnp.finfo(dtype).eps)

@@ -32,6 +32,7 @@ def test_pairs_are_arranged_and_come_back_in_order(pairs: int, group: int, more:
     assert in_order(indices, int(count), pairs).tolist() == numbers.tolist()
 
 
+@pytest.mark.usefixtures("cpu_only")
 @given(st.integers(1, 2**28))
 def test_groups_fit_the_cache_where_they_can(block_bytes: int) -> None:
     group = group_size(block_bytes)
@@ -40,6 +41,7 @@ def test_groups_fit_the_cache_where_they_can(block_bytes: int) -> None:
     assert group == CPU_GROUP or 2 * group * block_bytes > CACHE_BYTES
 
 
+@pytest.mark.usefixtures("cpu_only")
 @pytest.mark.parametrize("pairs", [1, 3, 20, 512, 100_000])
 def test_calls_are_whole_groups_within_the_memory_budget(pairs: int) -> None:
     (cell,) = [make_grid(PerturbedMLP(), w2s.Protocol(tasks=2), {}).cell({})]
@@ -59,6 +61,7 @@ class Accelerator:
         return None if self.bytes_limit is None else {"bytes_limit": self.bytes_limit}
 
 
+@pytest.mark.usefixtures("cpu_only")
 @pytest.mark.parametrize(
     ("limits", "budget"),
     [

@@ -13,8 +13,13 @@ KEPT = Path(__file__).parent / "data" / "numbers.npz"
 CLOSE = {"float64": 1e-12, "float32": 1e-5}
 """Of weak_error. The stored numbers are met bit by bit on the kind of CPU that made them (with AVX-512)."""
 
-RARE = 0.002
-"""Share of tasks that may differ by ten times as much in float32 on another kind of CPU."""
+RARE = {"float64": 0.0, "float32": 0.002}
+"""Share of tasks that may differ by ten times as much on another kind of CPU."""
+
+if jax.default_backend() != "cpu":
+    # Normal numbers are drawn in float32, and their last digit is another there.
+    CLOSE = {"float64": 1e-5, "float32": 1e-4}
+    RARE = {"float64": 0.02, "float32": 0.02}
 
 
 IN_FLOAT32 = (
@@ -47,5 +52,5 @@ def test_numbers_are_those_of_before(name: str, dtype: str) -> None:
         error = np.abs(ours - theirs) / scale
         assert (np.isnan(ours) == np.isnan(theirs)).all(), quantity
         beyond = np.mean(error > CLOSE[dtype])
-        assert beyond <= (0 if dtype == "float64" else RARE), (quantity, np.nanmax(error))
+        assert beyond <= RARE[dtype], (quantity, np.nanmax(error))
         assert np.nanmax(error) < 10 * CLOSE[dtype], (quantity, np.nanmax(error))

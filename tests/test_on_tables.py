@@ -49,6 +49,7 @@ def test_large_means_and_small_ridges_go_by_singular_values() -> None:
     assert not suits_gram(Rows(x.astype(np.float32)), 0.1, intercept=True)
 
 
+@pytest.mark.usefixtures("cpu_only")
 def test_both_routes_give_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Grids of sizes and ridges with label noise, narrow and wide features, a baseline, reused inputs."""
     x, y = sample(160)

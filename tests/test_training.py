@@ -120,6 +120,7 @@ def test_sums_of_products_are_the_perceptron_and_its_gradient(key: jax.Array, ac
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), mine, other)
 
 
+@pytest.mark.usefixtures("cpu_only")  # an accelerator trains groups of one size
 @pytest.mark.parametrize("name", ["weak", "strong"])
 def test_a_network_does_not_depend_on_how_many_are_trained_together(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -153,7 +153,7 @@ def features_of(module: Perceptron, parameters: Any, inputs: jax.Array) -> jax.A
     """Return the features of many inputs, `[input_dim, n]`, as columns `[width, n]`: `module.apply`, in less time."""
     if apply_by_sums(inputs.shape[0], module.width, module.depth):
         return columns_by_sums(layers_of(module, parameters), inputs, module.activation)
-    if apply_in_tiles(inputs.shape[0], module.width, inputs.dtype):
+    if apply_in_tiles(inputs.shape[0], module.width):
         return columns_in_tiles(layers_of(module, parameters), inputs, module.activation)
     features: Any = module.apply(parameters, inputs)
     return features

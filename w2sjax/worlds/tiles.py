@@ -2,11 +2,13 @@
 
 A program of XLA writes every layer of every network to device memory and reads it again, once for its product and once
 for its activation. Here one kernel reads a tile of inputs and writes the tile's features. On an H200 five layers of 16
-units on 4096 x 512 samples take 0.26 ms, and 0.90 ms layer by layer (`docs/performance.md`).
+units on 4096 x 500 samples take 0.36 ms in float32 and 0.62 in float64, where layer by layer they take 0.96 and 1.45
+(`docs/performance.md`).
 """
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,19 +25,19 @@ LARGEST_SIDE = 32
 """Wider layers no longer fit the registers."""
 
 
-def apply_in_tiles(input_dim: int, width: int, dtype: jnp.dtype) -> bool:
+def apply_in_tiles(input_dim: int, width: int) -> bool:
     """Say whether many samples go through a network faster by tiles than layer by layer on this kind of device.
 
-    Measured on an H200 (5 layers, 1024 x 512 samples, milliseconds by tiles and layer by layer, inputs x width): 8 x 8:
-    0.09 and 0.13; 8 x 16: 0.09 and 0.25; 8 x 24: 0.25 and 0.50; 8 x 32: 0.23 and 0.62; 8 x 64: 1.1 and 0.9.
+    Measured on an H200 (5 layers, 1024 x 512 samples, float32, milliseconds by tiles and layer by layer, inputs x
+    width): 8 x 8: 0.09 and 0.13; 8 x 16: 0.09 and 0.25; 8 x 24: 0.25 and 0.50; 8 x 32: 0.23 and 0.62; 8 x 64: 1.1 and
+    0.9. In float64, 4096 x 500 samples: 8 x 8: 0.54 and 0.79; 8 x 16: 0.62 and 1.45; 8 x 32: 1.7 and 2.9.
     """
-    small = max(input_dim, width) <= LARGEST_SIDE and dtype == jnp.float32
-    return jax.default_backend() == "gpu" and small
+    return jax.default_backend() == "gpu" and max(input_dim, width) <= LARGEST_SIDE
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def columns_in_tiles(layers: Sequence[Layer], columns: jax.Array, activation: str) -> jax.Array:
-    """Apply a perceptron: samples as columns `[input_dim, sample]`, float32, become `[width, sample]`.
+    """Apply a perceptron: samples as columns `[input_dim, sample]`, float32 or float64, become `[width, sample]`.
 
     Every element is a sum in a fixed order, whatever is batched. On a CPU the kernel is interpreted, which is slow and
     serves tests. Derivatives are taken of the layers one by one.
@@ -45,32 +47,31 @@ def columns_in_tiles(layers: Sequence[Layer], columns: jax.Array, activation: st
 
     width, samples = layers[0][0].shape[0], columns.shape[1]
     side = max(LEAST_SIDE, 1 << (max(width, len(columns)) - 1).bit_length())
-    tiles = -(-samples // TILE)
-    weights = jnp.stack([_padded(weight, (side, side)) for weight, _ in layers])
-    biases = jnp.stack([_padded(bias, (side,)) for _, bias in layers])
 
-    def kernel(columns: jax.Array, weights: jax.Array, biases: jax.Array, features: jax.Array) -> None:
-        hidden = columns[...]
-        for layer in range(len(layers)):
-            product = jax.lax.dot(weights[layer], hidden, precision=jax.lax.Precision.HIGHEST)
-            hidden = ACTIVATIONS[activation](product + biases[layer][:, None])
-        features[...] = hidden
+    def read(array: Any, *places: jax.Array) -> jax.Array:
+        """Return a part of an array, zeros beyond its end: padding units meet zero weights."""
+        inside = functools.reduce(jnp.logical_and, [i < n for i, n in zip(places, array.shape, strict=True)])
+        return triton.load(array.at[places], mask=inside, other=0)
 
-    tile = pl.BlockSpec((side, TILE), lambda i: (0, i))
-    features = pl.pallas_call(
+    def kernel(columns: Any, *arrays: Any) -> None:
+        *parameters, features = arrays
+        units = jnp.arange(side, dtype=jnp.int32)
+        tile = (pl.program_id(0) * TILE + jnp.arange(TILE, dtype=jnp.int32))[None, :]
+        hidden = read(columns, units[:, None], tile)
+        for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+            matrix = read(weight, units[:, None], units[None, :])
+            product = jax.lax.dot(matrix, hidden, precision=jax.lax.Precision.HIGHEST)
+            hidden = ACTIVATIONS[activation](product + read(bias, units)[:, None])
+        inside = (units[:, None] < width) & (tile < samples)
+        triton.store(features.at[units[:, None], tile], hidden, mask=inside)
+
+    return pl.pallas_call(
         kernel,
-        out_shape=jax.ShapeDtypeStruct((side, tiles * TILE), columns.dtype),
-        grid=(tiles,),
-        in_specs=[
-            tile,
-            pl.BlockSpec(weights.shape, lambda i: (0, 0, 0)),
-            pl.BlockSpec(biases.shape, lambda i: (0, 0)),
-        ],
-        out_specs=tile,
+        out_shape=jax.ShapeDtypeStruct((width, samples), columns.dtype),
+        grid=(-(-samples // TILE),),
         interpret=jax.default_backend() == "cpu",
         compiler_params=triton.CompilerParams(num_warps=(side // LEAST_SIDE) ** 2, num_stages=1),
-    )(_padded(columns, (side, tiles * TILE)), weights, biases)
-    return features[:width, :samples]
+    )(columns, *(array for layer in layers for array in layer))
 
 
 @columns_in_tiles.defjvp
@@ -85,8 +86,3 @@ def _layer_by_layer(activation: str, layers: Sequence[Layer], columns: jax.Array
         product = jnp.matmul(weight, columns, precision=jax.lax.Precision.HIGHEST)
         columns = ACTIVATIONS[activation](product + bias[:, None])
     return columns
-
-
-def _padded(array: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Return an array with zeros after it up to a shape: padding units meet zero weights."""
-    return jnp.pad(array, [(0, n - m) for m, n in zip(array.shape, shape, strict=True)])
