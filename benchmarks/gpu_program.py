@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/gpu_program.py [--fast] [--out FILE.json]
 
-Needs the CUDA plugin of JAX (`pip install "jax[cuda12]"`); without it there is nothing to count. Nothing is run and
+Needs the CUDA plugin of JAX (`pip install "jax[cuda13]"`); without it there is nothing to count. Nothing is run and
 nothing is timed: counted are the kernels and library calls of a group of pairs, the bytes that they read and write
 where nothing stays in a cache, the working memory, and the types that tensor cores multiply (none but float64: TF32
 would lose digits).
@@ -17,22 +17,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
 DUMP = tempfile.TemporaryDirectory()
 os.environ["JAX_SKIP_CUDA_CONSTRAINTS_CHECK"] = "1"  # there may be no driver
-os.environ["XLA_FLAGS"] = " ".join(
-    [os.environ.get("XLA_FLAGS", ""), f"--xla_dump_to={DUMP.name}", "--xla_dump_emitter_re=ptx"]
-)
+FLAGS = os.environ.get("XLA_FLAGS", "")
+os.environ["XLA_FLAGS"] = " ".join([FLAGS, f"--xla_dump_to={DUMP.name}", "--xla_dump_emitter_re=ptx"])
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import recording  # noqa: E402
 from jax.experimental import topologies  # noqa: E402
-from jax.sharding import Mesh, NamedSharding, PartitionSpec  # noqa: E402
+from jax.sharding import (  # noqa: E402
+    AbstractDevice,
+    AbstractMesh,
+    Mesh,
+    NamedSharding,
+    PartitionSpec,
+    use_abstract_mesh,
+)
 
 import w2sjax as w2s  # noqa: E402
 from w2sjax.random.threefry import seed_key  # noqa: E402
@@ -112,8 +119,9 @@ def operations(text: str) -> Iterator[Operation]:
         for _, shape, code, rest in lines:
             if code == "while":
                 (body,) = re.findall(r"body=%([\w.\-]+)", rest)
-                (count,) = re.findall(r'known_trip_count":\{"n":"(\d+)"', rest)
-                yield from walk(body, runs * int(count))
+                known = re.search(r'known_trip_count":\{"n":"(\d+)"', rest)
+                # The loop over groups has as many rounds as a call asks for: one is counted.
+                yield from walk(body, runs * int(known[1]) if known else runs)
             elif code in ("call", "conditional"):
                 for called in re.findall(r"(?:to_apply|calls|computation)=%([\w.\-]+)", rest):
                     yield from walk(called, runs)
@@ -147,8 +155,12 @@ def compile_program(numerics: w2s.Numerics, pairs: int, device: Any) -> Any:
     count = jax.ShapeDtypeStruct((), jnp.int32, sharding=NamedSharding(mesh, PartitionSpec()))
     indices = jax.ShapeDtypeStruct((1, pairs), jnp.uint32, sharding=along)
     program = jax.jit(functools.partial(run_groups, design=cell.design, mesh=mesh))
-    with mock.patch.object(jax, "default_backend", lambda: "gpu"):
-        return program.lower(*shared, count, indices).compile()
+    kind = AbstractDevice(device_kind="NVIDIA H200", num_cores=None, platform="gpu")
+    with (
+        use_abstract_mesh(AbstractMesh((), (), abstract_device=kind)),
+        mock.patch.object(jax, "default_backend", lambda: "gpu"),
+    ):
+        return program.trace(*shared, count, indices).lower(lowering_platforms=("cuda",)).compile()
 
 
 def tensor_core_types() -> list[str]:
@@ -184,19 +196,26 @@ def measure(double: bool, numerics: w2s.Numerics, pairs: int, device: Any) -> di
     }
 
 
+def plugin() -> str:
+    """Return the name of the package that compiles for CUDA here."""
+    installed = {each.name for each in metadata.distributions()}
+    return next(name for name in ("jax-cuda13-plugin", "jax-cuda12-plugin") if name in installed)
+
+
 def main() -> None:
     """Write one record per program, or say why there is none."""
     options = recording.options(__doc__)
     try:
         topology = topologies.get_topology_desc(platform="cuda", target_config=H200, topology="1x1x1")
     except NotImplementedError:
-        print('There is no CUDA plugin to compile with: pip install "jax[cuda12]".', file=sys.stderr)
+        print('There is no CUDA plugin to compile with: pip install "jax[cuda13]".', file=sys.stderr)
         return
     pairs = 64 if options.fast else ACCELERATOR_GROUP
     programs = {"float32": PROGRAMS["float32"]} if options.fast else PROGRAMS
     report = {
         "benchmark": "gpu_program",
-        **recording.surroundings("jax-cuda12-plugin"),
+        **recording.surroundings(plugin()),
+        "xla_flags": FLAGS,
         "device": "compiled for one NVIDIA H200, not run",
         "tasks": 100,
         "n": 2000,

@@ -2,7 +2,7 @@
 
 A program of XLA writes every layer of every network to device memory and reads it again, once for its product and once
 for its activation. Here one kernel reads a tile of inputs and writes the tile's features. On an H200 five layers of 16
-units on 4096 x 500 samples take 0.36 ms in float32 and 0.62 in float64, where layer by layer they take 0.96 and 1.45
+units on 4096 x 500 samples take 0.22 ms in float32 and 0.28 in float64, where layer by layer they take 0.96 and 1.45
 (`docs/performance.md`).
 """
 
@@ -28,9 +28,9 @@ LARGEST_SIDE = 32
 def apply_in_tiles(input_dim: int, width: int) -> bool:
     """Say whether many samples go through a network faster by tiles than layer by layer on this kind of device.
 
-    Measured on an H200 (5 layers, 1024 x 512 samples, float32, milliseconds by tiles and layer by layer, inputs x
-    width): 8 x 8: 0.09 and 0.13; 8 x 16: 0.09 and 0.25; 8 x 24: 0.25 and 0.50; 8 x 32: 0.23 and 0.62; 8 x 64: 1.1 and
-    0.9. In float64, 4096 x 500 samples: 8 x 8: 0.54 and 0.79; 8 x 16: 0.62 and 1.45; 8 x 32: 1.7 and 2.9.
+    Measured on an H200 (5 layers on 8 inputs, 4096 x 500 samples, milliseconds by tiles and layer by layer), float64:
+    width 8: 0.26 and 0.79; 16: 0.28 and 1.45; 24: 0.81 and 2.20; 32: 0.82 and 2.87. Float32: width 16: 0.22 and
+    0.96. With a side of 64 tiles took longer than layers.
     """
     return jax.default_backend() == "gpu" and max(input_dim, width) <= LARGEST_SIDE
 
