@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from w2sjax.engine.batching import over_axis
 from w2sjax.engine.chain import TARGET, TRUTH, Group, Stage, depends_on, fits_in_order
 from w2sjax.engine.design import Design, Numbers, sizes_of
 from w2sjax.engine.evaluation import means_by_rows
@@ -56,10 +57,10 @@ def run_by_rows(source: Source, numbers: Numbers, target: Linear, finish: Any) -
     status = _statuses(fits, dependence, design)
     first = dependence[stages[0].name]
     power = _stack(powers, first, design)
-    run = jax.vmap(cell, in_axes=(None, None, None, 0))
+    run = over_axis(cell, (None, None, None, 0), len(design.n_eval))
     for axis, length in ((1, len(design.n_strong)), (0, len(design.n_weak))):
         heads_axes = {name: 0 if dependence[name][axis] else None for name in stacked}
-        run = jax.vmap(run, in_axes=(heads_axes, 0, 0 if first[axis] else None, None), axis_size=length)
+        run = over_axis(run, (heads_axes, 0, 0 if first[axis] else None, None), length)
     found = run(stacked, status, power, jnp.array(design.n_eval, jnp.int32))
     return jax.tree.map(lambda a: jnp.expand_dims(a, 3), found)
 
