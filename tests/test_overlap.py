@@ -136,3 +136,6 @@ def test_metrics_by_group_are_refused_where_there_are_none() -> None:
         w2s.evaluate_features(x[0], y[0], x[1], x[1], x[2], x[2], y[2], metrics=(low,))
     with pytest.raises(w2s.W2SError, match="names holds 'auc', which is no mean"):
         w2s.by_group(w2s.Protocol(), ["auc"], GROUPS)
+    for groups in (3, "easy", [0, 1]):
+        with pytest.raises(w2s.W2SError, match="are no names: pass a list"):
+            w2s.by_group(w2s.Protocol(), ["misfit"], groups)

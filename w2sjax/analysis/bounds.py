@@ -5,7 +5,7 @@ from typing import Any
 import xarray as xr
 
 from w2sjax.analysis.moments import axis_values, class_moments, configuration
-from w2sjax.analysis.statistics import counted, quantiles
+from w2sjax.analysis.statistics import check_holds, counted, quantiles
 from w2sjax.theory.charikar2024 import localized_term, theorem2_bound
 from w2sjax.theory.rademacher import linear_rademacher_bound
 
@@ -83,6 +83,7 @@ def compare_bounds(dataset: xr.Dataset) -> xr.Dataset:
 
     Cost: that of `class_moments`.
     """
+    check_holds(dataset, "n_strong", "deviation")
     dataset = dataset.sortby("n_strong")
     terms = looseness(dataset, class_moments(dataset))
     over = ("pair", "task")

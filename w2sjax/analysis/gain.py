@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import MIDDLE_80, no_slope, pair_fits, quantiles, slope_ends
+from w2sjax.analysis.statistics import MIDDLE_80, check_holds, no_slope, pair_fits, quantiles, slope_ends
 from w2sjax.flags import Flag
 
 QUANTITIES = ("weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation", "pgr")
@@ -28,7 +28,11 @@ def gain_on_misfit(dataset: xr.Dataset) -> xr.Dataset:
         `gain_in_bins`, dims ("quantile", "bin"), those quantiles of relative_gain in `BINS` bins of relative_misfit,
         whose middles are the coordinate, NaN where fewer than `FEWEST_IN_BIN` tasks are. Bins reach from the 0.5%
         quantile of relative_misfit to 1.05 times its 99.5% quantile, `largest_misfit`, NaN without a finite value.
+
+    Raises:
+        W2SError: for a Dataset of another kind.
     """
+    check_holds(dataset, "weak_error", "w2s_error", "ceiling_error", "gain", "misfit")
     fits = pair_fits(dataset)
     means = dataset[["weak_error", "w2s_error", "ceiling_error"]].mean("task")
     misfit, gain = (dataset[name] / means["weak_error"] for name in ("misfit", "gain"))

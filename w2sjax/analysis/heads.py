@@ -4,7 +4,7 @@ from typing import Any
 
 import xarray as xr
 
-from w2sjax.analysis.statistics import QUARTILES, counted, pair_fits, quantiles, usable
+from w2sjax.analysis.statistics import QUARTILES, check_holds, counted, pair_fits, quantiles, usable
 
 
 def by_head_class(dataset: xr.Dataset) -> xr.Dataset:
@@ -18,7 +18,11 @@ def by_head_class(dataset: xr.Dataset) -> xr.Dataset:
         `slope` of gain on misfit over tasks; `relative_deviation` = mean deviation / mean weak error; `training_loss`,
         the last training loss of the w2s heads / mean weak error: what is left of the weak labels, whether the class
         cannot express it or the training has not found it; `gain` and `misfit`, means / mean weak error.
+
+    Raises:
+        W2SError: for a Dataset of another kind.
     """
+    check_holds(dataset, "w2s_head_loss_curve", "deviation", "head.activation", "head.epochs", "head.width")
     weak = dataset["weak_error"].mean("task")
     values = xr.Dataset(
         {

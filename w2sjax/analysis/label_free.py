@@ -8,7 +8,7 @@ import xarray as xr
 
 from w2sjax.analysis.choices import select
 from w2sjax.analysis.moments import configuration, settings_of
-from w2sjax.analysis.statistics import counted, quantiles, usable
+from w2sjax.analysis.statistics import check_holds, counted, quantiles, usable
 from w2sjax.engine.redraw import redraw
 from w2sjax.theory.xue2025 import label_free_metric
 
@@ -32,8 +32,12 @@ def label_free_ranking(dataset: xr.Dataset) -> xr.Dataset:
         over tasks, `rank_over_pairs` and `regret_over_pairs`, 10, 50 and 90%; `metric` by share, candidate and pair.
         Features of the metric are 500 inputs that no split of the sweep has.
 
+    Raises:
+        W2SError: for a Dataset of another kind.
+
     Cost: 500 rows per pair and candidate, and their singular values.
     """
+    check_holds(dataset, "weak_noise", "w2s_error", "misfit")
     world, protocol, axes = settings_of(dataset)
     pairs, seed = dataset["pair"].values.tolist(), configuration(dataset)["seed"]
     metric = np.zeros((len(SHARES), len(axes["weak_noise"]), len(pairs)))

@@ -32,7 +32,9 @@ def axis_values(dataset: xr.Dataset, name: str) -> xr.DataArray | None:
 
 
 def configuration(dataset: xr.Dataset) -> dict[str, Any]:
-    """Return what a sweep was configured with."""
+    """Return what a sweep was configured with, or refuse a Dataset that does not say."""
+    if "configuration" not in dataset.attrs:
+        raise W2SError("dataset has no attribute configuration: pass what sweep or open_store returned.")
     found: dict[str, Any] = json.loads(dataset.attrs["configuration"])
     return found
 

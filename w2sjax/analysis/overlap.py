@@ -1,12 +1,13 @@
 """Accuracies by group in the overlap-density world, beside those that the paper's notebook prints."""
 
-import json
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import counted
+from w2sjax.analysis.moments import configuration
+from w2sjax.analysis.statistics import check_holds, counted
+from w2sjax.errors import W2SError
 from w2sjax.flags import UNUSABLE, Flag
 from w2sjax.worlds.overlap_density import GROUPS, OverlapDensity
 
@@ -52,11 +53,17 @@ def overlap_accuracy(dataset: xr.Dataset) -> xr.Dataset:
         tested as many rows as it had, where ours tests n_eval / 3 of each group. `distance` is the difference of means
         over its standard error. By rows: `runs` that count, and `one_class`, those left out because all rows of the
         strong split had one label, which the notebook's fit refuses. Attribute: varied, the group.
+
+    Raises:
+        W2SError: for a Dataset of another kind.
     """
-    fields = json.loads(dataset.attrs["configuration"])["world"]
-    fields.pop("kind")
+    configured = configuration(dataset)
+    fields = dict(configured["world"])
+    if fields.pop("kind") != OverlapDensity.__name__:
+        raise W2SError(f"dataset is a sweep of {configured['world']['kind']}: pass one of OverlapDensity.")
+    check_holds(dataset, "n_weak", "n_strong")
     world = OverlapDensity(**fields)
-    tested = json.loads(dataset.attrs["configuration"])["protocol"]["n_eval"] // len(GROUPS)
+    tested = configured["protocol"]["n_eval"] // len(GROUPS)
     sizes, cells = [], []
     for n_weak in dataset["n_weak"].values.tolist():
         counts = world.counts(n_weak)

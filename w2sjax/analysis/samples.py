@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import common_sizes, counted, equal_sizes, quantiles
+from w2sjax.analysis.statistics import check_holds, common_sizes, counted, equal_sizes, quantiles
 from w2sjax.medians import FEWEST_RESAMPLED
 
 SIZES = ("n_weak", "n_strong", "n_eval")
@@ -29,7 +29,11 @@ def deviation_by_size(dataset: xr.Dataset) -> xr.Dataset:
         `relative_deviation`, dims ("quantile", "n"): 10, 50 and 90% over pairs and tasks; `exponent`, the slope of
         the logarithm of its median against that of n; `root_factor`, the c of c n^(-1/2) through the geometric mean of
         the medians.
+
+    Raises:
+        W2SError: for a Dataset of another kind.
     """
+    check_holds(dataset, *SIZES, "deviation")
     cells = equal_sizes(dataset, SIZES)
     relative = abs(cells["deviation"]) / cells["weak_error"].where(cells["weak_error"] > 0)
     found = quantiles(relative, ("pair", "task"))
@@ -114,8 +118,12 @@ def finite_sample(dataset: xr.Dataset) -> xr.Dataset:
         of `fitted_slope`. By strong_noise: `realizable`; `floor`, the median of deviation / weak_error at the largest
         size; and `largest_fitted`: where the limit is a finite sample too, a quarter of that sample.
 
+    Raises:
+        W2SError: for a Dataset of another kind.
+
     Cost: `RESAMPLES` medians over all pairs and tasks per curve and world.
     """
+    check_holds(dataset, "strong_noise", "n_weak", "n_strong", "deviation")
     noises = dataset["strong_noise"].values.tolist()
     worlds = [_one_world(dataset.sel(strong_noise=noise, drop=True), noise == 0) for noise in noises]
     return counted(xr.concat(worlds, xr.Variable("strong_noise", noises), join="outer"), dataset)

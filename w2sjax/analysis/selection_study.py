@@ -7,7 +7,7 @@ import xarray as xr
 
 from w2sjax.analysis.choices import CRITERIA
 from w2sjax.analysis.selection import select_in_dataset
-from w2sjax.analysis.statistics import counted, equal_sizes, quantiles
+from w2sjax.analysis.statistics import check_holds, counted, equal_sizes, quantiles
 from w2sjax.errors import W2SError
 
 CANDIDATE_AXES = ("weak_noise", "strong_noise")
@@ -72,6 +72,7 @@ def selections(dataset: xr.Dataset) -> xr.Dataset:
     Raises:
         W2SError: as `candidate_axis` and `held_out_error`.
     """
+    check_holds(dataset, "n_weak", "n_strong", "n_eval", "w2s_error", "misfit")
     names = [v for v in ("weak_error", "misfit", "w2s_error", "status_code") if v in dataset]
     estimates = dataset[names].sortby("n_eval").isel(n_eval=slice(-1))
     cells = equal_sizes(estimates.assign(truth=held_out_error(dataset)), ("n_weak", "n_strong"))

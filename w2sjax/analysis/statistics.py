@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from w2sjax.errors import W2SError
 from w2sjax.flags import UNUSABLE
 
 MIDDLE_80 = (0.1, 0.5, 0.9)
@@ -18,6 +19,19 @@ FEWEST_TASKS = 3
 def usable(dataset: xr.Dataset) -> xr.DataArray:
     """Return which pairs count: those without a flag of `w2sjax.engine.outcome.UNUSABLE`, dims of status_code."""
     return (dataset["status_code"] & int(UNUSABLE)) == 0
+
+
+def check_holds(dataset: xr.Dataset, *names: str) -> None:
+    """Refuse a Dataset without some variables or axes.
+
+    Raises:
+        W2SError: naming those that are missing.
+    """
+    missing = [name for name in names if name not in dataset.variables]
+    if missing:
+        raise W2SError(
+            f"dataset has no {', '.join(missing)}: pass a sweep that has {', '.join(names)} as axes or variables."
+        )
 
 
 def pair_fit(misfit: np.ndarray, gain: np.ndarray) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.analysis.moments import settings_of
-from w2sjax.analysis.statistics import counted
+from w2sjax.analysis.statistics import check_holds, counted
 from w2sjax.theory.dong2025 import bounds, excess_risks, sizes_of
 
 FIXED = {"n_strong": 4000, "n_weak": 2000}
@@ -29,7 +29,11 @@ def subspace_panels(dataset: xr.Dataset) -> xr.Dataset:
         By `along` ("n_strong", the other size being `FIXED`, and "n_weak") and `n`, overlap and label_noise:
         `weak_error`, `w2s_error`, `baseline_error`, `ceiling_error`, `pgr` and `opr` by `of`, "predicted" (on a finer
         grid of n too), "simulated" and "standard_error" over pairs; and `bound` by quantity, the paper's curves.
+
+    Raises:
+        W2SError: for a Dataset of another kind.
     """
+    check_holds(dataset, "n_weak", "n_strong", "overlap", "label_noise", "baseline_error")
     world, _, axes = settings_of(dataset)
     paths = {"n_strong": dataset["n_strong"].values, "n_weak": dataset["n_weak"].values}
     parts = []

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.analysis.choices import rank_correlation
-from w2sjax.analysis.statistics import counted, no_slope, pair_fits, quantiles, usable
+from w2sjax.analysis.statistics import check_holds, counted, no_slope, pair_fits, quantiles, usable
 
 NOTEBOOK = {"gain": 0.13}
 """Mean gain of the draw in the notebook released with Charikar et al. 2024."""
@@ -26,7 +26,11 @@ def per_pair(dataset: xr.Dataset) -> xr.Dataset:
         error / mean weak error, the non-realizable term of Theorem 2; `dead_share`, the part of the strong features
         without rank; `condition` of the strong features. `over_pairs`, dims ("level", "number"), has the quantiles
         `LEVELS` of what is finite of each, NaN without any. Attributes: pairs and tasks of the Dataset.
+
+    Raises:
+        W2SError: for a Dataset of another kind.
     """
+    check_holds(dataset, "weak_error", "gain", "misfit", "deviation", "status_code")
     kept = dataset.isel(pair=np.flatnonzero(usable(dataset)))
     fits = pair_fits(kept)
     means = kept[["weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation"]].mean("task")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import QUARTILES, counted, quantiles, usable
+from w2sjax.analysis.statistics import QUARTILES, check_holds, counted, quantiles, usable
 
 REFERENCE = {
     "weak_depth": 2,
@@ -39,7 +39,11 @@ def weak_quality_quartiles(dataset: xr.Dataset) -> xr.Dataset:
 
     Returns:
         Attributes beside pairs and tasks: `reference`, the value at which each axis is held while another one varies.
+
+    Raises:
+        W2SError: for a Dataset of another kind.
     """
+    check_holds(dataset, "weak_error", "ceiling_error", "gain", "misfit", "deviation")
     return counted(quantiles(task_means(dataset), "pair", QUARTILES), dataset, reference=_reference(dataset))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.analysis.moments import settings_of
-from w2sjax.analysis.statistics import counted
+from w2sjax.analysis.statistics import check_holds, counted
 from w2sjax.theory.random_features import FEWEST, best_flow_ratios
 
 FINE = 100
@@ -25,8 +25,12 @@ def width_map(dataset: xr.Dataset) -> xr.Dataset:
         `map`, dims ("teacher", "student"); `ratio` by `of`, "predicted", "simulated" and "standard_error", weak_width
         and strong_width, the simulated one at the time of the least mean.
 
+    Raises:
+        W2SError: for a Dataset of another kind.
+
     Cost: a second or two for the 10,000 cells.
     """
+    check_holds(dataset, "weak_width", "strong_width", "time")
     world, _, axes = settings_of(dataset)
     errors = dataset[["weak_error", "w2s_error"]].mean("task")
     weak = errors["weak_error"].mean("pair")

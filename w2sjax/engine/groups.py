@@ -9,6 +9,7 @@ from w2sjax.engine.metrics import Metric
 from w2sjax.engine.protocol import Protocol
 from w2sjax.errors import W2SError
 from w2sjax.losses import over_classes
+from w2sjax.validation import shown
 
 
 def by_group(
@@ -26,8 +27,16 @@ def by_group(
         Metrics to pass to `run_pair` or `sweep`; NaN for a group without samples.
 
     Raises:
-        W2SError: for a name that is no mean over the sample.
+        W2SError: for a name that is no mean over the sample, and for groups that are no names.
     """
+    if (
+        isinstance(groups, str)
+        or not isinstance(groups, Sequence)
+        or not all(isinstance(g, str) for g in groups)
+    ):
+        raise W2SError(
+            f"groups={shown(groups)} are no names: pass a list of them, in the order of their numbers."
+        )
     means = {metric.name: metric for metric in table_of(protocol) if metric.per_sample is not None}
     for name in names:
         if name not in means:
