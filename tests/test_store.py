@@ -1,7 +1,5 @@
 """Sweeps in a store: the numbers of the sweep in memory, whatever was interrupted, damaged, split or reordered."""
 
-import copy
-import dataclasses
 import errno
 import json
 import os
@@ -12,14 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 import xarray as xr
 
 import w2sjax as w2s
 from w2sjax.errors import StoreError
-from w2sjax.sweeps import provenance, run
+from w2sjax.sweeps import run
 from w2sjax.sweeps.batch import group_program
 from w2sjax.sweeps.grid import make_grid
 from w2sjax.sweeps.interrupt import SweepInterrupted
@@ -159,64 +156,6 @@ def test_flipped_bits_are_found_named_and_mended(
     assert computed == ["1.1"]
 
 
-@pytest.mark.parametrize(
-    ("world", "protocol", "changes", "message"),
-    [
-        (
-            {"weak_noise": 0.1},
-            {},
-            {},
-            r"holds world\.weak_noise=0\.05 but this sweep has world\.weak_noise=0\.1",
-        ),
-        ({}, {"n_weak": 51}, {}, r"protocol\.n_weak=50 but .*protocol\.n_weak=51"),
-        ({}, {}, {"axes": AXES | {"ridge": [1.0, 1e-2]}}, r"axes\.ridge=\[0\.0, 0\.001\] but"),
-        ({}, {}, {"axes": {"ridge": [0, 1e-3]}}, r"axes\.weak_noise=\[0\.02, 0\.05\] but .*=nothing"),
-        ({}, {}, {"axes": dict(reversed(AXES.items()))}, r"axes \(order\)=ridge, weak_noise, n_strong but"),
-        (
-            {},
-            {},
-            {"seed": 4},
-            r"seed=3 but this sweep has seed=4: go back to seed=3, or write to another path",
-        ),
-        ({}, {}, {"pairs": 13}, "pairs=14 but"),
-        ({}, {}, {"first_pair": 1}, "first_pair=0 but"),
-        ({}, {}, {"axes": AXES | {"weak_noise": [0.02, 0.1]}}, r"holds weak_noise=0\.05 among others"),
-        ({}, {}, {"paired": False}, "paired=true but"),
-    ],
-)
-def test_another_sweep_is_refused_by_its_first_difference(
-    tmp_path_factory: pytest.TempPathFactory,
-    world: dict[str, Any],
-    protocol: dict[str, Any],
-    changes: dict[str, Any],
-    message: str,
-    memory: xr.Dataset,
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "refused.zarr"
-    stored(path)
-    with pytest.raises(StoreError, match=message) as refused:
-        w2s.sweep(
-            dataclasses.replace(WORLD, **world),
-            dataclasses.replace(PROTOCOL, **protocol),
-            **(SETTINGS | {"store": path} | changes),
-        )
-    assert "\n" not in str(refused.value)
-    assert_same(memory, stored(path))
-
-
-def test_another_dtype_or_version_is_refused(
-    tmp_path: Path, memory: xr.Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "a.zarr"
-    stored(path)
-    with jax.enable_x64(False), pytest.raises(StoreError, match='dtype="float64" but .*"float32"'):
-        stored(path)
-    known = provenance.provenance() | {"jax_version": "0.0.1"}
-    monkeypatch.setattr(provenance, "provenance", lambda: known)
-    with pytest.raises(StoreError, match="jax_version=.* but this sweep has jax_version=.*0.0.1"):
-        stored(path)
-
-
 def test_full_disk_keeps_what_is_written(
     memory: xr.Dataset, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,57 +174,6 @@ def test_full_disk_keeps_what_is_written(
     assert len(computed) == 4
     assert_same(memory, stored(path))
     assert len(computed) == REGIONS
-
-
-def test_paths_that_cannot_hold_a_store(tmp_path: Path, memory: xr.Dataset) -> None:
-    with pytest.raises(StoreError, match="cannot be created"):
-        stored(Path("/proc/a.zarr"))
-    memory.to_zarr(tmp_path / "plain.zarr")
-    with pytest.raises(StoreError, match="not written by a sweep with a store: choose another path"):
-        stored(tmp_path / "plain.zarr")
-    (tmp_path / "text").mkdir()
-    (tmp_path / "text" / "notes").write_text("mine")
-    with pytest.raises(StoreError, match="is not a Zarr v3 store: choose another path"):
-        stored(tmp_path / "text")
-    stored(tmp_path / "a.zarr")
-    (tmp_path / "a.zarr" / "regions" / "0.0.0.0.json").unlink()
-    (tmp_path / "a.zarr" / "gain" / "zarr.json").write_text("{")
-    with pytest.raises(StoreError, match=r"gain/zarr\.json is damaged: restore it"):
-        stored(tmp_path / "a.zarr")
-    metadata = tmp_path / "a.zarr" / "zarr.json"
-    whole = json.loads(metadata.read_text())
-    for name, change in (
-        ("configuration", {"protocol": []}),
-        ("configuration", {"world": None}),
-        ("configuration", {"pairs": "many"}),
-        ("w2sjax_store", {"blocks": {}}),
-        ("w2sjax_store", {"chunk_pairs": 0}),
-    ):
-        damaged = copy.deepcopy(whole)
-        attributes = damaged["attributes"]
-        attributes[name] = json.dumps(json.loads(attributes[name]) | change)
-        metadata.write_text(json.dumps(damaged))
-        with pytest.raises(StoreError, match=r"a\.zarr/zarr\.json is damaged: restore it"):
-            stored(tmp_path / "a.zarr")
-    (tmp_path / "a.zarr" / "zarr.json").write_text("{")
-    with pytest.raises(StoreError, match=r"a\.zarr/zarr\.json is damaged: restore it"):
-        stored(tmp_path / "a.zarr")
-    assert (tmp_path / "text" / "notes").read_text() == "mine"
-
-
-def test_a_world_without_a_description_is_refused(tmp_path: Path) -> None:
-    class Nameless:
-        def draw(self, key: jax.Array) -> Any:
-            return WORLD.draw(key)
-
-    @dataclasses.dataclass(frozen=True)
-    class Called(Nameless):
-        function: Any
-
-    for world in (Nameless(), Called(lambda x: x)):
-        with pytest.raises(StoreError, match="use dataclasses"):
-            w2s.sweep(world, PROTOCOL, pairs=2, store=tmp_path / "a.zarr")
-    assert not os.listdir(tmp_path)
 
 
 def test_two_processes_share_a_store(memory: xr.Dataset, tmp_path: Path, computed: list[str]) -> None:
