@@ -85,7 +85,7 @@ def test_small_networks_are_one_kernel_on_a_gpu(double: bool) -> None:
 def test_networks_in_tiles_are_networks_layer_by_layer(activation: str, dtype: str) -> None:
     """Sizes that fill neither a tile of samples nor a side; batched over networks; with derivatives."""
     numbers = np.random.default_rng(0)
-    shapes = [(13, 8), (13,), (13, 13), (13,)]
+    shapes = [(13, 8), (13,), (17, 13), (17,)]
     copies = [jnp.asarray(numbers.standard_normal((2, *shape)), dtype) for shape in shapes]
     columns = jnp.asarray(numbers.standard_normal((8, 70)), dtype)
     matmul = functools.partial(jnp.matmul, precision="highest")

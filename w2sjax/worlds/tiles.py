@@ -45,8 +45,9 @@ def columns_in_tiles(layers: Sequence[Layer], columns: jax.Array, activation: st
     from jax.experimental import pallas as pl  # takes long to import, and most sweeps do without
     from jax.experimental.pallas import triton
 
-    width, samples = layers[0][0].shape[0], columns.shape[1]
-    side = max(LEAST_SIDE, 1 << (max(width, len(columns)) - 1).bit_length())
+    width, samples = layers[-1][0].shape[0], columns.shape[1]
+    widest = max(max(weight.shape) for weight, _ in layers)
+    side = max(LEAST_SIDE, 1 << (widest - 1).bit_length())
 
     def read(array: Any, *places: jax.Array) -> jax.Array:
         """Return a part of an array, zeros beyond its end: padding units meet zero weights."""
