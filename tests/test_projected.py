@@ -169,6 +169,10 @@ def test_refusals(key: jax.Array) -> None:
         Projected(link="tanh")
     with pytest.raises(w2s.W2SError, match=r"clip=0\.5 leaves nothing"):
         Projected(clip=0.5)
+    with pytest.raises(
+        w2s.W2SError, match=r"clip=0\.1 is for probabilities, not for link='exp': leave it out"
+    ):
+        Projected(clip=0.1, link="exp")
     with pytest.raises(w2s.W2SError, match="loss='kl' is not a loss: pass one of w2sjax.losses"):
         Mixture(loss="kl")  # type: ignore[arg-type]
     with pytest.raises(w2s.W2SError, match="are not for link='sigmoid': softmax is for classes"):

@@ -59,8 +59,8 @@ class Projected(Checked):
             for positive numbers, "identity".
         copies: k >= 1; more than one start from random coordinates.
         ridge: >= 0, in squared feature units; intercepts are not penalized.
-        clip: in [0, 0.5); labels that are probabilities are clipped to [clip, 1 - clip], without which the reverse
-            divergence from a hard label is that from one at rounding.
+        clip: in [0, 0.5), for the links to probabilities; labels, whatever they are, are clipped to [clip, 1 - clip],
+            without which the reverse divergence from a hard label is that from one at rounding.
     """
 
     needs: ClassVar[str] = "rows"
@@ -78,6 +78,10 @@ class Projected(Checked):
         check_loss(self.loss)
         if (known_number(self.clip) or 0) >= 0.5:
             raise W2SError(f"clip={self.clip} leaves nothing of probabilities: pass less than 0.5.")
+        if known_number(self.clip) and self.link not in ("sigmoid", "softmax"):
+            raise W2SError(
+                f"clip={self.clip} is for probabilities, not for link={self.link!r}: leave it out."
+            )
 
     def fit(self, sample: Rows, labels: jax.Array, key: jax.Array) -> tuple[Projection, Fit]:
         """Fit one head per task.
