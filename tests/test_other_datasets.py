@@ -51,3 +51,10 @@ def test_a_plain_sweep_is_analysed_or_refused(name: str, sweep: xr.Dataset) -> N
         assert "\n" not in str(refused)
     else:
         assert isinstance(found, xr.Dataset)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_selected_value_of_an_axis_stays_a_coordinate(sweep: xr.Dataset) -> None:
+    found = w2s.analysis.gain_on_misfit(sweep.assign_coords(weak_noise=0.05))
+    assert found["weak_noise"].item() == 0.05
+    xr.testing.assert_equal(found.drop_vars("weak_noise"), w2s.analysis.gain_on_misfit(sweep))

@@ -43,9 +43,9 @@ def gain_on_misfit(dataset: xr.Dataset) -> xr.Dataset:
     over_pairs = quantiles(fits, "pair")
     middles, in_bins, largest = _in_bins(misfit.values.ravel(), gain.values.ravel())
     return (
-        dataset.merge(fits)
-        .merge(over_pairs.rename({name: f"{name}_over_pairs" for name in fits}))
-        .merge(means.rename({name: f"mean_{name}" for name in means}))
+        dataset.merge(fits, compat="override")
+        .merge(over_pairs.rename({name: f"{name}_over_pairs" for name in fits}), compat="override")
+        .merge(means.rename({name: f"mean_{name}" for name in means}), compat="override")
         .assign(relative_misfit=misfit, relative_gain=gain, largest_misfit=largest)
         .assign(slope_interval=ends, gain_in_bins=(("quantile", "bin"), in_bins))
         .assign_coords(bin=middles)
