@@ -62,6 +62,24 @@ def test_sweep_writes_what_python_returns(finished: Path, capsys: pytest.Capture
     assert (captured.out, captured.err) == (f"wrote {finished}, with summary.json in it\n", "")
 
 
+@pytest.mark.parametrize("command", ["plot", "report"])
+def test_a_damaged_chunk_is_named(
+    command: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """And what is left of the sweep, here one value of an axis, is shown."""
+    store = tmp_path / "cut.zarr"
+    shutil.copytree(finished, store)
+    file = next((store / "gain").glob("c.0.0.*"))
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    capsys.readouterr()
+    assert run(command, str(store)) == 2
+    assert capsys.readouterr().err.endswith(
+        f"{file} is damaged: run the sweep again to compute its region anew.\n"
+    )
+    assert run(command, str(store)) == 0
+    assert capsys.readouterr().out.endswith("50.0% of the sweep is done\n")
+
+
 def test_a_dry_run_plans_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "a.zarr"
     changes = ("--set", "axes.n_strong=[50, 60]", "--set", "protocol.tasks=5", "--set", "pairs=7")
