@@ -154,7 +154,10 @@ def test_examples_are_valid(file: Path) -> None:
             "pairs = 2\n[[protocol.stages]]\nname = 'weak'",
             "protocol.stages[0].features is missing: add it to the file",
         ),
-        ("pairs = 2\nmetrics = ['mine.gain']", "metrics holds 'mine.gain', which is no metric of a --module"),
+        (
+            "pairs = 2\nmetrics = ['mine.gain']",
+            "metrics holds 'mine.gain', which is no metric of a --module: name the module that has it by --module",
+        ),
         (
             "pairs = 2\n[axes]\nridge = [0.1]\nridge = [0.2]",
             "axes.ridge is given twice, the second time in line 4",

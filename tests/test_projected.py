@@ -172,7 +172,10 @@ def test_refusals(key: jax.Array) -> None:
     with pytest.raises(
         w2s.W2SError, match=r"clip=0\.1 is for probabilities, not for link='exp': leave it out"
     ):
-        Projected(clip=0.1, link="exp")
+        Projected(loss=losses.ITAKURA_SAITO, clip=0.1, link="exp")
+    for loss, link in ((losses.KL, "exp"), (losses.LOGISTIC, "identity"), (losses.CROSS_ENTROPY, "exp")):
+        with pytest.raises(w2s.W2SError, match=f"is of probabilities, which link='{link}' leaves"):
+            Projected(loss=loss, link=link)  # beyond 1 its gradient is clipped, and a fit would not move
     with pytest.raises(w2s.W2SError, match="loss='kl' is not a loss: pass one of w2sjax.losses"):
         Mixture(loss="kl")  # type: ignore[arg-type]
     with pytest.raises(w2s.W2SError, match="are not for link='sigmoid': softmax is for classes"):

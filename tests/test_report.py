@@ -99,6 +99,15 @@ def test_a_million_points_are_counted_and_few_are_drawn() -> None:
     assert len(json.dumps(found)) < 8_000_000  # and the drawing library is below one
 
 
+def test_an_axis_of_one_value_is_none(dataset: xr.Dataset) -> None:
+    """As in what is done of a sweep that runs, whose blocks have a dimension of it."""
+    few = dataset.isel(noise=[1])
+    found = contents([few], theory=False, points=100)
+    assert [axis["name"] for axis in found["axes"]] == ["head.kind", "n_strong"]
+    plain = contents([few.isel(noise=0)], theory=False, points=100)
+    assert found["cells"] == plain["cells"] and found["bins"] == plain["bins"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

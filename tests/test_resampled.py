@@ -274,6 +274,14 @@ def test_splits_may_be_of_different_domains(key: jax.Array) -> None:
         ),
         ({"groups": np.zeros(3)}, r"groups has shape \(3,\): pass one label per row, of shape \(240,\)"),
         ({"groups": np.array([None, *"ab" * 119, "c"])}, "groups has no label at row 0: give every row one"),
+        ({"groups": np.array([np.nan, *"ab" * 119, "c"], object)}, "groups has no label at row 0"),
+        ({"groups": np.array(["NaT", *["2026-01-01"] * 239], "M8[D]")}, "groups has no label at row 0"),
+        ({"groups": [[1], [1, 2]] * 120}, "groups=.* has rows of other lengths: pass one label per row"),
+        ({"domains": np.zeros(ROWS), "domain_of": "AB"}, "domain_of='AB' must name a domain for each of"),
+        (
+            {"domains": np.zeros(ROWS), "domain_of": dict.fromkeys(("weak", "strong", "eval"), [0])},
+            r"domain_of\['weak'\]=\[0\] is no label: pass one of domains",
+        ),
         ({"domains": np.zeros(ROWS)}, r"domain_of=None must name a domain for each of weak, strong, eval"),
         (
             {"domains": np.zeros(ROWS), "domain_of": {"weak": 0, "strong": 0, "eval": 7}},

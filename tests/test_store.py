@@ -156,6 +156,19 @@ def test_flipped_bits_are_found_named_and_mended(
     assert computed == ["1.1"]
 
 
+@pytest.mark.parametrize("content", [b'{"pairs": 14, "cel', b"\xff\xfe", b"{}", b"[1]"])
+def test_a_damaged_summary_is_written_anew(
+    memory: xr.Dataset, tmp_path: Path, computed: list[str], content: bytes
+) -> None:
+    stored(tmp_path / "a.zarr")
+    file = tmp_path / "a.zarr" / "summary.json"
+    whole = file.read_bytes()
+    file.write_bytes(content)
+    computed.clear()
+    assert_same(memory, stored(tmp_path / "a.zarr"))
+    assert file.read_bytes() == whole and not computed
+
+
 def test_full_disk_keeps_what_is_written(
     memory: xr.Dataset, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

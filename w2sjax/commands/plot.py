@@ -1,5 +1,7 @@
 """`w2sjax plot`: quantities of a finished or running sweep against an axis or against each other."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,8 +61,6 @@ def plot(
     from w2sjax.figures.paper import at_width
     from w2sjax.figures.relations import plot as draw
     from w2sjax.figures.saving import FORMATS, save
-    from w2sjax.sweeps.store.layout import MARKS, layout_of
-    from w2sjax.sweeps.store.reading import discard_damaged
     from w2sjax.validation import check_integer, nearest
 
     check_integer("--points", points, least=1)
@@ -75,7 +75,7 @@ def plot(
     figure_file = output_file("--out", wanted, inputs=[path], overwrite=overwrite)
     done = f"{share:.1%} of the sweep is done" if share < 1 else ""
     chosen = dict(map(assignment, sel or ()))
-    try:
+    with damage_told(path):
         bands = _laws(selected([dataset], chosen)[0], x, y, facet) if theory else None
         figure = draw(
             blocks,
@@ -90,14 +90,6 @@ def plot(
             note=done,
             bands=bands,
         )
-    except W2SError:
-        raise
-    except (ValueError, RuntimeError, OSError) as error:
-        if (path / MARKS).is_dir() and (damaged := discard_damaged(layout_of(path))):
-            raise W2SError(
-                f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
-            ) from error
-        raise
     if width is not None:
         print(f"caption: {at_width(figure, width)}")
     try:
@@ -125,6 +117,28 @@ def _laws(dataset: Any, x: str, y: list[str] | None, facet: str | None) -> dict[
     if facet is None or facet not in few.dims:
         return {value: law_band(few, x, name) for value in ([None] if facet is None else [few[facet].item()])}
     return {value: law_band(few.sel({facet: [value]}), x, name) for value in few[facet].values.tolist()}
+
+
+@contextlib.contextmanager
+def damage_told(store: Path) -> Iterator[None]:
+    """Name the damaged chunk of a store that a command could not read, and take the mark of its region away.
+
+    Raises:
+        W2SError: naming the file.
+    """
+    from w2sjax.sweeps.store.layout import MARKS, layout_of
+    from w2sjax.sweeps.store.reading import discard_damaged
+
+    try:
+        yield
+    except W2SError:
+        raise
+    except (ValueError, RuntimeError, OSError) as error:
+        if (store / MARKS).is_dir() and (damaged := discard_damaged(layout_of(store))):
+            raise W2SError(
+                f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
+            ) from error
+        raise
 
 
 def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:

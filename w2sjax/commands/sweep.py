@@ -72,7 +72,8 @@ def sweep(
     from w2sjax.sweeps.store.layout import SUMMARY
 
     if dry_run:
-        print(f"{plan_of(**configuration.arguments()).describe()}; {used}")
+        with plain_warnings():
+            print(f"{plan_of(**configuration.arguments()).describe()}; {used}")
         return
     if not quiet:
         part = f"process {group[0]} of {group[1]}, " if group else ""
@@ -96,6 +97,8 @@ def sweep(
             command += ["--module", name]
         if checkpoints is not None:
             command += ["--checkpoints", str(checkpoints)]
+        if cpu_devices is not None:
+            command += ["--cpu-devices", str(cpu_devices)]
         reason = str(stopped) or f"interrupted; finished chunks are in {out}"
         print(f"{reason}; resume with: {shlex.join(command)}", file=sys.stderr)
         raise typer.Exit(130) from None

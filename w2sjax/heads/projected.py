@@ -13,7 +13,7 @@ from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.lbfgs import lbfgs
 from w2sjax.heads.newton import make_round
 from w2sjax.linalg import product
-from w2sjax.losses import LOGISTIC, Loss, check_loss, over_classes
+from w2sjax.losses import CROSS_ENTROPY, KL, LOGISTIC, Loss, check_loss, over_classes
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import normal
 from w2sjax.validation import Checked, check_boolean, choice, known_number, real, switch, whole
@@ -76,6 +76,11 @@ class Projected(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_loss(self.loss)
+        if self.loss in (CROSS_ENTROPY, KL, LOGISTIC) and self.link in ("exp", "identity"):
+            raise W2SError(
+                f"loss={self.loss.name!r} is of probabilities, which link={self.link!r} leaves: pass "
+                'link="sigmoid", or "softmax" for shares of classes.'
+            )
         if (known_number(self.clip) or 0) >= 0.5:
             raise W2SError(f"clip={self.clip} leaves nothing of probabilities: pass less than 0.5.")
         if known_number(self.clip) and self.link not in ("sigmoid", "softmax"):

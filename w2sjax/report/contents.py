@@ -70,6 +70,7 @@ def contents(
     shape = tuple(map(len, axes.values()))
     limits = _limits(drawn.columns["misfit"], drawn.columns["gain"])
     notes: list[str] = []
+    blocks = [block.squeeze(_without(block, (*axes, "pair", "task"))) for block in blocks]
     laws = _laws(blocks, axes, notes) if theory else {}
     configured = json.loads(first.attrs.get("configuration", "{}"))
     return {
@@ -111,6 +112,11 @@ def _axes(blocks: Sequence[xr.Dataset]) -> dict[str, list[Any]]:
         if len(values) > 1:
             found[name] = sorted(values)
     return found
+
+
+def _without(block: xr.Dataset, names: Sequence[str]) -> list[Any]:
+    """Return the dimensions of one value that have other names."""
+    return [name for name in block["gain"].dims if name not in names and block.sizes[name] == 1]
 
 
 def _places(column: np.ndarray, values: list[Any]) -> np.ndarray:

@@ -198,8 +198,9 @@ class _Kinds:
         """Return the metrics of a name in a user's module: one, or several in a tuple."""
         known = {other: _as_metrics(value) for other, value in self._named.items()}
         if not known.get(name):
-            names = ", ".join(other for other, found in known.items() if found) or "none"
-            raise W2SError(f"metrics holds {name!r}, which is no metric of a --module: use one of {names}.")
+            names = ", ".join(other for other, found in known.items() if found)
+            way = f"use one of {names}" if names else "name the module that has it by --module"
+            raise W2SError(f"metrics holds {name!r}, which is no metric of a --module: {way}.")
         return known[name]
 
     def object(self, path: str, table: dict[str, Any], default: Any = None) -> Any:

@@ -25,10 +25,10 @@ from w2sjax.sweeps.plan import Plan, make_plan
 from w2sjax.sweeps.preparation import Preparations
 from w2sjax.sweeps.provenance import attributes, code_of
 from w2sjax.sweeps.store.creation import create, extend, extended, layout_for, wait_until
-from w2sjax.sweeps.store.layout import GROWING, SUMMARY, TRAINED, Layout, layout_of, layout_while_growing
+from w2sjax.sweeps.store.layout import GROWING, TRAINED, Layout, layout_of, layout_while_growing
 from w2sjax.sweeps.store.marks import done_in_cell, done_pairs, read_marks
 from w2sjax.sweeps.store.reading import check_same, open_dataset, warn_of_mixture
-from w2sjax.sweeps.store.summary import write_summary
+from w2sjax.sweeps.store.summary import has_summary, write_summary
 from w2sjax.sweeps.store.writing import Writer
 from w2sjax.sweeps.stream import place, plan_meter, run_items
 from w2sjax.validation import check_boolean, check_integer, shown
@@ -247,6 +247,6 @@ def _in_store(
                         f"stopped with {plan.finished_regions + written} of {chunks} chunks done in {path}"
                     )
     whole = layout.cells * len(layout.pairs)
-    if (items or not (path / SUMMARY).exists()) and done_pairs(layout, read_marks(layout)) == whole:
+    if (items or not has_summary(layout)) and done_pairs(layout, read_marks(layout)) == whole:
         write_summary(layout)
     return open_dataset(layout, grid.labels)

@@ -1,7 +1,7 @@
 """Data sets as a world: features of the same rows in several representations, and targets; a pair is a resample."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
@@ -91,7 +91,7 @@ class Resampled:
         object.__setattr__(self, "shares", tuple(shares.items()))
         if self.domains is None and self.domain_of is None:
             return [(np.arange(rows), shares)]
-        if self.domains is None or set(dict(self.domain_of or ())) != set(shares):
+        if self.domains is None or set(_mapping(self.domain_of)) != set(shares):
             raise W2SError(
                 f"domain_of={shown(self.domain_of)} must name a domain for each of {', '.join(shares)}: pass it "
                 "together with domains."
@@ -105,9 +105,10 @@ class Resampled:
             given = _checked_labels("domains", labels, rows)
             labels = np.full(rows, -1, np.int32)
             for number, name in enumerate(names):
-                labels[given == name] = number
-                if not (given == name).any():
-                    known = ", ".join(map(str, np.unique(given)[:8]))
+                own = given == (str(name) if given.dtype.kind == "U" else name)
+                labels[own] = number
+                if not own.any():
+                    known = ", ".join(map(shown, np.unique(given)[:8].tolist()))
                     raise W2SError(
                         f"domain_of names {shown(name)}, which no row is of: the domains are {known}."
                     )
@@ -197,15 +198,23 @@ class ResampledPair:
         return jnp.eye(tasks, width, dtype=default_dtype()), jnp.zeros(tasks, default_dtype())
 
 
+def _mapping(values: Any) -> dict[str, Any]:
+    """Return a mapping, or a tuple of pairs, as a dict; empty for anything else."""
+    pairs = isinstance(values, tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in values)
+    return dict(values) if pairs or isinstance(values, Mapping) else {}
+
+
 def _checked_shares(shares: Any, domain_of: Any) -> dict[str, float]:
     """Return shares by split in the order given, or refuse them."""
-    pairs = isinstance(shares, tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in shares)
-    named = dict(shares) if pairs or isinstance(shares, Mapping) else None
+    named = _mapping(shares)
     if not named:
         raise W2SError(f"shares={shown(shares)} is not a mapping: pass {{split: share}}, such as {SHARES}.")
     for split, share in named.items():
         check_number(f"shares[{split!r}]", share, above=0)
-    domains = dict(domain_of) if isinstance(domain_of, Mapping | tuple) else {}
+    domains = _mapping(domain_of)
+    for split, name in domains.items():
+        if not isinstance(name, Hashable):
+            raise W2SError(f"domain_of[{split!r}]={shown(name)} is no label: pass one of domains.")
     for domain in set(domains.values()) or {None}:
         total = sum(share for split, share in named.items() if domains.get(split) == domain)
         if total > 1 + 1e-9:
@@ -216,14 +225,18 @@ def _checked_shares(shares: Any, domain_of: Any) -> dict[str, float]:
 def _checked_labels(name: str, labels: Any, rows: int) -> np.ndarray:
     """Return labels of rows, or refuse them: numbers or text, none missing."""
     check_unmasked(name, labels)
-    found = np.asarray(labels)
+    import pandas as pd
+
+    try:
+        found = np.asarray(labels)
+    except ValueError:
+        raise W2SError(f"{name}={shown(labels)} has rows of other lengths: pass one label per row.") from None
     if found.shape != (rows,):
         raise W2SError(f"{name} has shape {found.shape}: pass one label per row, of shape ({rows},).")
+    missing = np.asarray(pd.isna(found))
     if found.dtype.kind == "O":
-        found = np.array([str(label) if label is not None else "" for label in found])
+        found = np.array(["" if none else str(label) for label, none in zip(found, missing, strict=True)])
         missing = found == ""
-    else:
-        missing = np.isnan(found) if found.dtype.kind == "f" else np.zeros(rows, bool)
     if missing.any():
         raise W2SError(f"{name} has no label at row {int(np.argmax(missing))}: give every row one.")
     return found

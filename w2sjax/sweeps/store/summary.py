@@ -160,6 +160,15 @@ def write_summary(layout: Layout) -> None:
         write_atomically(file, text + "\n")
 
 
+def has_summary(layout: Layout) -> bool:
+    """Say whether a store has its summary, whole."""
+    try:
+        found = json.loads((layout.path / SUMMARY).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and bool(found.get("cells"))
+
+
 def _distributions(
     layout: Layout, block: tuple[int, ...], variable: str, exact: int
 ) -> tuple[dict[tuple[int, ...], Distribution], dict[tuple[int, ...], int]]:
