@@ -11,7 +11,7 @@ import scipy.optimize
 import xarray as xr
 
 import w2sjax as w2s
-from w2sjax import theory
+from w2sjax import analysis, figures, theory
 from w2sjax.theory.dong2025 import bounds, excess_risks, sizes_of
 from w2sjax.theory.equivalents import effective_ridge
 from w2sjax.theory.xue2025 import decomposability, error_bound, principal
@@ -268,7 +268,6 @@ def test_two_stage_refuses_what_it_does_not_cover(world: Any, protocol: dict[str
 
 
 def test_positions_of_the_published_panel_are_shares_of_worlds() -> None:
-    from w2sjax import analysis, figures
     from w2sjax.analysis.reference_panel import PUBLISHED
 
     rng = np.random.default_rng(0)
@@ -289,8 +288,6 @@ def test_positions_of_the_published_panel_are_shares_of_worlds() -> None:
 
 
 def test_candidates_are_ranked_by_their_features_alone() -> None:
-    from w2sjax import analysis, figures
-
     world = w2s.worlds.PerturbedCandidates(width=6, depth=2, strong_noise=0.01)
     protocol = w2s.Protocol(n_weak=300, n_strong=300, n_eval=500, tasks=2)
     dataset = w2s.sweep(world, protocol, pairs=6, axes={"weak_noise": [0.01, 0.1, 0.4]})
