@@ -34,6 +34,7 @@ def looseness(dataset: xr.Dataset, moments: xr.Dataset | None = None, delta: flo
     Raises:
         W2SError: if delta is out of range, or an axis n_strong has no values left.
     """
+    check_holds(dataset, "weak_error", "misfit", "ceiling_error", "deviation")
     n = axis_values(dataset, "n_strong")
     size = float(configuration(dataset)["protocol"]["n_strong"]) if n is None else n.astype(float)
     zero = xr.zeros_like(dataset["misfit"])

@@ -8,7 +8,7 @@ import xarray as xr
 
 from w2sjax.analysis.moments import axis_values, configuration, settings_of
 from w2sjax.analysis.samples import along
-from w2sjax.analysis.statistics import counted, quantiles
+from w2sjax.analysis.statistics import check_holds, counted, quantiles
 from w2sjax.engine.axes import find, put
 from w2sjax.errors import W2SError
 from w2sjax.theory.deviation import DEVIATION_LAW, DeviationLaw, laws_of_pairs
@@ -167,6 +167,7 @@ def law_coverage(dataset: xr.Dataset) -> xr.Dataset:
     """
     from scipy.stats import norm
 
+    check_holds(dataset, "deviation", "weak_error")
     mean, spread = mean_and_spread(dataset, deviation_laws(dataset))
     over = ("pair", "task")
     distance = (dataset["deviation"] - mean) / spread

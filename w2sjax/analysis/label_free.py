@@ -8,7 +8,7 @@ import xarray as xr
 
 from w2sjax.analysis.choices import select
 from w2sjax.analysis.moments import configuration, settings_of
-from w2sjax.analysis.statistics import check_holds, counted, quantiles, usable
+from w2sjax.analysis.statistics import check_axes, check_holds, counted, quantiles, usable
 from w2sjax.engine.redraw import redraw
 from w2sjax.theory.xue2025 import label_free_metric
 
@@ -38,6 +38,7 @@ def label_free_ranking(dataset: xr.Dataset) -> xr.Dataset:
     Cost: 500 rows per pair and candidate, and their singular values.
     """
     check_holds(dataset, "weak_noise", "w2s_error", "misfit")
+    check_axes(dataset, "weak_noise")
     world, protocol, axes = settings_of(dataset)
     pairs, seed = dataset["pair"].values.tolist(), configuration(dataset)["seed"]
     metric = np.zeros((len(SHARES), len(axes["weak_noise"]), len(pairs)))

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from w2sjax.analysis.statistics import check_holds
 from w2sjax.engine.axes import find, put
 from w2sjax.engine.protocol import Protocol
 from w2sjax.engine.redraw import redraw
@@ -33,6 +34,7 @@ def axis_values(dataset: xr.Dataset, name: str) -> xr.DataArray | None:
 
 def configuration(dataset: xr.Dataset) -> dict[str, Any]:
     """Return what a sweep was configured with, or refuse a Dataset that does not say."""
+    check_holds(dataset)
     if "configuration" not in dataset.attrs:
         raise W2SError("dataset has no attribute configuration: pass what sweep or open_store returned.")
     found: dict[str, Any] = json.loads(dataset.attrs["configuration"])
@@ -64,6 +66,7 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
 
     Cost: the weak fit of every pair and one pass over `samples` rows; memory for one pair's.
     """
+    check_holds(dataset, "w2s_error")
     world, protocol = _cell_of(dataset)
     others = [d for d in dataset["w2s_error"].dims if d not in ("pair", "task")]
     largest_error = dataset["w2s_error"].max(others).transpose("pair", "task").values

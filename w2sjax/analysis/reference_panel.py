@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import check_holds, counted, pair_fits, quantiles, usable
+from w2sjax.analysis.statistics import check_axes, check_holds, counted, pair_fits, quantiles, usable
 
 PUBLISHED = {
     "ceiling_share": 0.101 / 0.380,
@@ -37,6 +37,7 @@ def reference_numbers(dataset: xr.Dataset) -> xr.Dataset:
         W2SError: for a Dataset of another kind.
     """
     check_holds(dataset, "weak_error", "ceiling_error", "misfit", "gain", "status_code")
+    check_axes(dataset)
     kept = dataset.isel(pair=np.flatnonzero(usable(dataset)))
     means, fits = kept[["weak_error", "ceiling_error", "misfit", "gain"]].mean("task"), pair_fits(kept)
     numbers = {

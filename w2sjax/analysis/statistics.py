@@ -8,6 +8,7 @@ import xarray as xr
 
 from w2sjax.errors import W2SError
 from w2sjax.flags import UNUSABLE
+from w2sjax.validation import shown
 
 MIDDLE_80 = (0.1, 0.5, 0.9)
 QUARTILES = (0.25, 0.5, 0.75)
@@ -17,7 +18,8 @@ FEWEST_TASKS = 3
 
 
 def usable(dataset: xr.Dataset) -> xr.DataArray:
-    """Return which pairs count: those without a flag of `w2sjax.engine.outcome.UNUSABLE`, dims of status_code."""
+    """Return which pairs count: those without a flag of `w2sjax.flags.UNUSABLE`, dims of status_code."""
+    check_holds(dataset, "status_code")
     return (dataset["status_code"] & int(UNUSABLE)) == 0
 
 
@@ -25,12 +27,28 @@ def check_holds(dataset: xr.Dataset, *names: str) -> None:
     """Refuse a Dataset without some variables or axes.
 
     Raises:
-        W2SError: naming those that are missing.
+        W2SError: naming those that are missing, or for what is no Dataset.
     """
+    if not isinstance(dataset, xr.Dataset):
+        raise W2SError(f"dataset={shown(dataset)} is no Dataset: pass what sweep or open_store returned.")
     missing = [name for name in names if name not in dataset.variables]
     if missing:
         raise W2SError(
             f"dataset has no {', '.join(missing)}: pass a sweep that has {', '.join(names)} as axes or variables."
+        )
+
+
+def check_axes(dataset: xr.Dataset, *names: str) -> None:
+    """Refuse a Dataset whose misfit has other axes than these, beside pair and task.
+
+    Raises:
+        W2SError: naming them.
+    """
+    others = [str(name) for name in dataset["misfit"].dims if name not in (*names, "pair", "task")]
+    if others:
+        raise W2SError(
+            f"dataset also has the axes {', '.join(others)}: select one value of each, as in "
+            f"dataset.sel({{{others[0]!r}: {dataset[others[0]].values[0]!s}}})."
         )
 
 

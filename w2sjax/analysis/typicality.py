@@ -6,7 +6,15 @@ import numpy as np
 import xarray as xr
 
 from w2sjax.analysis.choices import rank_correlation
-from w2sjax.analysis.statistics import check_holds, counted, no_slope, pair_fits, quantiles, usable
+from w2sjax.analysis.statistics import (
+    check_axes,
+    check_holds,
+    counted,
+    no_slope,
+    pair_fits,
+    quantiles,
+    usable,
+)
 
 NOTEBOOK = {"gain": 0.13}
 """Mean gain of the draw in the notebook released with Charikar et al. 2024."""
@@ -31,6 +39,7 @@ def per_pair(dataset: xr.Dataset) -> xr.Dataset:
         W2SError: for a Dataset of another kind.
     """
     check_holds(dataset, "weak_error", "gain", "misfit", "deviation", "status_code")
+    check_axes(dataset)
     kept = dataset.isel(pair=np.flatnonzero(usable(dataset)))
     fits = pair_fits(kept)
     means = kept[["weak_error", "w2s_error", "ceiling_error", "gain", "misfit", "deviation"]].mean("task")
