@@ -52,11 +52,13 @@ def test_what_is_no_dataset_is_refused(name: str, sweep: xr.Dataset) -> None:
             getattr(w2s.analysis, name)(other)
 
 
-@pytest.mark.parametrize("part", ["whole", "axes", "no status", "gain alone"])
+@pytest.mark.parametrize("part", ["whole", "axes", "no tasks", "no status", "gain alone"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plain_sweep_is_analysed_or_refused(name: str, part: str, sweep: xr.Dataset) -> None:
     if part == "axes":
         sweep = sweep.expand_dims(weak_noise=[0.05, 0.1], n_strong=[50], axis=(0, 1))
+    elif part == "no tasks":
+        sweep = sweep.mean("task", keep_attrs=True)
     elif part != "whole":
         sweep = sweep.drop_vars("status_code") if part == "no status" else sweep[["gain"]]
     try:

@@ -178,5 +178,8 @@ def test_refusals(key: jax.Array) -> None:
             Projected(loss=loss, link=link)  # beyond 1 its gradient is clipped, and a fit would not move
     with pytest.raises(w2s.W2SError, match="loss='kl' is not a loss: pass one of w2sjax.losses"):
         Mixture(loss="kl")  # type: ignore[arg-type]
+    for head in (Mixture, Projected):
+        with pytest.raises(w2s.W2SError, match="has no slope to follow"):
+            head(loss=losses.ZERO_ONE)
     with pytest.raises(w2s.W2SError, match="are not for link='sigmoid': softmax is for classes"):
         Projected().fit(Rows(X), CLASSES, key)

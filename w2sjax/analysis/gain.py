@@ -32,7 +32,7 @@ def gain_on_misfit(dataset: xr.Dataset) -> xr.Dataset:
     Raises:
         W2SError: for a Dataset of another kind.
     """
-    check_holds(dataset, "weak_error", "w2s_error", "ceiling_error", "gain", "misfit")
+    check_holds(dataset, "pair", "task", "weak_error", "w2s_error", "ceiling_error", "gain", "misfit")
     fits = pair_fits(dataset)
     means = dataset[["weak_error", "w2s_error", "ceiling_error"]].mean("task")
     misfit, gain = (dataset[name] / means["weak_error"] for name in ("misfit", "gain"))

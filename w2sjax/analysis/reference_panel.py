@@ -36,7 +36,7 @@ def reference_numbers(dataset: xr.Dataset) -> xr.Dataset:
     Raises:
         W2SError: for a Dataset of another kind.
     """
-    check_holds(dataset, "weak_error", "ceiling_error", "misfit", "gain", "status_code")
+    check_holds(dataset, "pair", "task", "weak_error", "ceiling_error", "misfit", "gain", "status_code")
     check_axes(dataset)
     kept = dataset.isel(pair=np.flatnonzero(usable(dataset)))
     means, fits = kept[["weak_error", "ceiling_error", "misfit", "gain"]].mean("task"), pair_fits(kept)

@@ -31,7 +31,7 @@ def check_holds(dataset: xr.Dataset, *names: str) -> None:
     """
     if not isinstance(dataset, xr.Dataset):
         raise W2SError(f"dataset={shown(dataset)} is no Dataset: pass what sweep or open_store returned.")
-    missing = [name for name in names if name not in dataset.variables]
+    missing = [name for name in names if name not in dataset.variables and name not in dataset.dims]
     if missing:
         raise W2SError(
             f"dataset has no {', '.join(missing)}: pass a sweep that has {', '.join(names)} as axes or variables."

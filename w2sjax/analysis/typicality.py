@@ -38,7 +38,7 @@ def per_pair(dataset: xr.Dataset) -> xr.Dataset:
     Raises:
         W2SError: for a Dataset of another kind.
     """
-    check_holds(dataset, "weak_error", "gain", "misfit", "deviation", "status_code")
+    check_holds(dataset, "pair", "task", "weak_error", "gain", "misfit", "deviation", "status_code")
     check_axes(dataset)
     kept = dataset.isel(pair=np.flatnonzero(usable(dataset)))
     fits = pair_fits(kept)

@@ -43,7 +43,7 @@ def weak_quality_quartiles(dataset: xr.Dataset) -> xr.Dataset:
     Raises:
         W2SError: for a Dataset of another kind.
     """
-    check_holds(dataset, "weak_error", "ceiling_error", "gain", "misfit", "deviation")
+    check_holds(dataset, "pair", "task", "weak_error", "ceiling_error", "gain", "misfit", "deviation")
     return counted(quantiles(task_means(dataset), "pair", QUARTILES), dataset, reference=_reference(dataset))
 
 

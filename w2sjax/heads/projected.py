@@ -13,7 +13,7 @@ from w2sjax.heads.base import Fit, Rows
 from w2sjax.heads.lbfgs import lbfgs
 from w2sjax.heads.newton import make_round
 from w2sjax.linalg import product
-from w2sjax.losses import CROSS_ENTROPY, KL, LOGISTIC, Loss, check_loss, over_classes
+from w2sjax.losses import CROSS_ENTROPY, KL, LOGISTIC, ZERO_ONE, Loss, check_loss, over_classes
 from w2sjax.pytrees import pytree
 from w2sjax.random.draws import normal
 from w2sjax.validation import Checked, check_boolean, choice, known_number, real, switch, whole
@@ -36,6 +36,14 @@ class Projection(NamedTuple):
     weights: jax.Array
     bias: jax.Array
     mixing: jax.Array
+
+
+def _check_slope(loss: Any) -> None:
+    check_loss(loss)
+    if loss == ZERO_ONE:
+        raise W2SError(
+            f"loss={loss.name!r} has no slope to follow: pass one of losses.bregman, such as LOGISTIC."
+        )
 
 
 @pytree("ridge", "clip")
@@ -75,7 +83,7 @@ class Projected(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_loss(self.loss)
+        _check_slope(self.loss)
         if self.loss in (CROSS_ENTROPY, KL, LOGISTIC) and self.link in ("exp", "identity"):
             raise W2SError(
                 f"loss={self.loss.name!r} is of probabilities, which link={self.link!r} leaves: pass "
@@ -171,7 +179,7 @@ class Mixture:
     reverse: bool = True
 
     def __post_init__(self) -> None:
-        check_loss(self.loss)
+        _check_slope(self.loss)
         check_boolean("reverse", self.reverse)
 
     def fit(self, sample: Rows, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Fit]:
