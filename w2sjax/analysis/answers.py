@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from w2sjax.analysis.statistics import counted, usable
+from w2sjax.analysis.statistics import check_holds, counted, usable
 from w2sjax.errors import W2SError
 from w2sjax.flags import Flag
 from w2sjax.medians import median_and_interval, recovered, task_means
@@ -62,8 +62,7 @@ def medians(values: xr.Dataset) -> xr.Dataset:
 
 def check_sweep(dataset: Any) -> None:
     """Refuse what is no Dataset of a sweep."""
-    if not isinstance(dataset, xr.Dataset):
-        raise W2SError(f"dataset={shown(dataset)} is no Dataset: pass what sweep or open_store returned.")
+    check_holds(dataset)
     for dim in ("pair", "task"):
         if not dataset.sizes.get(dim):
             raise W2SError(f"dataset has no dimension {dim}: pass what sweep or open_store returned.")

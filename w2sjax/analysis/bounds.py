@@ -84,7 +84,7 @@ def compare_bounds(dataset: xr.Dataset) -> xr.Dataset:
 
     Cost: that of `class_moments`.
     """
-    check_holds(dataset, "pair", "task", "n_strong", "deviation")
+    check_holds(dataset, "n_strong", "deviation")
     dataset = dataset.sortby("n_strong")
     terms = looseness(dataset, class_moments(dataset))
     over = ("pair", "task")

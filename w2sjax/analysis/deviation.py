@@ -167,7 +167,7 @@ def law_coverage(dataset: xr.Dataset) -> xr.Dataset:
     """
     from scipy.stats import norm
 
-    check_holds(dataset, "pair", "task", "deviation", "weak_error")
+    check_holds(dataset, "deviation", "weak_error")
     mean, spread = mean_and_spread(dataset, deviation_laws(dataset))
     over = ("pair", "task")
     distance = (dataset["deviation"] - mean) / spread

@@ -37,7 +37,7 @@ def label_free_ranking(dataset: xr.Dataset) -> xr.Dataset:
 
     Cost: 500 rows per pair and candidate, and their singular values.
     """
-    check_holds(dataset, "pair", "task", "weak_noise", "w2s_error", "misfit")
+    check_holds(dataset, "weak_noise", "w2s_error", "misfit")
     check_axes(dataset, "weak_noise")
     world, protocol, axes = settings_of(dataset)
     pairs, seed = dataset["pair"].values.tolist(), configuration(dataset)["seed"]

@@ -66,7 +66,7 @@ def class_moments(dataset: xr.Dataset, samples: int = 10_000) -> xr.Dataset:
 
     Cost: the weak fit of every pair and one pass over `samples` rows; memory for one pair's.
     """
-    check_holds(dataset, "pair", "task", "w2s_error")
+    check_holds(dataset, "w2s_error")
     world, protocol = _cell_of(dataset)
     others = [d for d in dataset["w2s_error"].dims if d not in ("pair", "task")]
     largest_error = dataset["w2s_error"].max(others).transpose("pair", "task").values

@@ -1,7 +1,6 @@
 """`w2sjax plot`: quantities of a finished or running sweep against an axis or against each other."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,7 +74,7 @@ def plot(
     figure_file = output_file("--out", wanted, inputs=[path], overwrite=overwrite)
     done = f"{share:.1%} of the sweep is done" if share < 1 else ""
     chosen = dict(map(assignment, sel or ()))
-    with damage_told(path):
+    with reading_at(path):
         bands = _laws(selected([dataset], chosen)[0], x, y, facet) if theory else None
         figure = draw(
             blocks,
@@ -119,26 +118,12 @@ def _laws(dataset: Any, x: str, y: list[str] | None, facet: str | None) -> dict[
     return {value: law_band(few.sel({facet: [value]}), x, name) for value in few[facet].values.tolist()}
 
 
-@contextlib.contextmanager
-def damage_told(store: Path) -> Iterator[None]:
-    """Name the damaged chunk of a store that a command could not read, and take the mark of its region away.
-
-    Raises:
-        W2SError: naming the file.
-    """
+def reading_at(store: Path) -> contextlib.AbstractContextManager[None]:
+    """Return `w2sjax.sweeps.store.reading.reading` of a store; nothing for a Dataset that no sweep wrote."""
     from w2sjax.sweeps.store.layout import MARKS, layout_of
-    from w2sjax.sweeps.store.reading import discard_damaged
+    from w2sjax.sweeps.store.reading import reading
 
-    try:
-        yield
-    except W2SError:
-        raise
-    except (ValueError, RuntimeError, OSError) as error:
-        if (store / MARKS).is_dir() and (damaged := discard_damaged(layout_of(store))):
-            raise W2SError(
-                f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
-            ) from error
-        raise
+    return reading(layout_of(store)) if (store / MARKS).is_dir() else contextlib.nullcontext()
 
 
 def finished_blocks(store: Path) -> tuple[Any, list[Any], float]:

@@ -26,7 +26,7 @@ def report(
     """Write a page to look at a sweep in a browser: points, medians along axes, flags, configuration."""
     from w2sjax import report as pages
     from w2sjax.analysis.moments import configuration
-    from w2sjax.commands.plot import damage_told, finished_blocks
+    from w2sjax.commands.plot import finished_blocks, reading_at
     from w2sjax.commands.precision import configure
     from w2sjax.files import write_atomically
     from w2sjax.report.page import library
@@ -41,7 +41,7 @@ def report(
     )
     if theory and "configuration" in dataset.attrs:
         configure(configuration(dataset)["dtype"])
-    with damage_told(path):
+    with reading_at(path):
         content = pages.contents(
             blocks, title=dataset.attrs.get("title", path.name), theory=theory, points=points
         )

@@ -11,6 +11,7 @@ def over_axis(function: Callable[..., Any], in_axes: tuple[Any, ...], length: in
     """Return `jax.vmap` of a function over the leading axes of some of its arguments.
 
     Along an axis of one value it is called as it is, which is traced in less time: most grids have no axis of sizes.
+    Heads by moments keep `jax.vmap`, without which their products of small transposed matrices take longer.
 
     Args:
         function: of positional arguments, pytrees of arrays.

@@ -30,6 +30,10 @@ START = 0.5
 """Standard deviation of the first coordinates of several copies, which would stay equal from equal ones."""
 
 
+OF_PROBABILITIES = ("sigmoid", "softmax")
+"""The links to probabilities."""
+
+
 class Projection(NamedTuple):
     """Fitted heads: weights `[width, logit * copy, task]`, bias `[logit * copy, task]`, log weights `[copy, task]`."""
 
@@ -84,14 +88,14 @@ class Projected(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_slope(self.loss)
-        if self.loss in (CROSS_ENTROPY, KL, LOGISTIC) and self.link in ("exp", "identity"):
+        if self.loss in (CROSS_ENTROPY, KL, LOGISTIC) and self.link not in OF_PROBABILITIES:
             raise W2SError(
                 f"loss={self.loss.name!r} is of probabilities, which link={self.link!r} leaves: pass "
                 'link="sigmoid", or "softmax" for shares of classes.'
             )
         if (known_number(self.clip) or 0) >= 0.5:
             raise W2SError(f"clip={self.clip} leaves nothing of probabilities: pass less than 0.5.")
-        if known_number(self.clip) and self.link not in ("sigmoid", "softmax"):
+        if known_number(self.clip) and self.link not in OF_PROBABILITIES:
             raise W2SError(
                 f"clip={self.clip} is for probabilities, not for link={self.link!r}: leave it out."
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 import xarray as xr
 
-from w2sjax.errors import StoreError
+from w2sjax.errors import StoreError, W2SError
 from w2sjax.paths import user_path
 from w2sjax.sweeps.grid import Grid
 from w2sjax.sweeps.provenance import attributes, provenance
@@ -130,12 +130,14 @@ def reading(layout: Layout) -> Iterator[None]:
     """
     try:
         yield
+    except W2SError:  # refused for what it was asked, not for what it read
+        raise
     except (ValueError, RuntimeError, OSError) as error:
         damaged = discard_damaged(layout)
         if not damaged:
             raise
         raise StoreError(
-            f"{damaged[0]} is damaged: run the same sweep again to compute its region anew."
+            f"{damaged[0]} is damaged: run the sweep again to compute its region anew."
         ) from error
 
 
